@@ -1,0 +1,1 @@
+"""Train sentence encoders with generated hard negatives."""
