@@ -1,0 +1,166 @@
+//! Terms out of a sentence: five rules, each a reading that a reference implementation defines.
+//!
+//! | name | equals |
+//! |---|---|
+//! | `treebank` | NLTK 3.10.4, `word_tokenize(text, preserve_line=True)` |
+//! | `treebank-3.9` | NLTK 3.9.1, the same call |
+//! | `word` | scikit-learn's pattern, `re.findall(r"(?u)\b\w\w+\b", text)` |
+//! | `unicode` | the words of UAX 29 |
+//! | `whitespace` | Python's `text.split()` |
+//!
+//! None of them changes case: lower-case the text first (see [`crate::casing`]) where that is wanted.
+//!
+//! ```
+//! use una_core::tokenize::{Scratch, Tokenizer};
+//!
+//! let mut tokens = Vec::new();
+//! Tokenizer::Treebank.tokenize("\"they can't\", she said.", &mut Scratch::default(), |token| {
+//!     tokens.push(token.text);
+//! });
+//! assert_eq!(tokens, ["``", "they", "ca", "n't", "''", ",", "she", "said", "."]);
+//! ```
+mod chunk;
+mod classes;
+mod contractions;
+mod treebank;
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::chars;
+use treebank::Edition;
+
+/// A token of a text: what it reads as, and the bytes of the text it covers.
+///
+/// The two differ for quotes alone: a `"` reads as ` `` ` or `''` by its side, and an opening `''` as ` `` `.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token<'t> {
+    /// What the token reads as.
+    pub text: &'t str,
+    /// The first byte of the source that the token covers.
+    pub start: usize,
+    /// The byte after the last that the token covers.
+    pub end: usize,
+}
+
+impl<'t> Token<'t> {
+    /// The token that covers `start..end` of `source` and reads as it is written.
+    fn verbatim(source: &'t str, start: usize, end: usize) -> Self {
+        Self {
+            text: &source[start..end],
+            start,
+            end,
+        }
+    }
+}
+
+/// A rule that cuts a text into tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Tokenizer {
+    /// NLTK 3.10.4's word tokenizer.
+    Treebank,
+    /// NLTK 3.9.1's word tokenizer, which keeps dashes and leading single quotes on their words.
+    Treebank39,
+    /// Runs of at least two letters, numbers or underscores.
+    Word,
+    /// The words of Unicode's UAX 29. A Chinese character is a word of its own.
+    Unicode,
+    /// Whatever stands between whitespace.
+    Whitespace,
+}
+
+impl Tokenizer {
+    /// Every tokenizer.
+    pub const ALL: [Self; 5] = [
+        Self::Treebank,
+        Self::Treebank39,
+        Self::Word,
+        Self::Unicode,
+        Self::Whitespace,
+    ];
+
+    /// The name users choose it by.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Treebank => "treebank",
+            Self::Treebank39 => "treebank-3.9",
+            Self::Word => "word",
+            Self::Unicode => "unicode",
+            Self::Whitespace => "whitespace",
+        }
+    }
+
+    /// The tokenizer of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|tokenizer| tokenizer.name() == name)
+    }
+
+    /// Calls `sink` with each token of `text`, from left to right; spans never overlap.
+    pub fn tokenize<'t>(self, text: &'t str, scratch: &mut Scratch, sink: impl FnMut(Token<'t>)) {
+        match self {
+            Self::Treebank => treebank::tokenize(text, Edition::Nltk310, &mut scratch.marks, sink),
+            Self::Treebank39 => treebank::tokenize(text, Edition::Nltk39, &mut scratch.marks, sink),
+            Self::Word => words(text, sink),
+            Self::Unicode => unicode_words(text, sink),
+            Self::Whitespace => whitespace(text, sink),
+        }
+    }
+}
+
+/// Buffers that one call leaves to the next, so that tokenizing allocates nothing in the long run.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    marks: Vec<u8>,
+}
+
+fn words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
+    runs(text, chars::is_word, |start, end| {
+        let token = Token::verbatim(text, start, end);
+        if token.text.chars().nth(1).is_some() {
+            sink(token);
+        }
+    });
+}
+
+fn unicode_words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
+    for (start, word) in text.unicode_word_indices() {
+        sink(Token {
+            text: word,
+            start,
+            end: start + word.len(),
+        });
+    }
+}
+
+fn whitespace<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
+    runs(
+        text,
+        |c| !chars::is_space(c),
+        |start, end| sink(Token::verbatim(text, start, end)),
+    );
+}
+
+/// Calls `sink` with the bounds of each longest run of characters that `belongs` accepts.
+fn runs(text: &str, belongs: impl Fn(char) -> bool, mut sink: impl FnMut(usize, usize)) {
+    let mut start = None;
+    for (offset, c) in text.char_indices() {
+        match (start, belongs(c)) {
+            (None, true) => start = Some(offset),
+            (Some(begin), false) => {
+                sink(begin, offset);
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    if let Some(begin) = start {
+        sink(begin, text.len());
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,91 @@
+//! What the treebank rules see in a byte. A chunk's classes, or-ed together, tell which rules can act on it at all.
+
+/// A set of classes.
+pub(super) type Classes = u16;
+
+/// ASCII whitespace, as `str.isspace` has it.
+pub(super) const SPACE: Classes = 1;
+/// The first byte of a character that may be whitespace, a quote or a dash beyond ASCII.
+pub(super) const LEAD: Classes = 1 << 1;
+/// `n`, `m`, `t` of either case: each contraction without an apostrophe has one of them doubled.
+pub(super) const DOUBLING: Classes = 1 << 2;
+/// The full stop.
+pub(super) const DOT: Classes = 1 << 3;
+/// The hyphen, which acts only when doubled.
+pub(super) const HYPHEN: Classes = 1 << 4;
+/// The comma and the colon, which stay on a digit that follows.
+pub(super) const COMMA: Classes = 1 << 5;
+/// The ASCII quotes `"` and `'`.
+pub(super) const QUOTE: Classes = 1 << 6;
+/// What opens a quotation in any place: the backtick and `«“‘„`.
+pub(super) const OPENER: Classes = 1 << 7;
+/// What closes a quotation in any place: `»”’`.
+pub(super) const CLOSER: Classes = 1 << 8;
+/// Punctuation that stands alone from the start: `;@#$%&?!`.
+pub(super) const ALONE: Classes = 1 << 9;
+/// Punctuation that is split off after the single quotes: the asterisk and the brackets.
+pub(super) const ALONE_LATE: Classes = 1 << 10;
+/// The dashes U+2012 to U+2015.
+pub(super) const DASH: Classes = 1 << 11;
+
+/// The classes of each byte that starts a character. A byte of no class never acts.
+pub(super) const OF_BYTE: [Classes; 256] = table();
+
+const fn table() -> [Classes; 256] {
+    let mut table = [0; 256];
+    let sets: [(&[u8], Classes); 10] = [
+        (b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f ", SPACE),
+        // U+0085, U+00A0 and the guillemets; U+1680; General Punctuation; U+3000.
+        (b"\xc2\xe1\xe2\xe3", LEAD),
+        (b"nmtNMT", DOUBLING),
+        (b".", DOT),
+        (b"-", HYPHEN),
+        (b",:", COMMA),
+        (b"\"'", QUOTE),
+        (b"`", OPENER),
+        (b";@#$%&?!", ALONE),
+        (b"*()[]{}<>", ALONE_LATE),
+    ];
+    let mut set = 0;
+    while set < sets.len() {
+        let (bytes, class) = sets[set];
+        let mut i = 0;
+        while i < bytes.len() {
+            table[bytes[i] as usize] |= class;
+            i += 1;
+        }
+        set += 1;
+    }
+    table
+}
+
+/// The classes of a character beyond ASCII.
+pub(super) fn of_char(c: char) -> Classes {
+    match c {
+        '«' | '“' | '‘' | '„' => OPENER,
+        '»' | '”' | '’' => CLOSER,
+        '\u{2012}'..='\u{2015}' => DASH,
+        c if c.is_whitespace() => SPACE,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chars;
+
+    #[test]
+    fn every_character_with_a_class_is_found_by_its_first_byte() {
+        for c in (0..=u32::from(char::MAX)).filter_map(char::from_u32) {
+            let mut bytes = [0; 4];
+            let first = OF_BYTE[usize::from(c.encode_utf8(&mut bytes).as_bytes()[0])];
+            if c.is_ascii() {
+                assert_eq!(first & SPACE != 0, chars::is_space(c), "{c:?}");
+            } else {
+                assert!(first == LEAD || first == 0 && of_char(c) == 0, "{c:?}");
+                assert_eq!(of_char(c) & SPACE != 0, chars::is_space(c), "{c:?}");
+            }
+        }
+    }
+}
