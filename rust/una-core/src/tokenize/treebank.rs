@@ -75,10 +75,7 @@ fn final_period(text: &str, edition: Edition) -> Option<FinalPeriod> {
     // A quote after a space opens a quotation: by now it reads ``, and nothing before it is final.
     let opens = trailing.contains(" \"") || trailing.contains(" ''");
     let found = !opens && !before.is_empty() && !before.ends_with('.');
-    found.then_some(FinalPeriod {
-        offset: before.len(),
-        end: closed.len(),
-    })
+    found.then_some(FinalPeriod { offset: before.len(), end: closed.len() })
 }
 
 /// The first offset from `start` on that holds no whitespace.
@@ -166,16 +163,12 @@ fn simple<'t>(
 /// Whether each comma and colon stays where it is, since a digit follows it.
 fn commas_hold(body: &[u8]) -> bool {
     let last_holds = !matches!(body.last(), Some(b',' | b':'));
-    last_holds
-        && body
-            .windows(2)
-            .all(|pair| !matches!(pair[0], b',' | b':') || pair[1].is_ascii_digit())
+    last_holds && body.windows(2).all(|pair| !matches!(pair[0], b',' | b':') || pair[1].is_ascii_digit())
 }
 
 /// Whether two hyphens, two full stops, or two letters that a contraction doubles stand side by side.
 fn has_pair(body: &[u8]) -> bool {
     const PAIRING: Classes = classes::DOUBLING | classes::DOT | classes::HYPHEN;
-    body.windows(2).any(|pair| {
-        pair[0] | 0x20 == pair[1] | 0x20 && classes::OF_BYTE[usize::from(pair[0])] & PAIRING != 0
-    })
+    body.windows(2)
+        .any(|pair| pair[0] | 0x20 == pair[1] | 0x20 && classes::OF_BYTE[usize::from(pair[0])] & PAIRING != 0)
 }
