@@ -16,7 +16,7 @@ from una_fast.errors import MissingExtraError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Window", "cosine_histograms", "loss_curve", "score_curve"]
+__all__ = ["Window", "loss_curve", "margin_histograms", "score_curve"]
 
 _INK, _GRID, _WARM, _COOL = "#000001", "#000002", "#000003", "#000004"
 _VARIABLES = {_INK: "var(--ink)", _GRID: "var(--grid)", _WARM: "var(--warm)", _COOL: "var(--cool)"}
@@ -82,21 +82,21 @@ def score_curve(points: Sequence[tuple[int, float]], window: Window | None) -> s
         axes.set_ylabel("score")
         axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
 
-    return _svg("score-curve", "Score of every term against its rank in the table", (8.0, 3.2), 1, draw)
+    return _svg("score-curve", "Score of every term against its rank in the table", (8.0, 3.2), draw)
 
 
 def loss_curve(losses: Sequence[tuple[int, float]], every: int) -> str:
     """Draw the loss; steps with hard negatives, which face a harder task, are a curve of their own.
 
     Args:
-        losses: (step, loss), steps counted from 0.
-        every: Steps 0, `every`, 2 `every`, ... carried negatives.
+        losses: (step, loss), steps counted from 1.
+        every: Steps 1, 1 + `every`, 1 + 2 `every`, ... carried negatives; 0 if none did.
     """
 
     def draw(axes: "Axes") -> None:
         kinds = (("without negatives", _COOL, False), ("with generated negatives", _WARM, True))
         for label, color, hard in kinds:
-            curve = [(step, loss) for step, loss in losses if (step % every == 0) is hard]
+            curve = [(step, loss) for step, loss in losses if (every > 0 and (step - 1) % every == 0) is hard]
             if curve:
                 axes.plot(*zip(*curve, strict=True), color=color, linewidth=2, label=label)
         axes.set_xlim(left=0)
@@ -105,46 +105,34 @@ def loss_curve(losses: Sequence[tuple[int, float]], every: int) -> str:
         axes.set_ylabel("loss")
         axes.legend(loc="upper right")
 
-    return _svg("loss-curve", "Training loss, step by step", (8.0, 3.2), 1, draw)
+    return _svg("loss-curve", "Training loss, step by step", (8.0, 3.2), draw)
 
 
-def cosine_histograms(
-    before: tuple[Sequence[float], Sequence[float]], after: tuple[Sequence[float], Sequence[float]]
-) -> str:
-    """Draw how close each anchor is to its second view and to its negative, before training and after it.
+def margin_histograms(before: Sequence[int], after: Sequence[int], edges: Sequence[float]) -> str:
+    """Draw by how much each anchor is closer to its second view than to its negative, before and after.
 
     Args:
-        before: Cosines to the second view, cosines to the negative.
+        before: Sentences by margin, before training.
         after: The same of the trained model.
+        edges: Edges of the bins, one more than there are counts.
     """
-    low = min(min(cosines) for pair in (before, after) for cosines in pair)
-    low = min(0.9, max(-1.0, low))
+    occupied = [place for place, counts in enumerate(zip(before, after, strict=True)) if any(counts)]
+    low, high = min(-0.1, edges[occupied[0]]), max(0.1, edges[occupied[-1] + 1])
 
-    def draw(upper: "Axes", lower: "Axes") -> None:
-        for axes, title, (positive, negative) in (
-            (upper, "before training", before),
-            (lower, "after training", after),
-        ):
-            bins = [low + (1.0 - low) * step / 40 for step in range(41)]
-            axes.hist(negative, bins=bins, color=_WARM, alpha=0.65, label="to its negative")
-            axes.hist(positive, bins=bins, color=_COOL, alpha=0.65, label="to its second view")
-            axes.set_title(title, loc="left", fontsize=12)
-            axes.set_ylabel("sentences")
-            axes.set_xlim(low, 1.0)
-        upper.legend(loc="upper left")
-        lower.set_xlabel("cosine of the anchor")
+    def draw(axes: "Axes") -> None:
+        axes.stairs(before, edges, fill=True, color=_WARM, alpha=0.65, label="before training")
+        axes.stairs(after, edges, fill=True, color=_COOL, alpha=0.65, label="after training")
+        axes.axvline(0.0, color=_INK, linewidth=1.2)
+        axes.set_xlim(low, high)
+        axes.set_xlabel("cosine to the second view - cosine to the negative")
+        axes.set_ylabel("sentences")
+        axes.legend(loc="upper right")
 
-    return _svg(
-        "cosines",
-        "Histograms of the cosine between an anchor and its second view, and between it and its negative",
-        (8.0, 4.8),
-        2,
-        draw,
-    )
+    return _svg("margins", "Histograms of the margin before and after training", (8.0, 3.2), draw)
 
 
-def _svg(name: str, title: str, inches: tuple[float, float], rows: int, draw: Callable[..., None]) -> str:
-    """Draw into `rows` axes that share their x axis, and return an <svg> element that fits into a page."""
+def _svg(name: str, title: str, inches: tuple[float, float], draw: "Callable[[Axes], None]") -> str:
+    """Draw into axes and return an <svg> element that fits into a page."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
@@ -155,7 +143,7 @@ def _svg(name: str, title: str, inches: tuple[float, float], rows: int, draw: Ca
         matplotlib.rcdefaults()  # The page must not depend on a matplotlibrc of the user's.
         matplotlib.rcParams.update(_STYLE)
         figure = Figure(figsize=inches, layout="constrained")
-        draw(*figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0])
+        draw(figure.subplots())
         no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(file, format="svg", transparent=True, metadata=no_metadata)
         drawn = file.getvalue()

@@ -11,7 +11,7 @@ from importlib.resources import files
 from statistics import fmean
 
 from una_fast.errors import OptionError
-from una_fast.quickstart.pictures import Window, cosine_histograms, loss_curve, score_curve
+from una_fast.quickstart.pictures import Window, loss_curve, margin_histograms, score_curve
 
 __all__ = [
     "AnnotatedSentence",
@@ -19,7 +19,7 @@ __all__ = [
     "QuickstartReport",
     "RankedTerm",
     "StsRow",
-    "ViewCosines",
+    "ViewProbe",
     "Window",
     "render_report",
 ]
@@ -53,29 +53,36 @@ class AnnotatedSentence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ViewCosines:
-    """For every probed sentence the cosine of its anchor to a second view of it, and to its negative."""
+class ViewProbe:
+    """How near sentences are to a second view of themselves and to their negatives.
 
-    positive: tuple[float, ...]
-    negative: tuple[float, ...]
+    Attributes:
+        sentences: How many were probed.
+        win_rate: Share of them whose second view is closer than the negative.
+        positive_cosine: Mean cosine to the second view.
+        negative_cosine: Mean cosine to the negative.
+        margin_counts: Histogram of the difference of the two cosines.
+        margin_edges: Its edges, one more than counts.
+    """
+
+    sentences: int
+    win_rate: float
+    positive_cosine: float
+    negative_cosine: float
+    margin_counts: tuple[int, ...]
+    margin_edges: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if not self.positive or len(self.positive) != len(self.negative):
+        if len(self.margin_edges) != len(self.margin_counts) + 1 or not any(self.margin_counts):
             raise OptionError(
-                f"as many cosines to the second view as to the negative, at least one: "
-                f"{len(self.positive)} and {len(self.negative)}"
+                f"a histogram has one edge more than counts, and a count above 0: "
+                f"{len(self.margin_edges)} edges, counts {self.margin_counts}"
             )
-
-    @property
-    def win_rate(self) -> float:
-        """Share of sentences whose second view is closer to the anchor than the negative is."""
-        wins = sum(near > far for near, far in zip(self.positive, self.negative, strict=True))
-        return wins / len(self.positive)
 
     @property
     def margin(self) -> float:
         """Mean of (cosine to the second view - cosine to the negative)."""
-        return fmean(near - far for near, far in zip(self.positive, self.negative, strict=True))
+        return self.positive_cosine - self.negative_cosine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,8 +110,8 @@ class QuickstartReport:
         curve: (rank, score) points by rising rank.
         window: One example of a draw's window.
         examples: Sentences with their negatives.
-        every: Steps 0, `every`, 2 `every`, ... carried negatives.
-        losses: (step, loss), steps counted from 0.
+        every: Steps 1, 1 + `every`, 1 + 2 `every`, ... carried negatives.
+        losses: (step, loss), steps counted from 1.
         before: The probe before training.
         after: The same probe after training.
         sts: Similarity tasks, if there were any.
@@ -122,8 +129,8 @@ class QuickstartReport:
     examples: tuple[AnnotatedSentence, ...]
     every: int
     losses: tuple[tuple[int, float], ...]
-    before: ViewCosines
-    after: ViewCosines
+    before: ViewProbe
+    after: ViewProbe
     sts: tuple[StsRow, ...] = ()
 
 
@@ -230,22 +237,22 @@ def _training(report: QuickstartReport) -> str:
             ("second view closer than the negative", f"{before.win_rate:.1%}", f"{after.win_rate:.1%}"),
             (
                 "mean cosine to the second view",
-                f"{fmean(before.positive):.3f}",
-                f"{fmean(after.positive):.3f}",
+                f"{before.positive_cosine:.3f}",
+                f"{after.positive_cosine:.3f}",
             ),
-            ("mean cosine to the negative", f"{fmean(before.negative):.3f}", f"{fmean(after.negative):.3f}"),
+            ("mean cosine to the negative", f"{before.negative_cosine:.3f}", f"{after.negative_cosine:.3f}"),
             ("mean margin between the two", f"{before.margin:+.3f}", f"{after.margin:+.3f}"),
         )
     )
     return (
         "<p>Each sentence is encoded twice, through two dropout masks: its anchor and its second view. A "
         "good encoder keeps these two together and its negative away from them.</p>"
-        f"<div class='scroll'><table><caption>{len(before.positive):,} sentences, probed in the same way "
+        f"<div class='scroll'><table><caption>{before.sentences:,} sentences, probed in the same way "
         "before and after</caption><thead><tr><td></td><th scope='col' class='number'>before</th>"
         f"<th scope='col' class='number'>after</th></tr></thead><tbody>{rows}</tbody></table></div>"
         + _figure(
-            cosine_histograms((before.positive, before.negative), (after.positive, after.negative)),
-            "Where the two colours part, the encoder tells a sentence from its negative.",
+            margin_histograms(before.margin_counts, after.margin_counts, before.margin_edges),
+            "To the right of 0 the second view is closer than the negative, to the left the negative is.",
         )
         + _figure(
             loss_curve(report.losses, report.every),

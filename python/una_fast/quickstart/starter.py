@@ -78,6 +78,9 @@ def build_starter(
         model_max_length=_POSITIONS,
         model_input_names=["input_ids", "token_type_ids", "attention_mask"],
     ).save_pretrained(folder)
+    # safetensors writes its file for the owner alone; it is to be as readable as its neighbours.
+    mode = Path(folder, "config.json").stat().st_mode
+    Path(folder, "model.safetensors").chmod(mode)
 
 
 def _train_wordpiece(sentences: list[str], vocab_size: int) -> "Tokenizer":
