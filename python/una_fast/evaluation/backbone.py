@@ -68,7 +68,7 @@ def choose_device(name: str = "auto") -> torch.device:
         raise OptionError(f'device must be "auto" or one that torch knows, got {name!r}') from error
     if device.type == "cuda" and not torch.cuda.is_available():
         raise OptionError(f"device is {name!r}, but torch finds no CUDA device")
-    return device
+    return torch.device("cuda", torch.cuda.current_device()) if name == "cuda" else device
 
 
 def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None) -> PreTrainedModel:
@@ -92,7 +92,7 @@ def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None
             raise
         raise OptionError(f"model {name!r} cannot be loaded: {error}") from error
     # Recent releases load in the type that was saved; training and our scores are defined in float32.
-    backbone.to(torch.float32)  # type: ignore[arg-type]
+    nn.Module.to(backbone, torch.float32)
     return backbone
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from una_fast.errors import ArtifactError, OptionError
@@ -53,7 +54,9 @@ class Encoder:
             lowercase: Lower the case of the texts first, for models whose tokenizer does not.
         """
         limit = position_limit(backbone, tokenizer)
-        self.backbone = backbone if device is None else backbone.to(device)  # type: ignore[arg-type]
+        if device is not None:
+            nn.Module.to(backbone, device)
+        self.backbone = backbone
         self.tokenizer = tokenizer
         self.pooling = pooling
         self.max_length = limit if max_length is None else min(max_length, limit)

@@ -1,8 +1,8 @@
 """Semantic textual similarity: does the cosine of two embeddings rank sentence pairs as people do?
 
 The seven tasks are those every paper on sentence embeddings reports: STS12 to STS16, the test split of STS-B
-and that of SICK-R, in SentEval's layout. All subsets of a year are concatenated and give one Spearman correlation
-(the setting called "all"); the mean is taken over the seven.
+and that of SICK-R, in SentEval's layout. All subsets of a year are concatenated and give one Spearman
+correlation (the setting called "all"); the mean is taken over the seven.
 """
 
 import os
