@@ -95,14 +95,16 @@ def test_nothing_in_the_output_tells_of_this_machine(options: dict[str, Any], tm
 
 def test_training_learns(options: dict[str, Any]) -> None:
     """Protects the sum of all parts: told apart from other sentences, a sentence's two views come together."""
-    result = run(options, epochs=6, learning_rate=2e-3, schedule="constant", log_every=20)
+    result = run(options, epochs=6, learning_rate=2e-3, schedule="constant", log_every=20, dropout=0.02)
     losses = [loss for _, loss in result.losses]
-    assert losses[-1] < losses[0] - 0.3
+    assert losses[-1] < losses[0] - 1
 
 
 def test_probe_before_and_after(options: dict[str, Any]) -> None:
     """Protects the figures' direction: training moves negatives away from anchors."""
-    result = run(options, epochs=6, learning_rate=2e-3, schedule="constant", probe_rows=64)
+    result = run(
+        options, epochs=6, learning_rate=2e-3, schedule="constant", probe_rows=64, every=1, dropout=0.02
+    )
     before, after = result.probe_before, result.probe_after
     assert before is not None
     assert after is not None
@@ -325,10 +327,12 @@ def test_scoring_does_not_change_the_course(
     """Protects comparability: with the last score the best, the weights equal those of a run without scoring."""
     monkeypatch.setitem(sts.PAIRS, "STS-B-dev", 60)
     root = write_dev(tmp_path / "senteval", 60)
-    rising = iter(range(100))
-    monkeypatch.setattr(
-        loop._Run, "score", lambda self, score=loop._Run.score: score(self) * 0 + next(rising) / 100
-    )
+    score, rising = loop._Run.score, iter(range(100))
+
+    def rising_score(self: loop._Run) -> float | None:
+        return None if score(self) is None else next(rising) / 100
+
+    monkeypatch.setattr(loop._Run, "score", rising_score)
     run(options, sts=root, eval_every=3, max_steps=10)
     run(options, max_steps=10, output=tmp_path / "plain")
     assert weights(tmp_path / "out") == weights(tmp_path / "plain")

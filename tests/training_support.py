@@ -18,10 +18,34 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, Roberta
 torch.set_num_threads(1)
 
 WORDS = {
-    "who": ["a man", "a woman", "two children", "the old captain", "our teacher", "a small dog", "the doctor", "some workers"],
+    "who": [
+        "a man",
+        "a woman",
+        "two children",
+        "the old captain",
+        "our teacher",
+        "a small dog",
+        "the doctor",
+        "some workers",
+    ],
     "does": ["plays", "watches", "carries", "finds", "repairs", "sells", "paints", "forgets"],
-    "what": ["a guitar", "the red boat", "an apple", "a heavy box", "the broken clock", "some bread", "a long letter"],
-    "where": ["in the park", "near the river", "at night", "behind the house", "on a train", "after the storm"],
+    "what": [
+        "a guitar",
+        "the red boat",
+        "an apple",
+        "a heavy box",
+        "the broken clock",
+        "some bread",
+        "a long letter",
+    ],
+    "where": [
+        "in the park",
+        "near the river",
+        "at night",
+        "behind the house",
+        "on a train",
+        "after the storm",
+    ],
 }
 
 
@@ -117,7 +141,8 @@ class WordSwapper:
     def _swap(self, sentence: str, key: tuple[int, int, int]) -> str:
         draw = np.random.default_rng(key)
         words = sentence.split()
-        words[draw.integers(len(words))] = self.vocabulary[draw.integers(len(self.vocabulary))]
+        place = draw.integers(len(words))
+        words[place] = draw.choice([word for word in self.vocabulary if word != words[place]])
         return " ".join(words)
 
 
