@@ -48,7 +48,7 @@ def test_permute_is_a_permutation(n: int, seed: int, epoch: int) -> None:
 @settings(max_examples=30, deadline=None)
 @given(n=st.integers(2, 10**7), seed=st.integers(0, 99), data=st.data())
 def test_a_row_depends_on_its_position_alone(n: int, seed: int, data: st.DataObject) -> None:
-    """Protects resuming and other batch sizes: one position asked alone gives what it gives among others."""
+    """Protects resuming and other batch sizes: a position gives the same alone and among others."""
     positions = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=20)))
     together = permute(positions, n=n, seed=seed, epoch=3)
     alone = [permute(positions[i : i + 1], n=n, seed=seed, epoch=3)[0] for i in range(len(positions))]
@@ -64,7 +64,7 @@ def test_order_changes_with_epoch_and_seed_and_never_again() -> None:
 
 
 def test_rows_are_spread_evenly() -> None:
-    """Protects the mixing: over many keys each row is as likely at the first position (chi-square, 99.9 %)."""
+    """Protects the mixing: over many keys each row comes first equally often (chi-square, 99.9 %)."""
     n, draws = 20, 8000
     counts = np.zeros(n)
     for seed in range(draws):
@@ -122,7 +122,7 @@ def test_negatives_belong_to_their_anchors(model: Path) -> None:
 
 
 def test_batches_hold_the_right_texts(model: Path) -> None:
-    """Protects the way from sentence to token: row 4k of a step with negatives is the anchor k, row 4k + 2 its n."""
+    """Protects the way from sentence to token: row 4k is the anchor k, row 4k + 2 its negative."""
     batches = builder(model, paraphrases=[f"{text} again" for text in make_sentences(100)])
     ids = batches.build(0).inputs["input_ids"]
     rows = permute(np.arange(8), n=100, seed=0, epoch=0)
@@ -136,7 +136,7 @@ def test_batches_hold_the_right_texts(model: Path) -> None:
 
 
 def test_an_epoch_takes_no_row_twice_and_drops_the_rest(model: Path) -> None:
-    """Protects the decision on the last batch: 100 rows are 12 batches of 8, four rows wait for the next epoch."""
+    """Protects the decision on the last batch: 100 rows are 12 batches of 8, and 4 are left out."""
     batches = builder(model, every=1)
     for step in range(12):
         batches.build(step)
@@ -169,7 +169,7 @@ def test_paraphrases_must_be_aligned() -> None:
 
 
 def test_digest_tells_corpora_apart() -> None:
-    """Protects the manifest: other sentences, another order, or sentences joined differently are another corpus."""
+    """Protects the manifest: other sentences, another order or other line ends are another corpus."""
     digests = {
         Corpus(sentences=["a", "b"]).digest(),
         Corpus(sentences=["b", "a"]).digest(),
@@ -207,10 +207,11 @@ def test_prefetcher_carries_an_error_to_its_step() -> None:
             raise InputError("row 7 is bad")
         return make_batch(step)
 
-    seen = []
-    with pytest.raises(InputError, match="row 7"), Prefetcher(build, range(9), ahead=4) as batches:
-        for batch in batches:
-            seen.append(batch.step)  # noqa: PERF401 - what came before the error is what counts
+    with Prefetcher(build, range(9), ahead=4) as batches:
+        stream = iter(batches)
+        seen = [next(stream).step, next(stream).step]
+        with pytest.raises(InputError, match="row 7"):
+            next(stream)
     assert seen == [0, 1]
 
 
@@ -229,7 +230,12 @@ def test_prefetcher_is_no_further_ahead_than_asked() -> None:
 
 def test_leaving_early_ends_the_thread() -> None:
     """Protects Ctrl-C and errors in the loop: no thread is left behind."""
-    with pytest.raises(KeyboardInterrupt), Prefetcher(make_batch, range(10**6), ahead=2) as batches:
-        for _ in batches:
+
+    def loop() -> None:
+        with Prefetcher(make_batch, range(10**6), ahead=2) as batches:
+            next(iter(batches))
             raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        loop()
     assert not [thread for thread in threading.enumerate() if thread.name == "una_fast batches"]

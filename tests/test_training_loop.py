@@ -49,7 +49,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_equal_runs_write_equal_bytes(options: dict[str, Any], tmp_path: Path) -> None:
-    """Protects determinism: weights, tokenizer, card and manifest, whatever the output is called or torch drew before."""
+    """Protects determinism of every file, whatever the output is called or torch drew before."""
     run(options)
     torch.rand(7)
     run(options, output=tmp_path / "again" / "there", prefetch=1)
@@ -94,7 +94,7 @@ def test_nothing_in_the_output_tells_of_this_machine(options: dict[str, Any], tm
 
 
 def test_training_learns(options: dict[str, Any]) -> None:
-    """Protects the sum of all parts: told apart from other sentences, a sentence's two views come together."""
+    """Protects the sum of all parts: a sentence's two views are told from other sentences."""
     result = run(options, epochs=6, learning_rate=2e-3, schedule="constant", log_every=20, dropout=0.02)
     losses = [loss for _, loss in result.losses]
     assert losses[-1] < losses[0] - 1
@@ -129,7 +129,7 @@ def test_probe_is_seeded_and_changes_nothing(model: Path) -> None:
 
 
 def test_probe_knows_easy_from_impossible(model: Path) -> None:
-    """Protects the meaning of the win rate: without dropout a positive is the anchor; a negative equal to it ties."""
+    """Protects the win rate: without dropout the positive is the anchor, and nothing is nearer."""
     encoder = SentenceEncoder(load_backbone(model, dropout=0.0), "mean")
     sentences = make_sentences(20)
     tokenizer = load_tokenizer(model)
@@ -147,7 +147,7 @@ def test_plain_simcse_needs_no_negatives(options: dict[str, Any]) -> None:
 
 
 def test_options_reach_the_optimiser(options: dict[str, Any], tmp_path: Path) -> None:
-    """Protects clipping, weight decay, dropout, bfloat16 and temperature from being ignored: each changes the weights."""
+    """Protects options from being ignored: each of them changes the weights."""
     variants: list[dict[str, Any]] = [
         {},
         {"max_grad_norm": 1e-6},
@@ -306,7 +306,7 @@ def write_dev(root: Path, pairs: int) -> Path:
 def test_the_best_checkpoint_is_kept(
     options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects selection: the saved weights are those of the best score, and scoring leaves the run as it is."""
+    """Protects selection: the saved weights are those of the best score."""
     monkeypatch.setitem(sts.PAIRS, "STS-B-dev", 60)
     root = write_dev(tmp_path / "senteval", 60)
     result = run(options, sts=root, eval_every=3, max_steps=10, learning_rate=3e-3)
@@ -324,7 +324,7 @@ def test_the_best_checkpoint_is_kept(
 def test_scoring_does_not_change_the_course(
     options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Protects comparability: with the last score the best, the weights equal those of a run without scoring."""
+    """Protects comparability: scored or not, a run comes to the same weights."""
     monkeypatch.setitem(sts.PAIRS, "STS-B-dev", 60)
     root = write_dev(tmp_path / "senteval", 60)
     score, rising = loop._Run.score, iter(range(100))

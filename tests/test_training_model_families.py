@@ -1,8 +1,8 @@
-"""Families differ in token types, positions, special tokens and poolers: training must fit each, or say why not."""
+"""Families differ in token types, positions and poolers: training must fit each, or say why not."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -29,6 +29,9 @@ from una_fast.evaluation.backbone import (
 )
 from una_fast.training import TrainConfig, train
 from una_fast.training.model import SentenceEncoder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FAMILIES = [tiny_bert, tiny_roberta]
 SENTENCES = [

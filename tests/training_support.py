@@ -1,4 +1,4 @@
-"""Stand-ins for training tests: tiny models with tokenizers trained on the spot, sentences, a maker of negatives."""
+"""Stand-ins for training tests: tiny models with their tokenizers, sentences, a maker of negatives."""
 
 import random
 import sys
@@ -14,7 +14,7 @@ from tokenizers import BertWordPieceTokenizer, ByteLevelBPETokenizer
 from tokenizers.processors import RobertaProcessing
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, RobertaConfig, RobertaModel
 
-# Tests run beside other work; threads that wait for each other on busy cores make tiny models forty times slower.
+# Threads that wait for each other on busy cores make tiny models forty times slower.
 torch.set_num_threads(1)
 
 WORDS = {
@@ -122,7 +122,7 @@ def tiny_roberta(folder: Path) -> Path:
 
 
 class WordSwapper:
-    """Negatives by swapping one word for another of the same vocabulary, keyed by (row, epoch); records its calls."""
+    """Negatives by swapping one word for another, keyed by (row, epoch, view); records its calls."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[tuple[int, ...], int]] = []

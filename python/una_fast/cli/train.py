@@ -96,7 +96,7 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
 def _summary(result: "Result") -> str:
     lines = [
         f"{result.output}: {result.steps} steps, last loss {result.losses[-1][1]:.4f}",
-        f"{result.rows_per_second:.0f} rows/s, {100 * result.wait_share:.1f} % of the time spent waiting for data",
+        f"{result.rows_per_second:.0f} rows/s, {100 * result.wait_share:.1f} % of the time waiting for data",
     ]
     scores = {step: score for step, score in result.dev_scores if score is not None}
     if result.best_step in scores:
