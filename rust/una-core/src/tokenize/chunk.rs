@@ -57,7 +57,10 @@ pub(super) struct Chunk<'t> {
     pub(super) source: &'t str,
     pub(super) start: usize,
     pub(super) end: usize,
+    /// The classes of its characters.
     pub(super) seen: Classes,
+    /// The classes of which two stand side by side.
+    pub(super) pairs: Classes,
     pub(super) edition: Edition,
     pub(super) before: Edge,
     pub(super) after: Edge,
@@ -105,7 +108,7 @@ impl<'t> Rules<'t, '_> {
         if seen & classes::COMMA != 0 {
             self.isolate_commas();
         }
-        if seen & classes::DOT != 0 {
+        if self.chunk.pairs & classes::DOT != 0 {
             self.isolate_ellipses();
         }
         self.isolate_class(classes::ALONE);
@@ -116,7 +119,7 @@ impl<'t> Rules<'t, '_> {
             self.part_quotes_before_space();
         }
         self.isolate_class(classes::ALONE_LATE);
-        if seen & classes::HYPHEN != 0 {
+        if self.chunk.pairs & classes::HYPHEN != 0 {
             self.isolate_pairs(b'-');
         }
         self.isolate_class(classes::CLOSER);
@@ -126,7 +129,7 @@ impl<'t> Rules<'t, '_> {
             self.part_short_clitics();
             self.part_long_clitics();
         }
-        if seen & (classes::QUOTE | classes::DOUBLING) != 0 {
+        if quoted || self.chunk.pairs & classes::DOUBLING != 0 {
             self.part_contractions();
         }
     }

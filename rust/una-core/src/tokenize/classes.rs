@@ -7,37 +7,45 @@ pub(super) type Classes = u16;
 pub(super) const SPACE: Classes = 1;
 /// The first byte of a character that may be whitespace, a quote or a dash beyond ASCII.
 pub(super) const LEAD: Classes = 1 << 1;
-/// `n`, `m`, `t` of either case: each contraction without an apostrophe has one of them doubled.
-pub(super) const DOUBLING: Classes = 1 << 2;
 /// The full stop.
-pub(super) const DOT: Classes = 1 << 3;
+pub(super) const DOT: Classes = 1 << 2;
 /// The hyphen, which acts only when doubled.
-pub(super) const HYPHEN: Classes = 1 << 4;
+pub(super) const HYPHEN: Classes = 1 << 3;
 /// The comma and the colon, which stay on a digit that follows.
-pub(super) const COMMA: Classes = 1 << 5;
+pub(super) const COMMA: Classes = 1 << 4;
 /// The ASCII quotes `"` and `'`.
-pub(super) const QUOTE: Classes = 1 << 6;
+pub(super) const QUOTE: Classes = 1 << 5;
 /// What opens a quotation in any place: the backtick and `«“‘„`.
-pub(super) const OPENER: Classes = 1 << 7;
+pub(super) const OPENER: Classes = 1 << 6;
 /// What closes a quotation in any place: `»”’`.
-pub(super) const CLOSER: Classes = 1 << 8;
+pub(super) const CLOSER: Classes = 1 << 7;
 /// Punctuation that stands alone from the start: `;@#$%&?!`.
-pub(super) const ALONE: Classes = 1 << 9;
+pub(super) const ALONE: Classes = 1 << 8;
 /// Punctuation that is split off after the single quotes: the asterisk and the brackets.
-pub(super) const ALONE_LATE: Classes = 1 << 10;
+pub(super) const ALONE_LATE: Classes = 1 << 9;
 /// The dashes U+2012 to U+2015.
-pub(super) const DASH: Classes = 1 << 11;
+pub(super) const DASH: Classes = 1 << 10;
+
+const N: Classes = 1 << 11;
+const M: Classes = 1 << 12;
+const T: Classes = 1 << 13;
+/// The letters of either case that contractions double: each that has no apostrophe holds `nn`, `mm` or `tt`.
+pub(super) const DOUBLING: Classes = N | M | T;
+/// What acts, or may act, when two of a kind stand side by side.
+pub(super) const PAIRING: Classes = DOUBLING | DOT | HYPHEN;
 
 /// The classes of each byte that starts a character. A byte of no class never acts.
 pub(super) const OF_BYTE: [Classes; 256] = table();
 
 const fn table() -> [Classes; 256] {
     let mut table = [0; 256];
-    let sets: [(&[u8], Classes); 10] = [
+    let sets: [(&[u8], Classes); 12] = [
         (b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f ", SPACE),
         // U+0085, U+00A0 and the guillemets; U+1680; General Punctuation; U+3000.
         (b"\xc2\xe1\xe2\xe3", LEAD),
-        (b"nmtNMT", DOUBLING),
+        (b"nN", N),
+        (b"mM", M),
+        (b"tT", T),
         (b".", DOT),
         (b"-", HYPHEN),
         (b",:", COMMA),

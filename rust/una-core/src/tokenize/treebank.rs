@@ -37,24 +37,30 @@ pub(super) fn tokenize<'t>(
     let period = final_period(text, edition);
     let mut position = 0;
     while let Some(start) = skip_space(text, position) {
-        let (end, seen) = scan(text, start);
-        position = end;
-        let chunk_period = period.filter(|period| (start..end).contains(&period.offset));
-        let stop = chunk_period.map(|period| period.offset);
-        if !simple(text, start, end, seen, stop, &mut sink) {
-            let chunk = Chunk {
-                source: text,
-                start,
-                end,
-                seen,
-                edition,
-                before: Edge::before(text, start),
-                after: Edge::after(text, end),
-                period: stop,
-                trails_period: period.is_some_and(|period| period.end == end),
-            };
-            chunk.tokenize(marks, &mut sink);
+        let scan = Scan::of(text, start);
+        position = scan.end;
+        let ends_here = |period: &FinalPeriod| (start..scan.end).contains(&period.offset);
+        let stop = if scan.seen & classes::DOT == 0 { None } else { period.filter(ends_here) };
+        if let Some(split) = scan.simple_body(text, start, stop.is_some()) {
+            sink(Token::verbatim(text, start, split));
+            if split < scan.end {
+                sink(Token::verbatim(text, split, scan.end));
+            }
+            continue;
         }
+        let chunk = Chunk {
+            source: text,
+            start,
+            end: scan.end,
+            seen: scan.seen,
+            pairs: scan.pairs,
+            edition,
+            before: Edge::before(text, start),
+            after: Edge::after(text, scan.end),
+            period: stop.map(|period| period.offset),
+            trails_period: period.is_some_and(|period| period.end == scan.end),
+        };
+        chunk.tokenize(marks, &mut sink);
     }
 }
 
@@ -98,77 +104,67 @@ fn skip_space(text: &str, start: usize) -> Option<usize> {
     }
 }
 
-/// The end of the chunk that starts at `start`, and the classes of its characters.
-fn scan(text: &str, start: usize) -> (usize, Classes) {
-    const STOPS: Classes = classes::SPACE | classes::LEAD;
-    let bytes = text.as_bytes();
-    let mut seen = 0;
-    let mut end = start;
-    while let Some(&byte) = bytes.get(end) {
-        let class = classes::OF_BYTE[usize::from(byte)];
-        if class & STOPS == 0 {
-            seen |= class;
-            end += 1;
-            continue;
-        }
-        if class & classes::SPACE != 0 {
-            break;
-        }
-        let Some(c) = text[end..].chars().next() else {
-            break;
-        };
-        let class = classes::of_char(c);
-        if class & classes::SPACE != 0 {
-            break;
-        }
-        seen |= class;
-        end += c.len_utf8();
-    }
-    (end, seen)
-}
-
-/// Emits the chunk if it is one token, or one and a comma, colon or final full stop; else emits nothing.
-fn simple<'t>(
-    text: &'t str,
-    start: usize,
+/// One look at a chunk: how far it reaches, and what is in it.
+#[derive(Debug, Clone, Copy)]
+struct Scan {
+    /// The offset after the chunk.
     end: usize,
+    /// The classes of its characters.
     seen: Classes,
-    period: Option<usize>,
-    sink: &mut impl FnMut(Token<'t>),
-) -> bool {
-    const PLAIN: Classes = classes::DOUBLING | classes::DOT | classes::HYPHEN | classes::COMMA;
-    if seen & !PLAIN != 0 {
-        return false;
-    }
-    let chunk = &text.as_bytes()[start..end];
-    let body = match chunk {
-        [body @ .., b',' | b':'] => body,
-        [body @ .., b'.'] if period.is_some() => body,
-        _ => chunk,
-    };
-    if seen & classes::COMMA != 0 && !commas_hold(body)
-        || seen & (PLAIN ^ classes::COMMA) != 0 && has_pair(body)
-    {
-        return false;
-    }
-    let split = start + body.len();
-    for (from, to) in [(start, split), (split, end)] {
-        if from < to {
-            sink(Token::verbatim(text, from, to));
+    /// The classes of which two bytes stand side by side.
+    pairs: Classes,
+}
+
+impl Scan {
+    fn of(text: &str, start: usize) -> Self {
+        const STOPS: Classes = classes::SPACE | classes::LEAD;
+        let bytes = text.as_bytes();
+        let mut scan = Self { end: start, seen: 0, pairs: 0 };
+        let mut last = 0;
+        while let Some(&byte) = bytes.get(scan.end) {
+            let mut class = classes::OF_BYTE[usize::from(byte)];
+            let mut length = 1;
+            if class & STOPS != 0 {
+                if class & classes::SPACE != 0 {
+                    break;
+                }
+                let Some(c) = text[scan.end..].chars().next() else {
+                    break;
+                };
+                class = classes::of_char(c);
+                length = c.len_utf8();
+                if class & classes::SPACE != 0 {
+                    break;
+                }
+            }
+            scan.seen |= class;
+            scan.pairs |= class & last;
+            last = class;
+            scan.end += length;
         }
+        scan.pairs &= classes::PAIRING;
+        scan
     }
-    true
-}
 
-/// Whether each comma and colon stays where it is, since a digit follows it.
-fn commas_hold(body: &[u8]) -> bool {
-    let last_holds = !matches!(body.last(), Some(b',' | b':'));
-    last_holds && body.windows(2).all(|pair| !matches!(pair[0], b',' | b':') || pair[1].is_ascii_digit())
-}
-
-/// Whether two hyphens, two full stops, or two letters that a contraction doubles stand side by side.
-fn has_pair(body: &[u8]) -> bool {
-    const PAIRING: Classes = classes::DOUBLING | classes::DOT | classes::HYPHEN;
-    body.windows(2)
-        .any(|pair| pair[0] | 0x20 == pair[1] | 0x20 && classes::OF_BYTE[usize::from(pair[0])] & PAIRING != 0)
+    /// Where the body of the chunk ends, if no rule acts on it, save that a comma, a colon or the final full stop is
+    /// split off its end; none if the rules must be asked.
+    fn simple_body(self, text: &str, start: usize, has_final_period: bool) -> Option<usize> {
+        const PLAIN: Classes = classes::PAIRING | classes::COMMA;
+        if self.seen & !PLAIN != 0 || self.pairs != 0 {
+            return None;
+        }
+        if self.seen & classes::COMMA == 0 && !has_final_period {
+            return Some(self.end);
+        }
+        let body = match &text.as_bytes()[start..self.end] {
+            [body @ .., b',' | b':'] => body,
+            [body @ .., b'.'] if has_final_period => body,
+            whole => whole,
+        };
+        let holds = |pair: &[u8]| !matches!(pair[0], b',' | b':') || pair[1].is_ascii_digit();
+        let commas_hold = !matches!(body.last(), Some(b',' | b':')) && body.windows(2).all(holds);
+        // A chunk that is nothing but its tail is one token.
+        let split = if body.is_empty() { self.end } else { start + body.len() };
+        commas_hold.then_some(split)
+    }
 }
