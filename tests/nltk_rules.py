@@ -68,9 +68,7 @@ def _compiled(compile_: Callable[[str], Any], rules: Sequence[Rule]) -> list[tup
     return [(compile_(pattern), replacement) for pattern, replacement in rules]
 
 
-def _tokenizer(
-    compile_: Callable[[str], Any], before_padding: Sequence[Rule]
-) -> Callable[[str], list[str]]:
+def _tokenizer(compile_: Callable[[str], Any], before_padding: Sequence[Rule]) -> Callable[[str], list[str]]:
     before = _compiled(compile_, before_padding)
     after = _compiled(compile_, ENDING_QUOTES) + _compiled(re.compile, CONTRACTIONS)
 
@@ -91,7 +89,5 @@ treebank_310 = _tokenizer(
 )
 treebank_310.__doc__ = "The tokens of a text by the rules of NLTK 3.10.4."
 
-treebank_39 = _tokenizer(
-    re.compile, [*STARTING_QUOTES, SINGLE_QUOTE_39, *PUNCTUATION, *LATE_PUNCTUATION]
-)
+treebank_39 = _tokenizer(re.compile, [*STARTING_QUOTES, SINGLE_QUOTE_39, *PUNCTUATION, *LATE_PUNCTUATION])
 treebank_39.__doc__ = "The tokens of a text by the rules of NLTK 3.9.1."

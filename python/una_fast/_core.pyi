@@ -1,4 +1,4 @@
-"""The compiled half; wrapped, and documented, by the modules beside it."""
+# The compiled half; wrapped, and documented, by the modules beside it.
 
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
@@ -6,6 +6,8 @@ from typing import TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
+
+__all__ = ["Augmenter", "TermCounter", "TermTable", "__version__", "read_sentences", "tokenize"]
 
 __version__: str
 

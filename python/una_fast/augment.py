@@ -11,10 +11,11 @@ import numpy as np
 from una_fast import _core
 from una_fast.errors import OptionError
 from una_fast.sources import default_threads
-from una_fast.table import TermTable
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
+
+    from una_fast.table import TermTable
 
 __all__ = ["Augmenter", "Explanation", "Replace", "Select", "Surface", "TokenExplanation"]
 
@@ -146,11 +147,21 @@ class Augmenter:
         _check_word("row", row)
         _check_word("epoch", epoch)
         tokens, negative = self._core.explain(sentence, row=row, epoch=epoch, view=view)
-        names = ("text", "start", "end", "rank", "score", "probability", "replacement")
         return Explanation(
             sentence=sentence,
             negative=negative,
-            tokens=tuple(TokenExplanation(**dict(zip(names, token, strict=True))) for token in tokens),
+            tokens=tuple(
+                TokenExplanation(
+                    text=text,
+                    start=start,
+                    end=end,
+                    rank=rank,
+                    score=score,
+                    probability=probability,
+                    replacement=replacement,
+                )
+                for text, start, end, rank, score, probability, replacement in tokens
+            ),
         )
 
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from typing import TypedDict, cast
 
 from una_fast import _core
 from una_fast.errors import OptionError
-from una_fast.progress import counting
+from una_fast.progress import Tick, counting
 from una_fast.sources import MAX_LINE_BYTES, Source, default_threads, find_files, total_bytes
 from una_fast.table import TermTable
 
 __all__ = ["TermCounter", "fit"]
+
+
+class _Options(TypedDict):
+    """What every way of counting takes."""
+
+    threads: int
+    errors: str
+    max_line_bytes: int
+    tick: Tick | None
 
 
 def fit(
@@ -95,15 +106,13 @@ class TermCounter:
         """
         files = find_files(source)
         with counting("counting", None if files is None else total_bytes(files), show=progress) as tick:
-            options = {
-                "threads": self._threads,
-                "errors": self._errors,
-                "max_line_bytes": self._max_line_bytes,
-            }
+            options = _Options(
+                threads=self._threads, errors=self._errors, max_line_bytes=self._max_line_bytes, tick=tick
+            )
             if files is None:
-                self._core.update_rows(source, **options, tick=tick)
+                self._core.update_rows(cast("Iterable[str]", source), **options)
             else:
-                self._core.update_files(files, **options, tick=tick)
+                self._core.update_files(files, **options)
 
     def merge(self, other: TermCounter) -> None:
         """Adds the counts of other text, exactly; `other` stays as it is.

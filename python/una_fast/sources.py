@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, overload
 import numpy as np
 
 from una_fast import _core
-from una_fast.errors import InputError, StorageError
+from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.progress import counting
 
 if TYPE_CHECKING:
@@ -68,8 +68,6 @@ def default_threads(threads: int | None) -> int:
     """The number of threads asked for, or else one for each core that this process may use."""
     if threads is not None:
         if threads < 1:
-            from una_fast.errors import OptionError
-
             raise OptionError(f"threads must be at least 1, not {threads}")
         return threads
     if hasattr(os, "sched_getaffinity"):

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["TermStats", "TermTable"]
+
+Array = TypeVar("Array", bound=np.ndarray[Any, Any])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,6 +197,6 @@ class TermTable:
         )
 
 
-def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:  # type: ignore[misc]
+def _frozen(array: Array) -> Array:
     array.flags.writeable = False
     return array

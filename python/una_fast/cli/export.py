@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from una_fast.errors import MissingExtraError, OptionError, StorageError
 
@@ -49,7 +49,8 @@ def _writer(output: Path) -> Callable[[pa.Table, str], None]:
         import pyarrow.parquet
     except ImportError as error:
         raise MissingExtraError("export needs pyarrow: pip install 'una-fast[arrow]'") from error
-    return pyarrow.parquet.write_table if output.suffix == ".parquet" else pyarrow.csv.write_csv
+    writers = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
+    return cast("Callable[[pa.Table, str], None]", writers[output.suffix])
 
 
 def _replace(output: Path, write: Callable[[str], None]) -> None:
