@@ -79,12 +79,12 @@ def _ranking(table: TermTable, n: int) -> str:
 
 def _vicinity(table: TermTable, term: str, radius: int, n: int) -> str:
     stats = _look_up(table, term)
-    around = table.vicinity(term, radius)
+    around = table.vicinity(stats.term, radius)
     total = sum(other.score for other in around)
     first = max(0, min(stats.rank - around[0].rank - n // 2, len(around) - n))
     share = stats.score / total if total else 1 / len(around)
     head = (
-        f"{term!r}: rank {stats.rank:,}, score {stats.score:.4f}, in {stats.df:,} sentences\n"
+        f"{stats.term!r}: rank {stats.rank:,}, score {stats.score:.4f}, in {stats.df:,} sentences\n"
         f"may be replaced by ranks {around[0].rank:,} to {around[-1].rank:,} ({len(around):,} terms, "
         f"itself with probability {share:.2g}); the nearest:"
     )

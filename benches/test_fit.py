@@ -1,0 +1,77 @@
+"""Fitting against the plain-Python method and scikit-learn. Each asserts its answer before it is timed."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+import una_fast
+from una_fast import _reference
+
+
+@pytest.fixture(scope="module")
+def few(sentences: list[str]) -> list[str]:
+    """So many as the slow methods do in seconds."""
+    return sentences[:2000]
+
+
+@pytest.fixture(scope="module")
+def few_file(few: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("few") / "corpus.txt"
+    path.write_text("".join(f"{sentence}\n" for sentence in few), encoding="utf-8")
+    return path
+
+
+def by_nltk(sentences: list[str]) -> _reference.ReferenceTable:
+    from nltk.tokenize import word_tokenize
+
+    return _reference.fit(word_tokenize(text.lower(), preserve_line=True) for text in sentences)
+
+
+@pytest.mark.benchmark(group="fit 2,000 sentences, treebank")
+def test_fit_by_nltk_and_plain_python(benchmark: BenchmarkFixture, few: list[str]) -> None:
+    table = benchmark.pedantic(by_nltk, args=(few,), rounds=1)
+    assert table.n_documents == len(few)
+
+
+@pytest.mark.benchmark(group="fit 2,000 sentences, treebank")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_fit_by_una_fast(benchmark: BenchmarkFixture, few: list[str], few_file: Path, threads: int) -> None:
+    expected, table = by_nltk(few), una_fast.fit(few_file, threads=threads)
+    assert sorted(table.terms) == sorted(expected.terms)
+    ranks = [table[term].rank for term in expected.terms]
+    np.testing.assert_allclose(table.score[ranks], expected.score, rtol=1e-13)
+    benchmark(una_fast.fit, few_file, threads=threads)
+
+
+@pytest.mark.benchmark(group="fit all sentences, word")
+def test_fit_words_by_scikit_learn(benchmark: BenchmarkFixture, sentences: list[str]) -> None:
+    text = pytest.importorskip("sklearn.feature_extraction.text")
+    fitted = benchmark.pedantic(lambda: text.TfidfVectorizer().fit(sentences), rounds=1)
+    assert len(fitted.vocabulary_) > 1000
+
+
+@pytest.mark.benchmark(group="fit all sentences, word")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_fit_words_by_una_fast(
+    benchmark: BenchmarkFixture, sentences: list[str], corpus: Path, threads: int
+) -> None:
+    text = pytest.importorskip("sklearn.feature_extraction.text")
+    table = una_fast.fit(corpus, tokenizer="word", threads=threads)
+    fitted = text.TfidfVectorizer(smooth_idf=False).fit(sentences)
+    terms = fitted.get_feature_names_out().tolist()
+    assert sorted(table.terms) == sorted(terms)
+    # scikit-learn's idf is ln(N / df) + 1.
+    np.testing.assert_allclose(table.idf[[table[term].rank for term in terms]] + 1, fitted.idf_, rtol=1e-13)
+    benchmark(una_fast.fit, corpus, tokenizer="word", threads=threads)
+
+
+@pytest.mark.benchmark(group="fit all sentences, treebank, by source")
+@pytest.mark.parametrize("source", ["file", "list", "iterator"])
+def test_fit_by_source(
+    benchmark: BenchmarkFixture, sentences: list[str], corpus: Path, source: str
+) -> None:
+    make = {"file": lambda: corpus, "list": lambda: sentences, "iterator": lambda: iter(sentences)}[source]
+    assert una_fast.fit(make()).digest == una_fast.fit(corpus, threads=1).digest
+    benchmark(lambda: una_fast.fit(make()))

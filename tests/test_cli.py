@@ -1,0 +1,89 @@
+"""The commands fit, inspect and augment, as a user types them."""
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from una_fast.cli import COMMANDS, main
+
+CORPUS = ["The cat sat on the mat.", "A dog lay on the rug.", "The bird flew over the house."]
+
+
+@pytest.fixture
+def table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    (tmp_path / "corpus.txt").write_text("\n".join(CORPUS) + "\n\n")
+    path = str(tmp_path / "table.safetensors")
+    assert main(["fit", str(tmp_path / "corpus.txt"), "-o", path, "--json"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert (figures["sentences"], figures["empty_lines"], figures["terms"]) == (3, 1, 14)
+    return path
+
+
+def feed(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in COMMANDS:
+        with pytest.raises(SystemExit) as done:
+            main([name, "--help"])
+        assert done.value.code == 0
+        assert f"una-fast {name}" in capsys.readouterr().out
+
+
+def test_describing_the_commands_does_not_load_torch() -> None:
+    code = "import sys; from una_fast.cli import parser; parser(); print('torch' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout == "False\n"
+
+
+def test_inspect_shows_ranking_vicinity_and_negatives(table: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", table]) == 0
+    out = capsys.readouterr().out
+    assert "most important" in out
+    assert "least important" in out
+    assert main(["inspect", table, "--term", "Cat", "--sentence", "The cat sat.", "-n", "4"]) == 0
+    out = capsys.readouterr().out
+    assert "'cat': rank" in out
+    negatives = out.split("rows 0 to 3:\n")[1].strip().splitlines()
+    assert len(negatives) == 4
+    assert all("[" in negative for negative in negatives)
+    assert main(["inspect", table, "--sentence", "The cat sat.", "--surface", "preserve"]) == 0
+    assert main(["inspect", table, "--term", "cat", "--sentence", "x", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert shown["terms"] == 14
+    assert len(shown["vicinity"]["cat"]) == 14
+    assert main(["inspect", table, "--term", "wolf"]) == 1
+    assert capsys.readouterr().err == "una-fast inspect: the table holds no term 'wolf'\n"
+
+
+def test_augment_is_line_aligned(
+    table: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import una_fast
+
+    feed(monkeypatch, "\n".join([*CORPUS, "", "é new one"]).encode())
+    assert main(["augment", table, "--seed", "3"]) == 0
+    out = capsys.readouterr().out.split("\n")
+    augmenter = una_fast.Augmenter(una_fast.TermTable.load(table), seed=3)
+    assert out == [*augmenter.augment([*CORPUS, "", "é new one"]), ""]
+    feed(monkeypatch, b"fine\nbad \xff\n")
+    assert main(["augment", table]) == 1
+    assert "standard input: line 2: invalid UTF-8 at byte 4" in capsys.readouterr().err
+
+
+def test_errors_are_one_line_on_standard_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (
+        ["fit", str(tmp_path / "none"), "-o", str(tmp_path / "t")],
+        ["inspect", str(tmp_path / "none")],
+        ["export", str(tmp_path / "none"), "-o", "x.doc"],
+    ):
+        assert main(arguments) == 1
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.count("\n") == 1
+        assert captured.err.startswith(f"una-fast {arguments[0]}: ")
