@@ -73,7 +73,7 @@ class Encoder:
         inputs = tokenise(self.tokenizer, texts, max_length=self.max_length, names=self._names)
         device = self.backbone.device
         was_training = self.backbone.training
-        self.backbone.eval()
+        self.backbone.train(False)
         try:
             with torch.inference_mode():
                 moved = {name: value.to(device) for name, value in inputs.items()}

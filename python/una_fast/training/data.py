@@ -84,11 +84,27 @@ class Corpus:
 
 
 def open_corpus(config: TrainConfig) -> Corpus:
-    """Read the sentences and paraphrases of a run into memory, compactly."""
+    """Read the sentences and paraphrases of a run into memory, compactly.
+
+    Raises:
+        InputError: Paraphrases are not aligned, or lines left empty make it impossible to tell.
+    """
     from una_fast.sources import load_sentences
 
-    paraphrases = None if config.paraphrases is None else load_sentences(config.paraphrases)
-    return Corpus(sentences=load_sentences(config.corpus), paraphrases=paraphrases)
+    sentences = load_sentences(config.corpus)
+    if config.paraphrases is None:
+        return Corpus(sentences=sentences)
+    paraphrases = load_sentences(config.paraphrases)
+    for name, texts in (("corpus", sentences), ("paraphrases", paraphrases)):
+        _refuse_gaps(name, texts)
+    return Corpus(sentences=sentences, paraphrases=paraphrases)
+
+
+def _refuse_gaps(name: str, texts: Sequence[str]) -> None:
+    """Refuse lines left out in reading: all that follows them would meet the paraphrase of another."""
+    left_out = getattr(texts, "n_empty", 0) + getattr(texts, "n_skipped", 0)
+    if left_out:
+        raise InputError(f"{name} has {left_out} empty lines, so corpus and paraphrases cannot be aligned")
 
 
 def open_negatives(config: TrainConfig, corpus: Corpus) -> "tuple[TermTable, NegativeSource]":
