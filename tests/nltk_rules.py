@@ -1,9 +1,12 @@
 """NLTK's word tokenizer in two editions, as data: the oracle where that version of NLTK is not installed.
 
-Each edition is a list of substitutions, applied in order to the whole text, which is padded with a space on either
-side before the second list, and split at whitespace at last. NLTK 3.9.1 runs all of them on `re`. NLTK 3.10.4 runs them
-on the third-party `regex` module, whose classes differ beyond ASCII, save for the contractions, which stay on `re`.
+Each edition is a list of substitutions, applied in order to the whole text, which is padded with a space on
+either side before the second list, and split at whitespace at last. NLTK 3.9.1 runs all of them on `re`. NLTK
+3.10.4 runs them on the third-party `regex` module, whose classes differ beyond ASCII, save for the
+contractions, which stay on `re`.
 """
+# The curly quotes are meant.
+# ruff: noqa: RUF001
 
 import re
 from collections.abc import Callable, Sequence
@@ -68,9 +71,7 @@ def _compiled(compile_: Callable[[str], Any], rules: Sequence[Rule]) -> list[tup
     return [(compile_(pattern), replacement) for pattern, replacement in rules]
 
 
-def _tokenizer(
-    compile_: Callable[[str], Any], before_padding: Sequence[Rule]
-) -> Callable[[str], list[str]]:
+def _tokenizer(compile_: Callable[[str], Any], before_padding: Sequence[Rule]) -> Callable[[str], list[str]]:
     before = _compiled(compile_, before_padding)
     after = _compiled(compile_, ENDING_QUOTES) + _compiled(re.compile, CONTRACTIONS)
 
@@ -91,7 +92,5 @@ treebank_310 = _tokenizer(
 )
 treebank_310.__doc__ = "The tokens of a text by the rules of NLTK 3.10.4."
 
-treebank_39 = _tokenizer(
-    re.compile, [*STARTING_QUOTES, SINGLE_QUOTE_39, *PUNCTUATION, *LATE_PUNCTUATION]
-)
+treebank_39 = _tokenizer(re.compile, [*STARTING_QUOTES, SINGLE_QUOTE_39, *PUNCTUATION, *LATE_PUNCTUATION])
 treebank_39.__doc__ = "The tokens of a text by the rules of NLTK 3.9.1."
