@@ -1,1 +1,48 @@
-"""Train sentence encoders with generated hard negatives."""
+"""Train sentence encoders with generated hard negatives (UNA, arXiv 2401.02594).
+
+Fit exact TF-IDF on a corpus, then make near-miss sentences from it:
+
+>>> import una_fast
+>>> corpus = ["the cat sat on the mat", "a dog lay on the rug", "the bird flew over the house"]
+>>> table = una_fast.fit(corpus)
+>>> table["cat"].df
+1
+>>> negatives = una_fast.Augmenter(table, seed=1).augment(corpus)
+>>> len(negatives)
+3
+
+Training is in `una_fast.training` and evaluation in `una_fast.evaluation` (extra `train`); importing this package
+loads numpy and nothing heavier.
+"""
+
+from una_fast._core import __version__
+from una_fast.augment import Augmenter, Explanation, TokenExplanation
+from una_fast.errors import (
+    ArtifactError,
+    InputError,
+    InternalError,
+    MissingExtraError,
+    OptionError,
+    StorageError,
+    UnaError,
+)
+from una_fast.fit import TermCounter, fit
+from una_fast.table import TermStats, TermTable
+
+__all__ = [
+    "ArtifactError",
+    "Augmenter",
+    "Explanation",
+    "InputError",
+    "InternalError",
+    "MissingExtraError",
+    "OptionError",
+    "StorageError",
+    "TermCounter",
+    "TermStats",
+    "TermTable",
+    "TokenExplanation",
+    "UnaError",
+    "__version__",
+    "fit",
+]

@@ -1,7 +1,8 @@
 """The exceptions of this package: one tree under `UnaError`, each member also a built-in kind.
 
-Catch `UnaError` for everything, or the built-in (`ValueError`, `OSError`, ...) where code must not know this package.
-Every message names the thing and the place: the option and its value, the file with line and byte offset, the row.
+Catch `UnaError` for everything, or the built-in (`ValueError`, `OSError`, ...) where code must not know this
+package. Every message names the thing and the place: the option and its value, the file with line and byte
+offset, the row.
 """
 
 __all__ = [
@@ -20,7 +21,7 @@ class UnaError(Exception):
 
 
 class InputError(UnaError, ValueError):
-    """Text or data that cannot be used: bad UTF-8, a NUL byte, an over-long line, an empty corpus, a ragged file."""
+    """Text or data that cannot be used: bad UTF-8, a NUL byte, an over-long line, an empty or ragged file."""
 
 
 class OptionError(UnaError, ValueError):

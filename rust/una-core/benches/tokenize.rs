@@ -27,10 +27,7 @@ fn count(tokenizer: Tokenizer, text: &str, scratch: &mut Scratch) -> (usize, usi
 fn main() -> io::Result<()> {
     let mut criterion = Criterion::default().sample_size(10).configure_from_args();
     let mut scratch = Scratch::default();
-    assert_eq!(
-        count(Tokenizer::Treebank, SAMPLE, &mut scratch),
-        SAMPLE_COUNTS
-    );
+    assert_eq!(count(Tokenizer::Treebank, SAMPLE, &mut scratch), SAMPLE_COUNTS);
 
     let text = match env::var_os("SENTENCES") {
         Some(path) => fs::read_to_string(path)?,
@@ -50,11 +47,7 @@ fn main() -> io::Result<()> {
         });
     }
     group.bench_function("lowercase", |bencher| {
-        bencher.iter(|| {
-            text.lines()
-                .map(|line| lowercase(line, &mut buffer).len())
-                .sum::<usize>()
-        });
+        bencher.iter(|| text.lines().map(|line| lowercase(line, &mut buffer).len()).sum::<usize>());
     });
     group.finish();
     criterion.final_summary();

@@ -11,20 +11,14 @@ fn main() -> io::Result<()> {
     let tokenizer = arguments.iter().find_map(|name| Tokenizer::from_name(name));
     let Some(tokenizer) = tokenizer else {
         let names = Tokenizer::ALL.map(Tokenizer::name).join(", ");
-        return Err(io::Error::other(format!(
-            "name a tokenizer, one of {names}"
-        )));
+        return Err(io::Error::other(format!("name a tokenizer, one of {names}")));
     };
     let lower = arguments.iter().any(|argument| argument == "--lowercase");
     let (mut line, mut buffer, mut scratch) = (String::new(), String::new(), Scratch::default());
     let (mut input, mut output) = (io::stdin().lock(), BufWriter::new(io::stdout().lock()));
     while input.read_line(&mut line)? > 0 {
         let text = line.strip_suffix('\n').unwrap_or(&line);
-        let text = if lower {
-            lowercase(text, &mut buffer)
-        } else {
-            text
-        };
+        let text = if lower { lowercase(text, &mut buffer) } else { text };
         let mut tokens = Vec::new();
         tokenizer.tokenize(text, &mut scratch, |token| tokens.push(token.text));
         writeln!(output, "{}", tokens.join("\u{1f}"))?;

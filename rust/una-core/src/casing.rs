@@ -44,10 +44,7 @@ pub fn lowercase<'t>(text: &'t str, buffer: &'t mut String) -> &'t str {
 
 /// The number of leading bytes that lower-casing leaves as they are.
 fn unchanged_prefix(text: &str) -> usize {
-    let ascii = text
-        .bytes()
-        .take_while(|b| b.is_ascii() && !b.is_ascii_uppercase())
-        .count();
+    let ascii = text.bytes().take_while(|b| b.is_ascii() && !b.is_ascii_uppercase()).count();
     text[ascii..]
         .char_indices()
         .find(|&(_, c)| !is_lower_invariant(c))
@@ -142,9 +139,7 @@ impl LowerMap {
     /// spans that do not overlap in the lower case do not overlap in the original.
     #[must_use]
     pub fn original(&self, lowered: usize) -> usize {
-        let before = self
-            .shifts
-            .partition_point(|shift| shift.lowered_start < lowered);
+        let before = self.shifts.partition_point(|shift| shift.lowered_start < lowered);
         match before.checked_sub(1).and_then(|last| self.shifts.get(last)) {
             None => lowered,
             Some(shift) => shift.original_end + lowered.saturating_sub(shift.lowered_end),
@@ -180,13 +175,8 @@ mod tests {
     #[test]
     fn sigma_depends_on_its_neighbours() {
         let mut buffer = String::new();
-        for (text, lower) in [
-            ("ΑΣ", "ας"),
-            ("Σ", "σ"),
-            ("ΑΣΑ", "ασα"),
-            ("ΑΣ.", "ας."),
-            ("ΑΣ'Α", "ασ'α"),
-        ] {
+        for (text, lower) in [("ΑΣ", "ας"), ("Σ", "σ"), ("ΑΣΑ", "ασα"), ("ΑΣ.", "ας."), ("ΑΣ'Α", "ασ'α")]
+        {
             assert_eq!(lowercase(text, &mut buffer), lower);
         }
     }

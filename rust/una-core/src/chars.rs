@@ -24,10 +24,7 @@ pub fn is_word(c: char) -> bool {
         return c.is_ascii_alphanumeric() || c == '_';
     }
     is_common_letter(c)
-        || matches!(
-            c.general_category_group(),
-            GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number
-        )
+        || matches!(c.general_category_group(), GeneralCategoryGroup::Letter | GeneralCategoryGroup::Number)
 }
 
 /// `\w` of `regex`, which follows UTS 18: alphabetic characters, marks, decimal digits, connectors, joiners.
@@ -60,11 +57,7 @@ pub fn is_word_uts18(c: char) -> bool {
 /// `\d` of both engines: a decimal digit of any script.
 #[must_use]
 pub fn is_digit(c: char) -> bool {
-    if c.is_ascii() {
-        c.is_ascii_digit()
-    } else {
-        c.general_category() == GeneralCategory::DecimalNumber
-    }
+    if c.is_ascii() { c.is_ascii_digit() } else { c.general_category() == GeneralCategory::DecimalNumber }
 }
 
 /// Han and Hangul, the bulk of Chinese and Korean text, settled without a search through the category table.

@@ -45,11 +45,7 @@ pub struct Token<'t> {
 impl<'t> Token<'t> {
     /// The token that covers `start..end` of `source` and reads as it is written.
     fn verbatim(source: &'t str, start: usize, end: usize) -> Self {
-        Self {
-            text: &source[start..end],
-            start,
-            end,
-        }
+        Self { text: &source[start..end], start, end }
     }
 }
 
@@ -71,13 +67,8 @@ pub enum Tokenizer {
 
 impl Tokenizer {
     /// Every tokenizer.
-    pub const ALL: [Self; 5] = [
-        Self::Treebank,
-        Self::Treebank39,
-        Self::Word,
-        Self::Unicode,
-        Self::Whitespace,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Treebank, Self::Treebank39, Self::Word, Self::Unicode, Self::Whitespace];
 
     /// The name users choose it by.
     #[must_use]
@@ -94,9 +85,7 @@ impl Tokenizer {
     /// The tokenizer of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|tokenizer| tokenizer.name() == name)
+        Self::ALL.into_iter().find(|tokenizer| tokenizer.name() == name)
     }
 
     /// Calls `sink` with each token of `text`, from left to right; spans never overlap.
@@ -128,20 +117,12 @@ fn words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
 
 fn unicode_words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
     for (start, word) in text.unicode_word_indices() {
-        sink(Token {
-            text: word,
-            start,
-            end: start + word.len(),
-        });
+        sink(Token { text: word, start, end: start + word.len() });
     }
 }
 
 fn whitespace<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
-    runs(
-        text,
-        |c| !chars::is_space(c),
-        |start, end| sink(Token::verbatim(text, start, end)),
-    );
+    runs(text, |c| !chars::is_space(c), |start, end| sink(Token::verbatim(text, start, end)));
 }
 
 /// Calls `sink` with the bounds of each longest run of characters that `belongs` accepts.

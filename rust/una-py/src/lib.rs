@@ -1,8 +1,22 @@
 //! Python binding of `una-core`: extract, go through the one GIL door, convert.
+
+mod augmenter;
+mod counter;
+mod door;
+mod errors;
+mod table;
+mod text;
+
 use pyo3::prelude::*;
 
-/// The compiled half of `una_fast`.
+/// The compiled half of `una_fast`. Its classes are wrapped, and documented, by the Python half.
 #[pymodule]
-fn _core(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<counter::TermCounter>()?;
+    module.add_class::<table::TermTable>()?;
+    module.add_class::<augmenter::Augmenter>()?;
+    module.add_function(wrap_pyfunction!(text::read_sentences, module)?)?;
+    module.add_function(wrap_pyfunction!(text::tokenize, module)?)?;
     Ok(())
 }

@@ -17,8 +17,7 @@ const RE_SPACE: &str = r"[\s\x1c-\x1f]";
 /// `\w` of `re`.
 const RE_WORD: &str = r"[\p{L}\p{N}_]";
 /// `\b` of `re`.
-const RE_BOUND: &str =
-    r"(?:(?<=[\p{L}\p{N}_])(?![\p{L}\p{N}_])|(?<![\p{L}\p{N}_])(?=[\p{L}\p{N}_]))";
+const RE_BOUND: &str = r"(?:(?<=[\p{L}\p{N}_])(?![\p{L}\p{N}_])|(?<![\p{L}\p{N}_])(?=[\p{L}\p{N}_]))";
 
 const STARTING_QUOTES: [Rule; 4] = [
     ("([«“‘„]|[`]+)", " ${1} "),
@@ -27,10 +26,7 @@ const STARTING_QUOTES: [Rule; 4] = [
     (r#"([ (\[{<])("|'{2})"#, "${1} `` "),
 ];
 const SINGLE_QUOTE_39: Rule = (r"(')(?!(?i:re|ve|ll|m|t|d|n)|[sSſ])(<w>)<b>", "${1} ${2}");
-const SINGLE_QUOTE_310: Rule = (
-    r"(?<!\w)(')(?!(?:(?i:re|ve|ll|m|t|d|n)|[sSſ])\b)(?=\w)",
-    "${1} ",
-);
+const SINGLE_QUOTE_310: Rule = (r"(?<!\w)(')(?!(?:(?i:re|ve|ll|m|t|d|n)|[sSſ])\b)(?=\w)", "${1} ");
 
 const PUNCTUATION: [Rule; 5] = [
     (r#"([^.])(\.)([\])}>"'»”’ ]*)<s>*<end>"#, "${1} ${2} ${3} "),
@@ -85,11 +81,7 @@ impl Treebank {
     /// If a pattern does not compile, which would be a mistake here.
     pub fn new(tokenizer: Tokenizer) -> Result<Self, Error> {
         let old = tokenizer == Tokenizer::Treebank39;
-        let single_quote = if old {
-            SINGLE_QUOTE_39
-        } else {
-            SINGLE_QUOTE_310
-        };
+        let single_quote = if old { SINGLE_QUOTE_39 } else { SINGLE_QUOTE_310 };
         let dashes = if old { None } else { Some(DASHES_310) };
         let compile = |(pattern, replacement): Rule| {
             let space = if old { RE_SPACE } else { r"\s" };
@@ -123,11 +115,7 @@ impl Treebank {
     pub fn tokenize(&self, text: &str) -> Result<Vec<String>, Error> {
         let text = substitute(text.to_owned(), &self.before_padding)?;
         let text = substitute(format!(" {text} "), &self.after_padding)?;
-        Ok(text
-            .split(chars::is_space)
-            .filter(|s| !s.is_empty())
-            .map(str::to_owned)
-            .collect())
+        Ok(text.split(chars::is_space).filter(|s| !s.is_empty()).map(str::to_owned).collect())
     }
 }
 

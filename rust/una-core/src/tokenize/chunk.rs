@@ -30,11 +30,7 @@ pub(super) enum Edge {
 
 impl Edge {
     pub(super) fn before(text: &str, start: usize) -> Self {
-        Self::of(
-            start
-                .checked_sub(1)
-                .and_then(|last| text.as_bytes().get(last)),
-        )
+        Self::of(start.checked_sub(1).and_then(|last| text.as_bytes().get(last)))
     }
 
     pub(super) fn after(text: &str, end: usize) -> Self {
@@ -154,11 +150,7 @@ impl<'t> Rules<'t, '_> {
             CLOSING => "''",
             _ => &self.text[start..end],
         };
-        Token {
-            text,
-            start: self.chunk.start + start,
-            end: self.chunk.start + end,
-        }
+        Token { text, start: self.chunk.start + start, end: self.chunk.start + end }
     }
 
     fn gap(&self, at: usize) -> bool {
@@ -214,11 +206,7 @@ impl<'t> Rules<'t, '_> {
         }
         let text = self.text;
         for (at, c) in text.char_indices() {
-            let of_char = if c.is_ascii() {
-                classes::OF_BYTE[c as usize]
-            } else {
-                classes::of_char(c)
-            };
+            let of_char = if c.is_ascii() { classes::OF_BYTE[c as usize] } else { classes::of_char(c) };
             if of_char & class != 0 {
                 self.isolate(at, at + c.len_utf8());
             }
@@ -307,9 +295,7 @@ impl<'t> Rules<'t, '_> {
     fn quotes_one_letter(&self, at: usize) -> bool {
         let mut after = self.text[at + 1..].chars();
         let clitic = |c: char| matches!(c.to_ascii_lowercase(), 'm' | 't' | 's' | 'd' | 'n' | 'ſ');
-        after
-            .next()
-            .is_some_and(|c| chars::is_word(c) && !clitic(c))
+        after.next().is_some_and(|c| chars::is_word(c) && !clitic(c))
             && !after.next().is_some_and(chars::is_word)
     }
 
@@ -318,12 +304,9 @@ impl<'t> Rules<'t, '_> {
         const CLITICS: [&str; 8] = ["re", "ve", "ll", "m", "t", "s", "d", "n"];
         let word = |c: Option<char>| c.is_some_and(chars::is_word_uts18);
         let rest = &self.text[at + 1..];
-        let clitic = |clitic: &str| {
-            caseless_prefix(rest, clitic).is_some_and(|end| !word(rest[end..].chars().next()))
-        };
-        !word(self.char_before(at))
-            && word(rest.chars().next())
-            && !CLITICS.iter().any(|c| clitic(c))
+        let clitic =
+            |clitic: &str| caseless_prefix(rest, clitic).is_some_and(|end| !word(rest[end..].chars().next()));
+        !word(self.char_before(at)) && word(rest.chars().next()) && !CLITICS.iter().any(|c| clitic(c))
     }
 
     fn isolate_period(&mut self) {
@@ -356,20 +339,14 @@ impl<'t> Rules<'t, '_> {
 
     /// Whether `$` holds after the chunk: at the end of the text, or before the line feed that ends it.
     fn ends_line(&self) -> bool {
-        matches!(
-            &self.chunk.source.as_bytes()[self.chunk.end..],
-            [] | [b'\n']
-        )
+        matches!(&self.chunk.source.as_bytes()[self.chunk.end..], [] | [b'\n'])
     }
 
     /// `\.{2,}`
     fn isolate_ellipses(&mut self) {
         let mut at = 0;
         while at < self.bytes.len() {
-            let run = self.bytes[at..]
-                .iter()
-                .take_while(|&&byte| byte == b'.')
-                .count();
+            let run = self.bytes[at..].iter().take_while(|&&byte| byte == b'.').count();
             if run >= 2 {
                 self.isolate(at, at + run);
             }
@@ -404,15 +381,8 @@ impl<'t> Rules<'t, '_> {
             if !self.reads(at, b'\'') || !self.follows_closely(at) {
                 continue;
             }
-            let letter = matches!(
-                self.bytes.get(at + 1),
-                Some(b's' | b'S' | b'm' | b'M' | b'd' | b'D')
-            );
-            let parts = if self.space_at(at + 1) {
-                true
-            } else {
-                letter && self.space_at(at + 2)
-            };
+            let letter = matches!(self.bytes.get(at + 1), Some(b's' | b'S' | b'm' | b'M' | b'd' | b'D'));
+            let parts = if self.space_at(at + 1) { true } else { letter && self.space_at(at + 2) };
             if parts {
                 self.split(at);
             }

@@ -12,11 +12,7 @@ pub(super) struct Contraction {
 
 impl Contraction {
     const fn of(head: &'static str, tail: &'static str) -> Self {
-        Self {
-            parts: [head, tail],
-            after_space: false,
-            before_space: false,
-        }
+        Self { parts: [head, tail], after_space: false, before_space: false }
     }
 
     /// Whether a character with this first byte can be its first. No head starts with `i` or `s`, the two letters
@@ -34,16 +30,7 @@ pub(super) const CONTRACTIONS: [Contraction; 10] = [
     Contraction::of("got", "ta"),
     Contraction::of("lem", "me"),
     Contraction::of("more", "'n"),
-    Contraction {
-        before_space: true,
-        ..Contraction::of("wan", "na")
-    },
-    Contraction {
-        after_space: true,
-        ..Contraction::of("'t", "is")
-    },
-    Contraction {
-        after_space: true,
-        ..Contraction::of("'t", "was")
-    },
+    Contraction { before_space: true, ..Contraction::of("wan", "na") },
+    Contraction { after_space: true, ..Contraction::of("'t", "is") },
+    Contraction { after_space: true, ..Contraction::of("'t", "was") },
 ];

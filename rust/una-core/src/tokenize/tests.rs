@@ -25,27 +25,15 @@ fn each_tokenizer_reads_a_sentence_its_own_way() {
     let expected: [(Tokenizer, &[&str]); 5] = [
         (
             Tokenizer::Treebank,
-            &[
-                "They", "'ll", "say", "'", "hi", "'", "–", "``", "a", ":", ":b", "''", "cost",
-                "1,000", ".",
-            ],
+            &["They", "'ll", "say", "'", "hi", "'", "–", "``", "a", ":", ":b", "''", "cost", "1,000", "."],
         ),
         (
             Tokenizer::Treebank39,
-            &[
-                "They", "'ll", "say", "'hi", "'", "–", "``", "a", ":", ":b", "''", "cost", "1,000",
-                ".",
-            ],
+            &["They", "'ll", "say", "'hi", "'", "–", "``", "a", ":", ":b", "''", "cost", "1,000", "."],
         ),
         (Tokenizer::Word, &["They", "ll", "say", "hi", "cost", "000"]),
-        (
-            Tokenizer::Unicode,
-            &["They'll", "say", "hi", "a", "b", "cost", "1,000"],
-        ),
-        (
-            Tokenizer::Whitespace,
-            &["They'll", "say", "'hi'", "–", "\"a::b\"", "cost", "1,000."],
-        ),
+        (Tokenizer::Unicode, &["They'll", "say", "hi", "a", "b", "cost", "1,000"]),
+        (Tokenizer::Whitespace, &["They'll", "say", "'hi'", "–", "\"a::b\"", "cost", "1,000."]),
     ];
     for (tokenizer, expected) in expected {
         assert_eq!(tokens(tokenizer, text), expected, "{tokenizer:?}");
@@ -54,18 +42,9 @@ fn each_tokenizer_reads_a_sentence_its_own_way() {
 
 #[test]
 fn chinese_falls_into_characters_and_korean_into_words() {
-    assert_eq!(
-        tokens(Tokenizer::Unicode, "我喜欢茶。"),
-        ["我", "喜", "欢", "茶"]
-    );
-    assert_eq!(
-        tokens(Tokenizer::Unicode, "나는 차를 좋아한다."),
-        ["나는", "차를", "좋아한다"]
-    );
-    assert_eq!(
-        tokens(Tokenizer::Word, "나는 차 a b1 e\u{301}e"),
-        ["나는", "b1"]
-    );
+    assert_eq!(tokens(Tokenizer::Unicode, "我喜欢茶。"), ["我", "喜", "欢", "茶"]);
+    assert_eq!(tokens(Tokenizer::Unicode, "나는 차를 좋아한다."), ["나는", "차를", "좋아한다"]);
+    assert_eq!(tokens(Tokenizer::Word, "나는 차 a b1 e\u{301}e"), ["나는", "b1"]);
 }
 
 /// Each line is a place where a shortcut of the chunks could part from the rules over the whole text.
@@ -98,15 +77,8 @@ fn a_converted_quote_covers_what_was_written() {
     Tokenizer::Treebank.tokenize(text, &mut Scratch::default(), |token| {
         found.push((token.text, &text[token.start..token.end]));
     });
-    let expected = [
-        ("``", "\""),
-        ("a", "a"),
-        ("''", "\""),
-        ("(", "("),
-        ("``", "''"),
-        ("b", "b"),
-        ("''", "''"),
-    ];
+    let expected =
+        [("``", "\""), ("a", "a"), ("''", "\""), ("(", "("), ("``", "''"), ("b", "b"), ("''", "''")];
     assert_eq!(found, expected);
 }
 

@@ -40,11 +40,7 @@ pub(super) fn tokenize<'t>(
         let scan = Scan::of(text, start);
         position = scan.end;
         let ends_here = |period: &FinalPeriod| (start..scan.end).contains(&period.offset);
-        let stop = if scan.seen & classes::DOT == 0 {
-            None
-        } else {
-            period.filter(ends_here)
-        };
+        let stop = if scan.seen & classes::DOT == 0 { None } else { period.filter(ends_here) };
         if let Some(split) = scan.simple_body(text, start, stop.is_some()) {
             sink(Token::verbatim(text, start, split));
             if split < scan.end {
@@ -85,10 +81,7 @@ fn final_period(text: &str, edition: Edition) -> Option<FinalPeriod> {
     // A quote after a space opens a quotation: by now it reads ``, and nothing before it is final.
     let opens = trailing.contains(" \"") || trailing.contains(" ''");
     let found = !opens && !before.is_empty() && !before.ends_with('.');
-    found.then_some(FinalPeriod {
-        offset: before.len(),
-        end: closed.len(),
-    })
+    found.then_some(FinalPeriod { offset: before.len(), end: closed.len() })
 }
 
 /// The first offset from `start` on that holds no whitespace.
@@ -126,11 +119,7 @@ impl Scan {
     fn of(text: &str, start: usize) -> Self {
         const STOPS: Classes = classes::SPACE | classes::LEAD;
         let bytes = text.as_bytes();
-        let mut scan = Self {
-            end: start,
-            seen: 0,
-            pairs: 0,
-        };
+        let mut scan = Self { end: start, seen: 0, pairs: 0 };
         let mut last = 0;
         while let Some(&byte) = bytes.get(scan.end) {
             let mut class = classes::OF_BYTE[usize::from(byte)];
@@ -175,11 +164,7 @@ impl Scan {
         let holds = |pair: &[u8]| !matches!(pair[0], b',' | b':') || pair[1].is_ascii_digit();
         let commas_hold = !matches!(body.last(), Some(b',' | b':')) && body.windows(2).all(holds);
         // A chunk that is nothing but its tail is one token.
-        let split = if body.is_empty() {
-            self.end
-        } else {
-            start + body.len()
-        };
+        let split = if body.is_empty() { self.end } else { start + body.len() };
         commas_hold.then_some(split)
     }
 }

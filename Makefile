@@ -1,0 +1,60 @@
+# Every check of this project, named once. The CI workflow and .ci/run call these targets and nothing else.
+#
+#   make                          all checks
+#   make PYTHON=/path/python ...  with another interpreter; what it needs: pip install '.[dev]'
+
+PYTHON ?= python
+CARGO ?= cargo
+
+CHECKS := format-check lint types stubtest doc test-rust bench-smoke
+
+.DEFAULT_GOAL := check
+.PHONY: check check-rest test-python $(CHECKS) format golden wheel
+
+check: $(CHECKS) test-python
+
+# For a run that has just typed the README's own test command, which is test-python.
+check-rest: $(CHECKS)
+
+format:
+	$(CARGO) fmt --all
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix-only .
+
+format-check:
+	$(CARGO) fmt --all --check
+	$(PYTHON) -m ruff format --check .
+
+lint:
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	$(PYTHON) -m ruff check .
+
+types:
+	$(PYTHON) -m mypy
+
+# The stub is held against the compiled module that is installed.
+stubtest:
+	$(PYTHON) -m mypy.stubtest una_fast._core
+
+doc: export RUSTDOCFLAGS := -D warnings
+doc:
+	$(CARGO) doc --workspace --no-deps --locked
+
+test-rust:
+	$(CARGO) test --workspace --locked
+
+# What is tested is the package as installed: nothing puts python/ on the path.
+test-python:
+	$(PYTHON) -m pytest
+
+# Every bench asserts its answer before it times it. This runs each once, for the answer.
+bench-smoke:
+	$(CARGO) bench --package una-core --locked --benches -- --test
+	$(PYTHON) -m pytest benches --benchmark-disable
+
+# Rebuilds tests/golden from the plain-Python oracle. A difference is a change of format or of law: read it.
+golden:
+	$(PYTHON) tests/golden/rebuild.py
+
+wheel:
+	$(PYTHON) -m pip wheel --no-deps --wheel-dir dist .

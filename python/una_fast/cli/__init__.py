@@ -1,0 +1,49 @@
+"""The command `una-fast`: one module a subcommand, each with `add_parser` and `run`."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from una_fast import __version__
+from una_fast.errors import UnaError
+
+__all__ = ["main"]
+
+COMMANDS = ("quickstart", "fit", "inspect", "augment", "export", "train", "evaluate")
+"""In the order in which a user meets them."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; returns the exit status: 0, 1 for an error, 2 for wrong usage, 130 after Ctrl-C."""
+    args = parser().parse_args(argv)
+    try:
+        status: int = args.run(args)
+    except UnaError as error:
+        print(f"una-fast {args.command}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"una-fast {args.command}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of a pipe, `head` for one, has had enough. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands; none of them imports torch to be described."""
+    top = argparse.ArgumentParser(
+        prog="una-fast",
+        description="Train sentence encoders with generated hard negatives.",
+        allow_abbrev=False,
+    )
+    top.add_argument("--version", action="version", version=f"una-fast {__version__}")
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name in COMMANDS:
+        importlib.import_module(f"una_fast.cli.{name}").add_parser(commands)
+    return top

@@ -1,0 +1,163 @@
+"""`una-fast inspect`: look at a table, and at what it does to a sentence, before trusting it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from una_fast.cli.options import add_augment_options, augmenter
+from una_fast.errors import InputError
+
+if TYPE_CHECKING:
+    from una_fast.augment import Augmenter, Explanation, TokenExplanation
+    from una_fast.table import TermStats, TermTable
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser(
+        "inspect",
+        help="look at a table and at sampled negatives",
+        description="Show the most and least important terms, the vicinity of a term, or what becomes of a sentence: "
+        "each token's probability and some negatives, replaced words highlighted.",
+    )
+    parser.add_argument("table", metavar="TABLE", help="a table made by una-fast fit")
+    parser.add_argument(
+        "--term", action="append", default=[], metavar="TERM", help="show its vicinity (repeatable)"
+    )
+    parser.add_argument(
+        "--sentence", action="append", default=[], metavar="TEXT", help="show what becomes of it (repeatable)"
+    )
+    parser.add_argument(
+        "-n", type=int, default=10, metavar="N", help="terms or negatives to show (default: 10)"
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as JSON")
+    add_augment_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Loads and shows."""
+    from una_fast.table import TermTable
+
+    table = TermTable.load(args.table)
+    maker = augmenter(table, args)
+    if args.json:
+        print(json.dumps(_as_json(table, maker, args), ensure_ascii=False))
+        return 0
+    style = Style(sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+    print(f"{table.n_documents:,} sentences, {len(table):,} terms, tokenizer {table.tokenizer}\n")
+    if not args.term and not args.sentence:
+        print(_ranking(table, args.n))
+    for term in args.term:
+        print(_vicinity(table, term, args.radius, args.n), end="\n\n")
+    for sentence in args.sentence:
+        print(_sentence(maker, sentence, args.n, style), end="\n\n")
+    return 0
+
+
+class Style:
+    """How things stand out: in colour on a terminal, by brackets elsewhere."""
+
+    def __init__(self, colour: bool) -> None:
+        self.colour = colour
+
+    def replaced(self, text: str) -> str:
+        """A word that was put in."""
+        return f"\x1b[1;31m{text}\x1b[0m" if self.colour else f"[{text}]"
+
+
+def _ranking(table: TermTable, n: int) -> str:
+    blocks = [("most important", table.top(n)), ("least important", table.top(n, least=True))]
+    return "\n\n".join(f"{title}\n{_term_lines(terms)}" for title, terms in blocks)
+
+
+def _vicinity(table: TermTable, term: str, radius: int, n: int) -> str:
+    stats = _look_up(table, term)
+    around = table.vicinity(term, radius)
+    total = sum(other.score for other in around)
+    first = max(0, min(stats.rank - around[0].rank - n // 2, len(around) - n))
+    share = stats.score / total if total else 1 / len(around)
+    head = (
+        f"{term!r}: rank {stats.rank:,}, score {stats.score:.4f}, in {stats.df:,} sentences\n"
+        f"may be replaced by ranks {around[0].rank:,} to {around[-1].rank:,} ({len(around):,} terms, "
+        f"itself with probability {share:.2g}); the nearest:"
+    )
+    return f"{head}\n{_term_lines(around[first : first + n], mark=stats.rank)}"
+
+
+def _look_up(table: TermTable, term: str) -> TermStats:
+    for candidate in (term, term.lower()):
+        if candidate in table:
+            return table[candidate]
+    raise InputError(f"the table holds no term {term!r}")
+
+
+def _term_lines(terms: Sequence[TermStats], mark: int | None = None) -> str:
+    width = max([len(stats.term) for stats in terms] + [4])
+    lines = [f"  {'rank':>9}  {'term':<{width}}  {'score':>8}  {'idf':>7}  {'df':>9}"]
+    for stats in terms:
+        sign = ">" if stats.rank == mark else " "
+        lines.append(
+            f"{sign} {stats.rank:>9,}  {stats.term:<{width}}  {stats.score:>8.4f}  {stats.idf:>7.4f}  {stats.df:>9,}"
+        )
+    return "\n".join(lines)
+
+
+def _sentence(maker: Augmenter, sentence: str, n: int, style: Style) -> str:
+    first = maker.explain(sentence)
+    lines = [sentence, "", f"  {'p':>5}  {'score':>7}  {'rank':>9}  token"]
+    lines += [_token_line(token) for token in first.tokens]
+    lines += ["", f"  {n} negatives, rows 0 to {n - 1}:"]
+    lines += [f"  {_highlighted(maker.explain(sentence, row=row), maker, style)}" for row in range(n)]
+    return "\n".join(lines)
+
+
+def _token_line(token: TokenExplanation) -> str:
+    rank = "unseen" if token.rank is None else f"{token.rank:,}"
+    bar = "#" * round(10 * min(token.probability, 1.0))
+    return f"  {min(token.probability, 1.0):>5.2f}  {token.score:>7.4f}  {rank:>9}  {token.text:<20} {bar}"
+
+
+def _highlighted(explanation: Explanation, maker: Augmenter, style: Style) -> str:
+    if maker.surface == "reference":
+        return " ".join(
+            style.replaced(t.replacement) if t.replacement else t.text for t in explanation.tokens
+        )
+    out, copied = [], 0
+    for token in explanation.tokens:
+        if token.replacement:
+            out += [explanation.sentence[copied : token.start], style.replaced(token.replacement)]
+            copied = token.end
+    return "".join(out) + explanation.sentence[copied:]
+
+
+def _as_json(table: TermTable, maker: Augmenter, args: argparse.Namespace) -> dict[str, Any]:
+    out: dict[str, Any] = {
+        "sentences": table.n_documents,
+        "terms": len(table),
+        "tokenizer": table.tokenizer,
+        "digest": table.digest,
+        "most_important": [asdict(stats) for stats in table.top(args.n)],
+        "least_important": [asdict(stats) for stats in table.top(args.n, least=True)],
+    }
+    if args.term:
+        out["vicinity"] = {
+            term: [asdict(s) for s in table.vicinity(_look_up(table, term).term, args.radius)]
+            for term in args.term
+        }
+    if args.sentence:
+        out["sentences_explained"] = [
+            {
+                "sentence": sentence,
+                "tokens": [asdict(token) for token in maker.explain(sentence).tokens],
+                "negatives": [maker.explain(sentence, row=row).negative for row in range(args.n)],
+            }
+            for sentence in args.sentence
+        ]
+    return out

@@ -1,0 +1,245 @@
+"""The pretrained transformer under every encoder: loading it, feeding it, and pooling what it returns.
+
+Training and evaluation share these functions, so that a text becomes the same vector in both.
+"""
+
+import inspect
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from una_fast.errors import OptionError, StorageError
+
+__all__ = [
+    "Pooling",
+    "choose_device",
+    "input_names",
+    "load_backbone",
+    "load_tokenizer",
+    "pool",
+    "position_limit",
+    "tokenise",
+]
+
+Pooling = Literal["cls", "mean"]
+
+PAD_MULTIPLE = 8
+"""Batches are padded to a multiple of so many tokens: few distinct shapes, widths that tensor cores like."""
+
+LONGEST_INPUT = 512
+"""Tokens read of a text where neither the tokenizer nor the positions of the model set a limit."""
+
+DROPOUT_OPTIONS = (
+    "hidden_dropout_prob",
+    "attention_probs_dropout_prob",
+    "dropout",
+    "attention_dropout",
+    "embedding_dropout",
+    "mlp_dropout",
+)
+"""The names under which model families keep the dropout of hidden states and of attention weights."""
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """Resolve a device name; "auto" is CUDA where there is one, then MPS, then the CPU.
+
+    Raises:
+        OptionError: `name` is no torch device, or CUDA is asked for where there is none.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise OptionError(f'device must be "auto" or one that torch knows, got {name!r}') from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise OptionError(f"device is {name!r}, but torch finds no CUDA device")
+    return torch.device("cuda", torch.cuda.current_device()) if name == "cuda" else device
+
+
+def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None) -> PreTrainedModel:
+    """Load a transformer's weights in float32, without the pooler that sentence encoders do not use.
+
+    Args:
+        model: A folder, or a name on the Hugging Face hub.
+        dropout: Replaces the hidden and attention dropout of the model's own configuration.
+
+    Raises:
+        OptionError: `model` cannot be loaded, or `dropout` is set and its family has no known name for it.
+    """
+    name = os.fspath(model)
+    try:
+        config = AutoConfig.from_pretrained(name)
+        if dropout is not None:
+            _set_dropout(config, dropout, name)
+        backbone = _without_pooler(name, config)
+    except (OSError, ValueError) as error:
+        if isinstance(error, OptionError):
+            raise
+        raise OptionError(f"model {name!r} cannot be loaded: {error}") from error
+    # Recent releases load in the type that was saved; training and our scores are defined in float32.
+    nn.Module.to(backbone, torch.float32)
+    return backbone
+
+
+def _without_pooler(name: str, config: PretrainedConfig) -> PreTrainedModel:
+    try:
+        model = AutoModel.from_pretrained(name, config=config, add_pooling_layer=False)
+    except TypeError as error:
+        # Families without a pooler (DistilBERT and others) do not know the option.
+        if "add_pooling_layer" not in str(error):
+            raise
+        model = AutoModel.from_pretrained(name, config=config)
+    if not isinstance(model, PreTrainedModel):
+        raise OptionError(f"model {name!r} is not a transformer: got {type(model).__name__}")
+    return model
+
+
+def _set_dropout(config: PretrainedConfig, dropout: float, name: str) -> None:
+    present = [option for option in DROPOUT_OPTIONS if hasattr(config, option)]
+    if not present:
+        raise OptionError(f"dropout={dropout} cannot be set: the configuration of {name!r} has none")
+    for option in present:
+        setattr(config, option, dropout)
+
+
+def load_tokenizer(model: str | os.PathLike[str]) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a model, set to pad on the right so that [CLS] stays at position 0.
+
+    Raises:
+        OptionError: There is no tokenizer, or it has no pad token.
+    """
+    name = os.fspath(model)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+    except (OSError, ValueError) as error:
+        raise OptionError(f"the tokenizer of model {name!r} cannot be loaded: {error}") from error
+    if not isinstance(tokenizer, PreTrainedTokenizerBase):
+        raise OptionError(f"model {name!r} has a tokenizer of unknown kind {type(tokenizer).__name__}")
+    if tokenizer.pad_token_id is None:
+        raise OptionError(f"the tokenizer of model {name!r} has no pad token, which batches need")
+    tokenizer.padding_side = "right"
+    return tokenizer
+
+
+def check_cls(tokenizer: PreTrainedTokenizerBase, name: str, pooling: str) -> None:
+    """Refuse a pooling that reads position 0 where the tokenizer puts no [CLS] there.
+
+    Raises:
+        OptionError: Texts do not begin with the tokenizer's [CLS] token.
+    """
+    if pooling == "mean":
+        return
+    first = tokenizer("a")["input_ids"][0]
+    if tokenizer.cls_token_id is None or first != tokenizer.cls_token_id:
+        raise OptionError(
+            f"pooling={pooling!r} reads the [CLS] token, but the tokenizer of model {name!r} "
+            f'puts none first: use pooling="mean"'
+        )
+
+
+def position_limit(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Tokens that a text may have: the least of what tokenizer and position embeddings allow."""
+    limit = min(int(tokenizer.model_max_length), 10**9)
+    positions = getattr(backbone.config, "max_position_embeddings", None)
+    if positions:
+        limit = min(limit, int(positions) - _reserved_positions(backbone))
+    return limit if limit < 10**6 else LONGEST_INPUT
+
+
+def _reserved_positions(backbone: PreTrainedModel) -> int:
+    """Leading position embeddings that no token uses: RoBERTa counts positions from its padding index + 1."""
+    for name, module in backbone.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            return 0 if module.padding_idx is None else module.padding_idx + 1
+    return 0
+
+
+def input_names(backbone: nn.Module) -> frozenset[str]:
+    """The tokenizer outputs that the model's forward takes: not every family takes token types."""
+    parameters = inspect.signature(backbone.forward).parameters
+    return frozenset({"input_ids", "attention_mask", "token_type_ids"} & set(parameters))
+
+
+def tokenise(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[str], *, max_length: int, names: frozenset[str]
+) -> dict[str, Tensor]:
+    """Turn texts into padded model inputs with one call of the tokenizer.
+
+    Args:
+        tokenizer: It pads on the right.
+        texts: B texts; those over `max_length` tokens are cut.
+        max_length: Tokens a text may have, special tokens included.
+        names: The inputs to keep, see `input_names`.
+
+    Returns:
+        For each name an int64 tensor of shape (B, T): T is the longest text rounded up to a multiple of 8,
+        and at most `max_length`.
+    """
+    encoded = tokenizer(
+        list(texts),
+        truncation=True,
+        max_length=max_length,
+        padding="longest",
+        return_attention_mask=True,
+        return_tensors="pt",
+    )
+    longest = encoded["input_ids"].shape[1]
+    width = max(longest, min(-(-longest // PAD_MULTIPLE) * PAD_MULTIPLE, max_length))
+    fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
+    return {
+        name: nn.functional.pad(encoded[name], (0, width - longest), value=fill.get(name, 0))
+        for name in sorted(names)
+        if name in encoded
+    }
+
+
+def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
+    """One vector a text out of one vector a token.
+
+    Args:
+        hidden: Last hidden state, shape (B, T, D).
+        attention_mask: 1 for tokens and 0 for padding, shape (B, T).
+        pooling: "cls" takes the state at position 0, "mean" the mean over the tokens that are not padding.
+
+    Returns:
+        Shape (B, D), of the type of `hidden`.
+    """
+    if pooling == "cls":
+        return hidden[:, 0]
+    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+    # Every text has at least its special tokens; the bound only keeps an empty one from becoming 0/0.
+    return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1e-9)
+
+
+def last_hidden(backbone: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The last hidden state of a backbone, shape (B, T, D), for inputs of shape (B, T)."""
+    output: Any = backbone(**inputs)
+    hidden: Tensor = output.last_hidden_state
+    return hidden
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        StorageError: The operating system refused; errno and filename are set.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StorageError(error.errno, error.strerror, str(path)) from error

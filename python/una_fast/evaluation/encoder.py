@@ -1,0 +1,177 @@
+"""An encoder for evaluation: texts in, one float32 vector a text out, no dropout and no training head."""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from una_fast.errors import ArtifactError, OptionError
+from una_fast.evaluation.backbone import (
+    Pooling,
+    check_cls,
+    choose_device,
+    input_names,
+    last_hidden,
+    load_backbone,
+    load_tokenizer,
+    pool,
+    position_limit,
+    read_file,
+    tokenise,
+)
+
+__all__ = ["Encoder", "load_encoder"]
+
+
+class Encoder:
+    """A transformer, its tokenizer and a pooling: the test-time form of a sentence encoder."""
+
+    def __init__(
+        self,
+        backbone: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        pooling: Pooling,
+        max_length: int | None = None,
+        device: torch.device | None = None,
+        lowercase: bool = False,
+    ) -> None:
+        """Wrap a loaded model; nothing is copied.
+
+        Args:
+            backbone: The transformer; it is moved to `device` where one is given.
+            tokenizer: It pads on the right.
+            pooling: "cls" or "mean".
+            max_length: Tokens read of a text, at most (and by default) as many as the model has positions.
+            device: Where to compute; by default where the model is.
+            lowercase: Lower the case of the texts first, for models whose tokenizer does not.
+        """
+        limit = position_limit(backbone, tokenizer)
+        if device is not None:
+            nn.Module.to(backbone, device)
+        self.backbone = backbone
+        self.tokenizer = tokenizer
+        self.pooling = pooling
+        self.max_length = limit if max_length is None else min(max_length, limit)
+        self.lowercase = lowercase
+        self._names = input_names(backbone)
+
+    def __call__(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Encode the sentences as one batch, in float32 and without dropout.
+
+        Returns:
+            Shape (len(sentences), D), not normalised.
+        """
+        texts = [sentence.lower() for sentence in sentences] if self.lowercase else sentences
+        inputs = tokenise(self.tokenizer, texts, max_length=self.max_length, names=self._names)
+        device = self.backbone.device
+        was_training = self.backbone.training
+        self.backbone.eval()
+        try:
+            with torch.inference_mode():
+                moved = {name: value.to(device) for name, value in inputs.items()}
+                vectors = pool(last_hidden(self.backbone, moved), moved["attention_mask"], self.pooling)
+        finally:
+            self.backbone.train(was_training)
+        return cast("NDArray[np.float32]", vectors.float().cpu().numpy())
+
+
+def load_encoder(
+    model: str | os.PathLike[str],
+    *,
+    pooling: Literal["auto", "cls", "mean"] = "auto",
+    device: str = "auto",
+    max_length: int | None = None,
+) -> Encoder:
+    """Load an encoder from a folder or the Hugging Face hub.
+
+    Args:
+        model: A folder written by `una_fast.training.train` or sentence-transformers, or a hub name.
+        pooling: "auto" reads what the model says in `1_Pooling/config.json`; a plain transformer says
+            nothing, and then "cls" or "mean" must be given.
+        device: "auto" or a torch device.
+        max_length: Tokens read of a text; by default what the model says, else what its positions allow.
+
+    Raises:
+        OptionError: The model cannot be loaded, its pooling is unknown or not one of ours, or it has further
+            layers (a dense one, say) that this encoder would silently leave out.
+    """
+    name = os.fspath(model)
+    if pooling not in ("auto", "cls", "mean"):
+        raise OptionError(f'pooling must be "auto", "cls" or "mean", got {pooling!r}')
+    chosen = _declared_pooling(name) if pooling == "auto" else pooling
+    settings = _read_json(name, "sentence_bert_config.json") or {}
+    tokenizer = load_tokenizer(name)
+    check_cls(tokenizer, name, chosen)
+    return Encoder(
+        load_backbone(name),
+        tokenizer,
+        pooling=chosen,
+        max_length=max_length or settings.get("max_seq_length"),
+        device=choose_device(device),
+        lowercase=bool(settings.get("do_lower_case", False)),
+    )
+
+
+def _declared_pooling(name: str) -> Pooling:
+    """The pooling that a model's own files declare, in the notation of any sentence-transformers release."""
+    _refuse_further_modules(name)
+    config = _read_json(name, "1_Pooling/config.json")
+    if config is None:
+        raise OptionError(
+            f"model {name!r} has no 1_Pooling/config.json to read the pooling from: "
+            f'give pooling="cls" or pooling="mean"'
+        )
+    mode = config.get("pooling_mode")
+    modes = [mode] if isinstance(mode, str) else list(mode or [])
+    modes += [key for key, on in config.items() if key.startswith("pooling_mode_") and on is True]
+    known: dict[str, Pooling] = {
+        "cls": "cls",
+        "mean": "mean",
+        "pooling_mode_cls_token": "cls",
+        "pooling_mode_mean_tokens": "mean",
+    }
+    if len(modes) != 1 or modes[0] not in known:
+        raise OptionError(f"model {name!r} pools by {modes}; only cls and mean are read here: {_ELSEWHERE}")
+    return known[modes[0]]
+
+
+_ELSEWHERE = "load it with sentence-transformers and pass that object"
+
+
+def _refuse_further_modules(name: str) -> None:
+    modules = _read_json(name, "modules.json") or []
+    kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules]
+    further = [kind for kind in kinds if kind not in ("Transformer", "Pooling", "Normalize")]
+    if further:
+        raise OptionError(f"model {name!r} has further modules {further}: {_ELSEWHERE}")
+
+
+def _read_json(name: str, file: str) -> Any:
+    """The JSON in a file of a model folder or hub repository, or None where there is no such file."""
+    path = Path(name) / file if Path(name).is_dir() else _from_hub(name, file)
+    if path is None or not path.is_file():
+        return None
+    try:
+        return json.loads(read_file(path))
+    except ValueError as error:
+        raise ArtifactError(f"{path} is not JSON: {error}") from error
+
+
+def _from_hub(name: str, file: str) -> Path | None:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        return Path(hf_hub_download(name, file))
+    except HFValidationError as error:
+        raise OptionError(f"model {name!r} is neither a folder nor a name on the hub") from error
+    except (HfHubHTTPError, LocalEntryNotFoundError):
+        return None

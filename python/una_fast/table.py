@@ -1,0 +1,200 @@
+"""The fitted vocabulary: terms by rank of importance, with their statistics."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from una_fast import _core
+from una_fast.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+__all__ = ["TermStats", "TermTable"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TermStats:
+    """What the table knows of one term.
+
+    Attributes:
+        term: the term, lower-cased if the table is.
+        rank: its place by falling score, from 0.
+        df: number of sentences that hold it.
+        idf: ln(N / df), natural logarithm, float64.
+        score: idf * ln(1 + max c/L), the largest TF-IDF that it reaches in any sentence.
+    """
+
+    term: str
+    rank: int
+    df: int
+    idf: float
+    score: float
+
+
+class TermTable:
+    """Terms sorted by falling maximum TF-IDF; equal scores by the terms' UTF-8 bytes.
+
+    Immutable. Made by `una_fast.fit`, `TermCounter.freeze` or `TermTable.load`.
+    """
+
+    def __init__(self, core: _core.TermTable) -> None:
+        self._core = core
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> TermTable:
+        """Loads a table; every byte is checked before it is believed.
+
+        Raises:
+            ArtifactError: for a file that is damaged, hostile, or no table; it says what is wrong.
+            StorageError: for a file that cannot be read.
+        """
+        return cls(_core.TermTable.load(os.fspath(path)))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Saves the table as one safetensors file: canonical bytes, atomic, durable on return.
+
+        Raises:
+            StorageError: where the system refuses; an old file then stays as it was.
+        """
+        self._core.save(os.fspath(path))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of settings, N and arrays, in hexadecimal: the identity of the table."""
+        return self._core.digest
+
+    @property
+    def tokenizer(self) -> str:
+        """The name of the tokenizer it was fitted with."""
+        return self._core.tokenizer
+
+    @property
+    def lowercase(self) -> bool:
+        """Whether sentences were lower-cased before they were tokenised."""
+        return self._core.lowercase
+
+    @property
+    def n_documents(self) -> int:
+        """Number of sentences of the corpus, N."""
+        return self._core.n_documents
+
+    @property
+    def min_df(self) -> int:
+        """Terms in fewer sentences were left out."""
+        return self._core.min_df
+
+    @property
+    def max_terms(self) -> int | None:
+        """The most terms that were kept, if there was a limit."""
+        return self._core.max_terms
+
+    @cached_property
+    def terms(self) -> list[str]:
+        """The terms, by rank. Made on first use and kept."""
+        return self._core.terms()
+
+    @cached_property
+    def df(self) -> NDArray[np.uint64]:
+        """Document frequency by rank, shape (V,). A read-only copy."""
+        return _frozen(self._core.df())
+
+    @cached_property
+    def idf(self) -> NDArray[np.float64]:
+        """Inverse document frequency by rank, shape (V,). A read-only copy."""
+        return _frozen(self._core.idf())
+
+    @cached_property
+    def score(self) -> NDArray[np.float64]:
+        """Maximum TF-IDF by rank, shape (V,), never rising. A read-only copy."""
+        return _frozen(self._core.score())
+
+    def __len__(self) -> int:
+        return len(self._core)
+
+    def __contains__(self, term: object) -> bool:
+        return isinstance(term, str) and self._core.rank(term) is not None
+
+    def __getitem__(self, term: str) -> TermStats:
+        """The statistics of a term.
+
+        Raises:
+            KeyError: for a term that the table does not hold.
+        """
+        rank = self._core.rank(term)
+        if rank is None:
+            raise KeyError(term)
+        return self._at(rank)
+
+    def top(self, n: int = 20, *, least: bool = False) -> list[TermStats]:
+        """The n terms of highest score, highest first; with `least` those of lowest, lowest first."""
+        n = min(n, len(self))
+        ranks = range(len(self) - 1, len(self) - 1 - n, -1) if least else range(n)
+        return [self._at(rank) for rank in ranks]
+
+    def vicinity(self, term: str, radius: int = 4000) -> list[TermStats]:
+        """The terms that may replace `term`: those at most `radius` ranks away, itself among them, by rank.
+
+        Raises:
+            KeyError: for a term that the table does not hold.
+        """
+        start, stop = self._core.vicinity(self[term].rank, radius)
+        return [self._at(rank) for rank in range(start, stop)]
+
+    def tokenize(self, sentences: Iterable[str]) -> list[list[str]]:
+        """The tokens of each sentence, cut as the table's own corpus was."""
+        return _core.tokenize(sentences, tokenizer=self.tokenizer, lowercase=self.lowercase)
+
+    def to_arrow(self) -> pa.Table:
+        """The table as Arrow columns, by rank: term, df, best_count, best_length, idf, score.
+
+        The term bytes are copied once; `df` and the others too.
+
+        Raises:
+            MissingExtraError: without pyarrow.
+        """
+        try:
+            import pyarrow as pa
+        except ImportError as error:
+            raise MissingExtraError("to_arrow needs pyarrow: pip install 'una-fast[arrow]'") from error
+        data, ends = self._core.term_bytes()
+        offsets = np.concatenate([[0], ends]).astype(np.int64)
+        terms = pa.LargeStringArray.from_buffers(len(self), pa.py_buffer(offsets), pa.py_buffer(data))
+        count, length = self._core.best()
+        return pa.table(
+            {
+                "term": terms,
+                "df": self.df,
+                "best_count": count,
+                "best_length": length,
+                "idf": self.idf,
+                "score": self.score,
+            }
+        )
+
+    def _at(self, rank: int) -> TermStats:
+        term, df, idf, score, _, _ = self._core.stats(rank)
+        return TermStats(term=term, rank=rank, df=df, idf=idf, score=score)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TermTable) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    def __repr__(self) -> str:
+        return (
+            f"TermTable({len(self):,} terms of {self.n_documents:,} sentences, tokenizer={self.tokenizer!r})"
+        )
+
+
+def _frozen(array: NDArray[np.generic]) -> NDArray[np.generic]:  # type: ignore[misc]
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,42 @@
+"""The encoder in training: a transformer, a pooling and, for "cls_mlp", a head that only training has."""
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from una_fast.evaluation.backbone import Pooling, last_hidden, pool
+from una_fast.training.config import TrainingPooling
+
+__all__ = ["SentenceEncoder"]
+
+
+class SentenceEncoder(nn.Module):
+    """Texts' tokens to vectors.
+
+    The head is dense D to D with tanh, newly initialised; at test time it is dropped and the pooled state
+    is the
+    embedding. Source: Gao et al. 2021, arXiv 2104.08821, section 6.3.
+    """
+
+    def __init__(self, backbone: PreTrainedModel, pooling: TrainingPooling) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.pooling: Pooling = "mean" if pooling == "mean" else "cls"
+        self.head = _head(int(backbone.config.hidden_size)) if pooling == "cls_mlp" else None
+
+    def embed(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """The embedding that the trained encoder will give: int64 inputs of shape (R, T) to (R, D)."""
+        return pool(last_hidden(self.backbone, inputs), inputs["attention_mask"], self.pooling)
+
+    def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
+        """The vectors that the loss sees, shape (R, D): through the head while in training mode."""
+        embeddings = self.embed(inputs)
+        if self.head is None or not self.training:
+            return embeddings
+        projected: Tensor = self.head(embeddings)
+        return projected
+
+
+def _head(width: int) -> nn.Module:
+    return nn.Sequential(nn.Linear(width, width), nn.Tanh())

@@ -1,0 +1,241 @@
+"""The folder of a trained encoder: AutoModel and SentenceTransformer load it; written whole or not at all.
+
+Equal runs write equal bytes: nothing in the folder tells of the time, the host or a path.
+"""
+
+import copy
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers import PreTrainedTokenizerBase
+
+from una_fast.errors import OptionError, StorageError
+from una_fast.evaluation.backbone import position_limit
+from una_fast.training.model import SentenceEncoder
+
+if TYPE_CHECKING:
+    from una_fast import TermTable
+
+__all__ = ["MANIFEST", "prepare_output", "rewrite_records", "save_encoder"]
+
+MANIFEST = "training.json"
+CARD = "README.md"
+TABLE = "table.safetensors"
+
+
+def prepare_output(output: str | os.PathLike[str]) -> Path:
+    """Make the parent of the output folder, and refuse to replace what is not the output of a training run.
+
+    Raises:
+        OptionError: `output` is a file, or a folder that holds something else.
+        StorageError: The parent cannot be made.
+    """
+    path = Path(output)
+    if path.exists() and not path.is_dir():
+        raise OptionError(f"output {path} exists and is no folder")
+    if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
+        raise OptionError(f"output {path} holds something other than a trained encoder: name another folder")
+    with _storage_errors():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def save_encoder(
+    output: Path,
+    model: SentenceEncoder,
+    tokenizer: PreTrainedTokenizerBase,
+    manifest: dict[str, Any],
+    *,
+    table: "TermTable | None" = None,
+) -> None:
+    """Write the encoder without its head beside the output, and put it in place when it is complete.
+
+    A run that is interrupted leaves the output as it was. The swap of an older output is two renames: a
+    machine that stops between them leaves both versions whole, the older as `.<name>.old`.
+
+    Raises:
+        StorageError: The operating system refused; what was written so far is removed.
+    """
+    with _storage_errors(), _replacing(output) as folder:
+        backbone = model.backbone
+        # Older releases of transformers save the path that the model came from.
+        backbone.config._name_or_path = ""
+        backbone.save_pretrained(folder, safe_serialization=True)
+        _plain_tokenizer(tokenizer).save_pretrained(folder)
+        _write_modules(folder, model, max_length=position_limit(backbone, tokenizer))
+        if table is not None:
+            table.save(folder / TABLE)
+        _write_records(folder, manifest)
+
+
+def rewrite_records(output: Path, manifest: dict[str, Any]) -> None:
+    """Bring manifest and card of a saved encoder up to the end of the run; the weights stay.
+
+    Raises:
+        StorageError: The operating system refused.
+    """
+    with _storage_errors():
+        for name, text in _records(manifest).items():
+            fresh = output / f".{name}.new"
+            _write(fresh, text)
+            os.replace(fresh, output / name)
+        _sync(output)
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(error.errno, error.strerror or str(error), error.filename) from error
+
+
+@contextmanager
+def _replacing(output: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `output` when the block ends well, and vanishes else."""
+    fresh, old = (output.with_name(f".{output.name}.{state}") for state in ("new", "old"))
+    _remove(fresh)
+    fresh.mkdir()
+    try:
+        yield fresh
+        _settle(fresh)
+        _remove(old)
+        if output.exists():
+            output.rename(old)
+        fresh.rename(output)
+        _sync(output.parent)
+        _remove(old)
+    finally:
+        _remove(fresh)
+
+
+def _remove(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _settle(folder: Path) -> None:
+    """Give every file the mode that a new file gets here, and wait until all is on the disk."""
+    usual = (folder / MANIFEST).stat().st_mode
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            path.chmod(usual)  # safetensors writes its files for the owner alone
+        _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _plain_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """A copy without the truncation and padding of the last batch, which would be saved with it."""
+    plain = copy.deepcopy(tokenizer)
+    backend = getattr(plain, "backend_tokenizer", None)
+    if backend is not None:
+        backend.no_truncation()
+        backend.no_padding()
+    return plain
+
+
+def _write_modules(folder: Path, model: SentenceEncoder, *, max_length: int) -> None:
+    """The files by which sentence-transformers knows an encoder, in the form that all its releases read."""
+    kinds = (("0", "", "Transformer"), ("1", "1_Pooling", "Pooling"))
+    modules = [
+        {"idx": index, "name": name, "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for index, (name, path, kind) in enumerate(kinds)
+    ]
+    pooling = {
+        "word_embedding_dimension": model.backbone.config.hidden_size,
+        "pooling_mode_cls_token": model.pooling == "cls",
+        "pooling_mode_mean_tokens": model.pooling == "mean",
+        "pooling_mode_max_tokens": False,
+        "pooling_mode_mean_sqrt_len_tokens": False,
+    }
+    settings: dict[str, object] = {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"}
+    (folder / "1_Pooling").mkdir()
+    _write(folder / "1_Pooling" / "config.json", _json(pooling))
+    _write(folder / "modules.json", _json(modules))
+    _write(
+        folder / "sentence_bert_config.json", _json({"max_seq_length": max_length, "do_lower_case": False})
+    )
+    _write(folder / "config_sentence_transformers.json", _json(settings))
+
+
+def _write_records(folder: Path, manifest: dict[str, Any]) -> None:
+    for name, text in _records(manifest).items():
+        _write(folder / name, text)
+
+
+def _records(manifest: dict[str, Any]) -> dict[str, str]:
+    return {MANIFEST: _json(manifest), CARD: _card(manifest)}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+_FRONT = """\
+---
+library_name: sentence-transformers
+pipeline_tag: sentence-similarity
+tags:
+- sentence-transformers
+- feature-extraction
+- sentence-similarity
+- una-fast
+---
+"""
+
+
+def _card(manifest: dict[str, Any]) -> str:
+    """The model card: what it is, how to use it, every setting, and scores where there are any."""
+    method = (
+        "SimCSE with generated hard negatives (UNA)"
+        if manifest["settings"]["every"]
+        else "unsupervised SimCSE"
+    )
+    usage = (
+        "from sentence_transformers import SentenceTransformer\n\n"
+        'model = SentenceTransformer("<this folder>")\n'
+        'embeddings = model.encode(["A sentence.", "Another one."])'
+    )
+    sections = [
+        f"{_FRONT}\n# Sentence encoder\n",
+        f"Trained from `{manifest['model']}` by {method} with una-fast, on {manifest['corpus']['sentences']} "
+        f"sentences for {manifest['steps']} steps. Pooling: {manifest['pooling']}. "
+        "Compare embeddings by cosine.\n",
+        f"```python\n{usage}\n```\n",
+        "## Settings\n\n" + _table(("setting", "value"), list(manifest["settings"].items())),
+    ]
+    if manifest["dev_scores"]:
+        rows = [
+            (step, "-" if score is None else f"{100 * score:.2f}") for step, score in manifest["dev_scores"]
+        ]
+        kept = f"The weights are those of step {manifest['best_step']}.\n\n"
+        sections.append(f"## STS-B development split\n\n{kept}" + _table(("step", "Spearman x100"), rows))
+    sections.append("Source of the method: Shu and Lampos, arXiv 2401.02594.\n")
+    return "\n".join(sections)
+
+
+def _table(head: tuple[str, str], rows: list[tuple[Any, Any]]) -> str:
+    lines = [f"| {head[0]} | {head[1]} |", "|---|---|", *(f"| {left} | {right} |" for left, right in rows)]
+    return "\n".join(lines) + "\n"

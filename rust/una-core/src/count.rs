@@ -1,0 +1,376 @@
+//! Counting: in one pass, on all threads, how many sentences hold each term and how large a part of one it ever is.
+//!
+//! The state is integers that merge exactly (see [`TermCounts::merge`]), so that threads, blocks, file order and
+//! shards cannot change it. Workers count blocks into tables of their own; these are then merged, one partition of
+//! the terms to a thread.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crossbeam_channel::bounded;
+
+use crate::casing::lowercase;
+use crate::error::{Error, Result};
+use crate::reader::{self, Block, Passed, Progress, ReadOptions};
+use crate::stop::Stop;
+use crate::tfidf::Ratio;
+use crate::tokenize::{Scratch, Tokenizer};
+use crate::vocab::Vocab;
+
+/// Terms are spread over this many partitions, so that as many threads can merge without a lock.
+const PARTS: usize = 16;
+
+/// How text becomes terms. Counts made under different settings do not mix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// What cuts a sentence into terms.
+    pub tokenizer: Tokenizer,
+    /// Whether sentences are lower-cased first.
+    pub lowercase: bool,
+}
+
+/// What is known of one term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// Number of sentences that hold the term.
+    pub df: u64,
+    /// The largest part of a sentence that the term ever makes up.
+    pub best: Ratio,
+}
+
+impl Stats {
+    fn merge(&mut self, other: Self) {
+        self.df += other.df;
+        self.best = self.best.max(other.best);
+    }
+}
+
+/// How to go about counting; nothing here shows in the result.
+#[derive(Debug, Clone, Copy)]
+pub struct Plan<'a> {
+    /// Number of threads that count.
+    pub threads: usize,
+    /// How the text is read.
+    pub read: ReadOptions,
+    /// Looked at several times a second.
+    pub stop: &'a Stop,
+    /// Kept up to date.
+    pub progress: &'a Progress,
+}
+
+/// Terms with their statistics. Invariant: `stats[id]` belongs to `vocab.term(id)`.
+#[derive(Debug, Clone, Default)]
+struct Part {
+    vocab: Vocab,
+    stats: Vec<Stats>,
+}
+
+impl Part {
+    fn add(&mut self, hash: u64, term: &[u8], stats: Stats) {
+        let (id, new) = self.vocab.intern_hashed(hash, term);
+        if new {
+            self.stats.push(stats);
+        } else {
+            self.stats[id as usize].merge(stats);
+        }
+    }
+
+    /// Adds the terms of `other` that belong to partition `index`.
+    fn absorb(&mut self, other: &Self, index: usize) {
+        for (id, stats) in (0u32..).zip(&other.stats) {
+            let hash = other.vocab.hash_of(id);
+            if partition(hash) == index {
+                self.add(hash, other.vocab.term(id), *stats);
+            }
+        }
+    }
+}
+
+/// Bits of the hash that the tables themselves hardly use.
+const fn partition(hash: u64) -> usize {
+    (hash >> 40) as usize % PARTS
+}
+
+/// The exact, mergeable statistics of a corpus.
+#[derive(Debug, Clone)]
+pub struct TermCounts {
+    settings: Settings,
+    n_documents: u64,
+    passed: Passed,
+    parts: Vec<Part>,
+}
+
+impl TermCounts {
+    /// The statistics of no text.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self { settings, n_documents: 0, passed: Passed::default(), parts: vec![Part::default(); PARTS] }
+    }
+
+    /// How text became terms.
+    #[must_use]
+    pub const fn settings(&self) -> Settings {
+        self.settings
+    }
+
+    /// Number of sentences counted.
+    #[must_use]
+    pub const fn n_documents(&self) -> u64 {
+        self.n_documents
+    }
+
+    /// Lines that became no document.
+    #[must_use]
+    pub const fn passed(&self) -> Passed {
+        self.passed
+    }
+
+    /// Adds to the lines that became no document.
+    pub const fn add_passed(&mut self, passed: Passed) {
+        self.passed.add(passed);
+    }
+
+    /// Number of distinct terms.
+    #[must_use]
+    pub fn n_terms(&self) -> usize {
+        self.parts.iter().map(|p| p.vocab.len()).sum()
+    }
+
+    /// Every term with its statistics, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Stats)> {
+        self.parts
+            .iter()
+            .flat_map(|part| (0u32..).zip(&part.stats).map(|(id, &stats)| (part.vocab.term(id), stats)))
+    }
+
+    /// Puts back what [`Self::iter`] gave; for counts that come from a file.
+    pub(crate) fn restore<'t>(
+        settings: Settings,
+        n_documents: u64,
+        terms: impl Iterator<Item = (&'t [u8], Stats)>,
+    ) -> Self {
+        let mut counts = Self::new(settings);
+        counts.n_documents = n_documents;
+        for (term, stats) in terms {
+            let hash = crate::vocab::hash(term);
+            counts.parts[partition(hash)].add(hash, term, stats);
+        }
+        counts
+    }
+
+    /// Counts all lines of `paths` on `plan.threads` threads, and adds them to what is here.
+    ///
+    /// # Errors
+    /// What reading says. Nothing is added then.
+    pub fn count_files(settings: Settings, paths: &[PathBuf], plan: &Plan<'_>) -> Result<Self> {
+        Self::count_blocks(settings, plan, |emit| {
+            for path in paths {
+                let mut blocks = reader::open(path, plan.read, plan.progress)?;
+                while let Some(block) = blocks.next_block()? {
+                    emit(block)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Counts the blocks that `feed` emits, on `plan.threads` threads beside the one that feeds.
+    ///
+    /// With one thread, blocks are counted where they are emitted.
+    ///
+    /// # Errors
+    /// What `feed` returns, and the first fault by place in the text, whichever thread met it.
+    pub fn count_blocks<E: From<Error>>(
+        settings: Settings,
+        plan: &Plan<'_>,
+        feed: impl FnOnce(&mut dyn FnMut(Block) -> Result<()>) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Self, E> {
+        let locals = if plan.threads <= 1 {
+            let mut local = Local::new(settings);
+            feed(&mut |block| local.count(&block, plan))?;
+            vec![local]
+        } else {
+            fan_out(settings, plan, feed)?
+        };
+        let mut counts = Self::new(settings);
+        counts.absorb(&locals, plan.threads);
+        Ok(counts)
+    }
+
+    fn absorb(&mut self, locals: &[Local], threads: usize) {
+        for local in locals {
+            self.n_documents += local.n_documents;
+            self.passed.add(local.passed);
+        }
+        let tables: Vec<&Part> = locals.iter().map(|local| &local.part).collect();
+        each_part(&mut self.parts, threads, |index, part| {
+            for table in &tables {
+                part.absorb(table, index);
+            }
+        });
+    }
+
+    /// Adds the counts of other text: `N` and `df` add, the ratio takes the larger. Exact, in any order.
+    ///
+    /// # Errors
+    /// [`Error::Option`] naming the setting that differs.
+    pub fn merge(&mut self, other: &Self, threads: usize) -> Result<()> {
+        let (ours, theirs) = (self.settings, other.settings);
+        if ours.tokenizer != theirs.tokenizer {
+            return Err(Error::Option(format!(
+                "counts do not merge: tokenizer is {:?} here and {:?} there",
+                ours.tokenizer.name(),
+                theirs.tokenizer.name()
+            )));
+        }
+        if ours.lowercase != theirs.lowercase {
+            return Err(Error::Option(format!(
+                "counts do not merge: lowercase is {} here and {} there",
+                ours.lowercase, theirs.lowercase
+            )));
+        }
+        self.n_documents += other.n_documents;
+        self.passed.add(other.passed);
+        each_part(&mut self.parts, threads, |index, part| {
+            part.absorb(&other.parts[index], index);
+        });
+        Ok(())
+    }
+}
+
+/// Runs `work` on every partition, spread over `threads` threads.
+fn each_part(parts: &mut [Part], threads: usize, work: impl Fn(usize, &mut Part) + Sync) {
+    let share = parts.len().div_ceil(threads.clamp(1, parts.len()));
+    std::thread::scope(|scope| {
+        for (chunk_index, chunk) in parts.chunks_mut(share).enumerate() {
+            let work = &work;
+            scope.spawn(move || {
+                for (i, part) in chunk.iter_mut().enumerate() {
+                    work(chunk_index * share + i, part);
+                }
+            });
+        }
+    });
+}
+
+/// Feeds blocks to `plan.threads` workers; each returns its own table.
+fn fan_out<E: From<Error>>(
+    settings: Settings,
+    plan: &Plan<'_>,
+    feed: impl FnOnce(&mut dyn FnMut(Block) -> Result<()>) -> std::result::Result<(), E>,
+) -> std::result::Result<Vec<Local>, E> {
+    let (sender, receiver) = bounded::<(u64, Block)>(2 * plan.threads);
+    let faults: Mutex<Vec<(u64, Error)>> = Mutex::new(Vec::new());
+    let failed = AtomicBool::new(false);
+    let (outcome, locals) = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..plan.threads)
+            .map(|_| {
+                let receiver = receiver.clone();
+                scope.spawn(|| {
+                    let mut local = Local::new(settings);
+                    // After a fault the queue is still emptied: an earlier block may hold an earlier fault.
+                    for (order, block) in receiver {
+                        if let Err(error) = local.count(&block, plan) {
+                            failed.store(true, Ordering::Relaxed);
+                            lock(&faults).push((order, error));
+                        }
+                    }
+                    local
+                })
+            })
+            .collect();
+        drop(receiver);
+        let mut order = 0;
+        let outcome = feed(&mut |block| {
+            if failed.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+            plan.stop.check()?;
+            order += 1;
+            sender.send((order, block)).map_err(|_| Error::Internal("every counting thread has ended".into()))
+        });
+        drop(sender);
+        let locals: Vec<_> = workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+        (outcome, locals)
+    });
+    let mut faults = faults.into_inner().unwrap_or_default();
+    faults.sort_by_key(|&(order, _)| order);
+    if let Some((_, first)) = faults.into_iter().next() {
+        return Err(first.into());
+    }
+    outcome?;
+    locals
+        .into_iter()
+        .map(|l| l.map_err(|_| Error::Internal("a counting thread panicked".into()).into()))
+        .collect()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// One thread's own table and buffers.
+struct Local {
+    settings: Settings,
+    part: Part,
+    n_documents: u64,
+    passed: Passed,
+    scratch: Scratch,
+    lowered: String,
+    ids: Vec<u32>,
+}
+
+impl Local {
+    fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            part: Part::default(),
+            n_documents: 0,
+            passed: Passed::default(),
+            scratch: Scratch::default(),
+            lowered: String::new(),
+            ids: Vec::new(),
+        }
+    }
+
+    fn count(&mut self, block: &Block, plan: &Plan<'_>) -> Result<()> {
+        let before = self.n_documents;
+        let passed = block.for_each_sentence(&plan.read, |sentence| {
+            if self.n_documents.is_multiple_of(256) {
+                plan.stop.check()?;
+            }
+            self.add(sentence);
+            Ok(())
+        })?;
+        self.passed.add(passed);
+        plan.progress.documents.fetch_add(self.n_documents - before, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn add(&mut self, sentence: &str) {
+        let Self { settings, part, scratch, lowered, ids, .. } = self;
+        let text = if settings.lowercase { lowercase(sentence, lowered) } else { sentence };
+        ids.clear();
+        settings.tokenizer.tokenize(text, scratch, |token| {
+            ids.push(part.vocab.intern(token.text.as_bytes()).0);
+        });
+        self.n_documents += 1;
+        let length = ids.len() as u32;
+        ids.sort_unstable();
+        for run in ids.chunk_by(|a, b| a == b) {
+            let (id, count) = (run[0] as usize, run.len() as u32);
+            // Ids are dense and sorted, so a term seen for the first time is always the next one.
+            if let Some(stats) = part.stats.get_mut(id) {
+                stats.df += 1;
+                if stats.best.is_below(count, length)
+                    && let Some(best) = Ratio::new(count, length)
+                {
+                    stats.best = best;
+                }
+            } else if let Some(best) = Ratio::new(count, length) {
+                part.stats.push(Stats { df: 1, best });
+            }
+        }
+    }
+}

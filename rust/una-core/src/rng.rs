@@ -1,0 +1,136 @@
+//! Keyed randomness: a draw is a function of `(seed, epoch, row, view, purpose, slot)` and of nothing else.
+//!
+//! The generator is Philox4x64-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+//! SC 2011), the same as `numpy.random.Philox`: it holds no state, so any worker can make any draw.
+
+const MULTIPLIERS: [u64; 2] = [0xD2E7_470E_E14C_6C93, 0xCA5A_8263_9512_1157];
+const WEYL: [u64; 2] = [0x9E37_79B9_7F4A_7C15, 0xBB67_AE85_84CA_A73B];
+const ROUNDS: usize = 10;
+
+/// Second half of the generator's key: it names this stream, so that other uses of a seed share nothing with it.
+const STREAM: u64 = 0x756E_615F_6661_7374; // "una_fast"
+
+/// One block of Philox4x64-10: four random words of `counter` under `key`.
+#[must_use]
+pub const fn philox4x64(counter: [u64; 4], key: [u64; 2]) -> [u64; 4] {
+    let mut c = counter;
+    let mut k = key;
+    let mut round = 0;
+    while round < ROUNDS {
+        let a = c[0] as u128 * MULTIPLIERS[0] as u128;
+        let b = c[2] as u128 * MULTIPLIERS[1] as u128;
+        c = [(b >> 64) as u64 ^ c[1] ^ k[0], b as u64, (a >> 64) as u64 ^ c[3] ^ k[1], a as u64];
+        k = [k[0].wrapping_add(WEYL[0]), k[1].wrapping_add(WEYL[1])];
+        round += 1;
+    }
+    c
+}
+
+/// What a draw decides. Draws for different purposes are independent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Which tokens of a sentence go.
+    Select = 0,
+    /// What takes the place of a token.
+    Replace = 1,
+}
+
+/// Where in a training run a sentence stands; with the seed, the key of all its draws.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Pass over the corpus.
+    pub epoch: u64,
+    /// Row of the sentence in the corpus.
+    pub row: u64,
+    /// Which of several negatives of the same row in the same epoch.
+    pub view: u32,
+}
+
+/// All the draws that belong to one sentence.
+#[derive(Debug, Clone, Copy)]
+pub struct Draws {
+    seed: u64,
+    place: Place,
+}
+
+impl Draws {
+    /// The draws of the sentence at `place` under `seed`.
+    #[must_use]
+    pub const fn new(seed: u64, place: Place) -> Self {
+        Self { seed, place }
+    }
+
+    /// Four random words for `slot` of `purpose`.
+    #[must_use]
+    pub const fn block(&self, purpose: Purpose, slot: u64) -> [u64; 4] {
+        let what = (self.place.view as u64) << 8 | purpose as u64;
+        philox4x64([slot, self.place.row, self.place.epoch, what], [self.seed, STREAM])
+    }
+}
+
+/// A word as a float64 in `[0, 1)`, a multiple of 2^-53.
+#[must_use]
+pub const fn unit(word: u64) -> f64 {
+    (word >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+}
+
+/// A word as an integer in `0..n`, by multiplication; each value is off its fair share by at most 2^-64.
+#[must_use]
+pub const fn below(word: u64, n: usize) -> usize {
+    ((word as u128 * n as u128) >> 64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equals_the_published_test_vectors() {
+        // kat_vectors of the authors' Random123 distribution, lines "philox4x64 10".
+        let cases = [
+            (
+                [0; 4],
+                [0; 2],
+                [0x1655_4d9e_ca36_314c, 0xdb20_fe9d_672d_0fdc, 0xd7e7_72ce_e186_176b, 0x7e68_b68a_ec7b_a23b],
+            ),
+            (
+                [u64::MAX; 4],
+                [u64::MAX; 2],
+                [0x87b0_92c3_013f_e90b, 0x438c_3c67_be8d_0224, 0x9cc7_d7c6_9cd7_77b6, 0xa09c_aebf_594f_0ba0],
+            ),
+            (
+                [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7344, 0xa409_3822_299f_31d0, 0x082e_fa98_ec4e_6c89],
+                [0x4528_21e6_38d0_1377, 0xbe54_66cf_34e9_0c6c],
+                [0xa528_f454_03e6_1d95, 0x38c7_2dbd_566e_9788, 0xa5a1_610e_72fd_18b5, 0x57bd_43b5_e52b_7fe6],
+            ),
+        ];
+        for (counter, key, words) in cases {
+            assert_eq!(philox4x64(counter, key), words);
+        }
+    }
+
+    #[test]
+    fn every_part_of_the_key_matters() {
+        let base = Draws::new(1, Place::default());
+        let blocks = [
+            base.block(Purpose::Select, 0),
+            base.block(Purpose::Select, 1),
+            base.block(Purpose::Replace, 0),
+            Draws::new(2, Place::default()).block(Purpose::Select, 0),
+            Draws::new(1, Place { epoch: 1, ..Place::default() }).block(Purpose::Select, 0),
+            Draws::new(1, Place { row: 1, ..Place::default() }).block(Purpose::Select, 0),
+            Draws::new(1, Place { view: 1, ..Place::default() }).block(Purpose::Select, 0),
+        ];
+        for (i, a) in blocks.iter().enumerate() {
+            assert!(!blocks[..i].contains(a), "block {i} repeats an earlier one");
+        }
+    }
+
+    #[test]
+    fn unit_and_below_stay_in_range() {
+        assert!(unit(0).abs() < f64::EPSILON);
+        assert!(unit(u64::MAX) < 1.0);
+        assert_eq!(below(0, 8001), 0);
+        assert_eq!(below(u64::MAX, 8001), 8000);
+    }
+}

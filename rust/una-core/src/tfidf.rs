@@ -1,0 +1,183 @@
+//! The formulas, each stated once. Sources: UNA (arXiv 2401.02594), section 3, and its reference implementation.
+//!
+//! Logarithms come from one portable implementation, so that two machines that load the same integers derive the same
+//! scores to the last bit, and with them the same order of terms.
+
+use std::cmp::Ordering;
+
+/// `count / length` in lowest terms: how large a part of a sentence a term is.
+///
+/// Kept as integers because the maximum of integers ratios is exact, whatever the order of comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ratio {
+    count: u32,
+    length: u32,
+}
+
+impl Ratio {
+    /// `count / length`, reduced; `None` unless `1 <= count <= length`.
+    #[must_use]
+    pub const fn new(count: u32, length: u32) -> Option<Self> {
+        if count == 0 || count > length {
+            return None;
+        }
+        let divisor = gcd(count, length);
+        Some(Self { count: count / divisor, length: length / divisor })
+    }
+
+    /// Numerator in lowest terms.
+    #[must_use]
+    pub const fn count(self) -> u32 {
+        self.count
+    }
+
+    /// Denominator in lowest terms.
+    #[must_use]
+    pub const fn length(self) -> u32 {
+        self.length
+    }
+
+    /// Whether `count / length` exceeds this ratio; spares the reduction where it does not.
+    #[must_use]
+    pub const fn is_below(self, count: u32, length: u32) -> bool {
+        self.count as u64 * (length as u64) < count as u64 * self.length as u64
+    }
+
+    /// The quotient as a float64.
+    #[must_use]
+    pub fn value(self) -> f64 {
+        f64::from(self.count) / f64::from(self.length)
+    }
+}
+
+impl Ord for Ratio {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let left = u64::from(self.count) * u64::from(other.length);
+        let right = u64::from(other.count) * u64::from(self.length);
+        left.cmp(&right)
+    }
+}
+
+impl PartialOrd for Ratio {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+const fn gcd(mut a: u32, mut b: u32) -> u32 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+/// `tf = ln(1 + c / L)` for a term that makes up `ratio = c / L` of its sentence.
+#[must_use]
+pub fn tf(ratio: f64) -> f64 {
+    libm::log(1.0 + ratio)
+}
+
+/// `idf = ln(N / df)` with `N` sentences, `df` of which hold the term.
+#[must_use]
+pub fn idf(n_documents: u64, df: u64) -> f64 {
+    libm::log(n_documents as f64 / df as f64)
+}
+
+/// `score = idf * ln(1 + max c / L)`: the largest TF-IDF that the term reaches in any sentence.
+#[must_use]
+pub fn score(n_documents: u64, df: u64, best: Ratio) -> f64 {
+    idf(n_documents, df) * tf(best.value())
+}
+
+/// The order of a table: falling score, then rising term bytes. Scores are finite and not negative.
+#[must_use]
+pub fn table_order(a: (f64, &[u8]), b: (f64, &[u8])) -> Ordering {
+    b.0.total_cmp(&a.0).then_with(|| a.1.cmp(b.1))
+}
+
+/// Probability of each token to be replaced, from the tokens' scores (paper, equation 3; `replace_prob` is its p).
+///
+/// `p_i = (s_i - min s) / sum_j (s_j - min s) * p * L`; where the largest is below 1, the first token that reaches it
+/// gets 1, so that at least one token goes. Where all scores are equal the shares are 0/0 in the formula, and here
+/// `1 / L` each, their limit: every token has probability `p`, the first one 1.
+pub fn replacement_probabilities(scores: &[f64], replace_prob: f64, out: &mut Vec<f64>) {
+    out.clear();
+    let lowest = scores.iter().copied().fold(f64::INFINITY, f64::min);
+    let total: f64 = scores.iter().map(|s| s - lowest).sum();
+    let expected = replace_prob * scores.len() as f64;
+    out.extend(scores.iter().map(
+        |s| {
+            if total > 0.0 { (s - lowest) / total * expected } else { replace_prob }
+        },
+    ));
+    let mut first_best: Option<usize> = None;
+    for (i, &p) in out.iter().enumerate() {
+        if first_best.is_none_or(|best| p > out[best]) {
+            first_best = Some(i);
+        }
+    }
+    if let Some(best) = first_best
+        && out[best] < 1.0
+    {
+        out[best] = 1.0;
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::float_cmp)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn equal_ratios_are_one_state(count in 1u32..5000, extra in 0u32..5000, k in 1u32..100) {
+            let length = count + extra;
+            prop_assert_eq!(Ratio::new(count, length), Ratio::new(count * k, length * k));
+        }
+
+        #[test]
+        fn ratios_order_as_fractions(a in 1u32..999, b in 0u32..999, c in 1u32..999, d in 0u32..999) {
+            let (x, y) = (Ratio::new(a, a + b).unwrap(), Ratio::new(c, c + d).unwrap());
+            let exact = (u64::from(a) * u64::from(c + d)).cmp(&(u64::from(c) * u64::from(a + b)));
+            prop_assert_eq!(x.cmp(&y), exact);
+            prop_assert_eq!(x.is_below(c, c + d), exact == Ordering::Less);
+        }
+
+        #[test]
+        fn some_token_always_goes(scores in prop::collection::vec(0.0f64..20.0, 1..60), p in 0.01f64..1.0) {
+            let mut probabilities = Vec::new();
+            replacement_probabilities(&scores, p, &mut probabilities);
+            prop_assert_eq!(probabilities.len(), scores.len());
+            prop_assert!(probabilities.iter().any(|&q| q >= 1.0));
+            prop_assert!(probabilities.iter().all(|&q| q >= 0.0));
+        }
+    }
+
+    #[test]
+    fn ratios_outside_zero_to_one_are_refused() {
+        assert_eq!(Ratio::new(0, 3), None);
+        assert_eq!(Ratio::new(4, 3), None);
+    }
+
+    #[test]
+    fn probabilities_by_hand() {
+        let mut p = Vec::new();
+        replacement_probabilities(&[1.0, 3.0, 2.0], 0.5, &mut p);
+        assert_eq!(p, [0.0, 1.0, 0.5]); // shares 0, 2/3, 1/3 of 1.5
+        replacement_probabilities(&[2.0, 2.0, 2.0], 0.25, &mut p);
+        assert_eq!(p, [1.0, 0.25, 0.25]); // all equal: p each, the first one for certain
+        replacement_probabilities(&[7.0], 0.5, &mut p);
+        assert_eq!(p, [1.0]);
+        replacement_probabilities(&[0.0, 0.0, 5.0], 0.5, &mut p);
+        assert_eq!(p, [0.0, 0.0, 1.5]); // may exceed 1
+        replacement_probabilities(&[], 0.5, &mut p);
+        assert!(p.is_empty());
+    }
+
+    #[test]
+    fn scores_by_hand() {
+        assert_eq!(idf(8, 8), 0.0);
+        assert!((score(4, 1, Ratio::new(1, 2).unwrap()) - 4f64.ln() * 1.5f64.ln()).abs() < 1e-15);
+    }
+}

@@ -1,0 +1,117 @@
+//! The file: canonical, durable, and refused whole where one bit of it is off.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::fs;
+use std::path::Path;
+
+use una_core::artifact::{digest, load_counts, load_table, parse_table, save_counts, save_table};
+use una_core::count::{Plan, Settings, TermCounts};
+use una_core::reader::{Block, Progress, ReadOptions};
+use una_core::stop::Stop;
+use una_core::table::{Pruning, TermTable};
+use una_core::tokenize::Tokenizer;
+use una_core::{Error, Result};
+
+fn counts() -> TermCounts {
+    let settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true };
+    let (stop, progress) = (Stop::default(), Progress::default());
+    let plan = Plan { threads: 1, read: ReadOptions::default(), stop: &stop, progress: &progress };
+    TermCounts::count_blocks(settings, &plan, |emit| -> Result<()> {
+        let body = "the cat sat on the mat|a dog lay on the rug|caf\u{e9} at noon".replace('|', "\n");
+        emit(Block::from_rows(body.clone().into_bytes(), vec![22, 44, body.len()], 0))
+    })
+    .unwrap()
+}
+
+fn table() -> TermTable {
+    TermTable::freeze(&counts(), Pruning::default()).unwrap()
+}
+
+fn reason(path: &Path) -> String {
+    match load_table(path) {
+        Err(Error::Artifact { reason, .. }) => reason,
+        other => panic!("expected an artifact error, found {other:?}"),
+    }
+}
+
+#[test]
+fn what_is_saved_is_loaded_and_saved_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    save_table(&table(), &first).unwrap();
+    let loaded = load_table(&first).unwrap();
+    save_table(&loaded, &second).unwrap();
+    assert_eq!(fs::read(&first).unwrap(), fs::read(&second).unwrap());
+    assert_eq!(digest(&loaded), digest(&table()));
+    assert_eq!(loaded.score(), table().score());
+
+    save_counts(&counts(), &first).unwrap();
+    save_counts(&load_counts(&first).unwrap(), &second).unwrap();
+    assert_eq!(fs::read(&first).unwrap(), fs::read(&second).unwrap());
+}
+
+#[test]
+fn every_flipped_bit_and_every_truncation_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("table");
+    save_table(&table(), &path).unwrap();
+    let good = fs::read(&path).unwrap();
+    for bit in 0..good.len() * 8 {
+        let mut bad = good.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        assert!(parse_table(&bad).is_err(), "bit {bit} passed");
+    }
+    for length in 0..good.len() {
+        assert!(parse_table(&good[..length]).is_err(), "length {length} passed");
+    }
+    assert!(parse_table(&[good.as_slice(), b"x"].concat()).is_err());
+    assert!(parse_table(&good).is_ok());
+}
+
+#[test]
+fn another_kind_of_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    save_counts(&counts(), &path).unwrap();
+    assert_eq!(reason(&path), "it holds \"counts\", not \"table\"");
+    fs::write(&path, "plain text, no table at all").unwrap();
+    assert!(reason(&path).starts_with("no safetensors file"));
+    assert!(matches!(load_table(&folder.path().join("none")), Err(Error::Storage { .. })));
+    assert!(matches!(load_table(folder.path()), Err(Error::Storage { .. })));
+}
+
+#[test]
+fn a_refused_write_leaves_the_old_file_and_no_litter() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("missing").join("table");
+    assert!(matches!(save_table(&table(), &path), Err(Error::Storage { .. })));
+    assert!(matches!(save_table(&table(), folder.path()), Err(Error::Storage { .. })));
+    let path = folder.path().join("old");
+    fs::write(&path, "old").unwrap();
+    let refused = una_core::artifact::write_atomically(&path, |out| {
+        out.write_all(b"half")?;
+        Err(std::io::Error::other("disk full"))
+    });
+    assert!(refused.unwrap_err().to_string().ends_with("disk full"));
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn mode_and_links_are_kept() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("table"), folder.path().join("link"));
+    save_table(&table(), &path).unwrap();
+    let fresh = folder.path().join("fresh");
+    fs::write(&fresh, "").unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&path), mode(&fresh), "a new file takes the umask's mode");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
+    symlink("table", &link).unwrap();
+    save_table(&table(), &link).unwrap();
+    assert_eq!(mode(&path), 0o604);
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert!(load_table(&link).is_ok());
+}

@@ -1,0 +1,184 @@
+//! The table is the same, byte for byte, under any plan; and it is what the definition says.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use proptest::prelude::*;
+use una_core::artifact::{digest, load_counts, save_counts};
+use una_core::count::{Plan, Settings, TermCounts};
+use una_core::reader::{Block, LineBlocks, Progress, ReadOptions};
+use una_core::stop::Stop;
+use una_core::table::{Pruning, TermTable};
+use una_core::tfidf::Ratio;
+use una_core::tokenize::Tokenizer;
+use una_core::{Error, Result};
+
+const SETTINGS: Settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true };
+
+/// Sentences of few terms, so that terms repeat, tie and vanish under pruning.
+fn corpus() -> impl Strategy<Value = Vec<String>> {
+    let word = prop::sample::select(vec!["a", "b", "B", "cat", "dogs'", "é", "x,", "(y)", "end."]);
+    prop::collection::vec(prop::collection::vec(word, 1..8).prop_map(|words| words.join(" ")), 1..40)
+}
+
+fn count(sentences: &[String], threads: usize, block_bytes: usize) -> Result<TermCounts> {
+    let text = sentences.join("\n");
+    let (stop, progress) = (Stop::default(), Progress::default());
+    let read = ReadOptions { block_bytes, ..ReadOptions::default() };
+    let plan = Plan { threads, read, stop: &stop, progress: &progress };
+    TermCounts::count_blocks(SETTINGS, &plan, |emit| -> Result<()> {
+        let mut blocks = LineBlocks::new(text.as_bytes(), Path::new("text"), read);
+        while let Some(block) = blocks.next_block()? {
+            emit(block)?;
+        }
+        Ok(())
+    })
+}
+
+fn table(counts: &TermCounts) -> TermTable {
+    TermTable::freeze(counts, Pruning::default()).unwrap()
+}
+
+/// The slow twin: a map, and fractions compared by cross-multiplication.
+fn naive(sentences: &[String]) -> BTreeMap<String, (u64, Ratio)> {
+    let mut stats: BTreeMap<String, (u64, Ratio)> = BTreeMap::new();
+    for sentence in sentences {
+        let mut tokens = Vec::new();
+        let text = sentence.to_lowercase();
+        SETTINGS.tokenizer.tokenize(&text, &mut una_core::tokenize::Scratch::default(), |token| {
+            tokens.push(token.text.to_owned());
+        });
+        for term in tokens.iter().collect::<std::collections::BTreeSet<_>>() {
+            let n = tokens.iter().filter(|t| *t == term).count() as u32;
+            let ratio = Ratio::new(n, tokens.len() as u32).unwrap();
+            let entry = stats.entry(term.clone()).or_insert((0, ratio));
+            entry.0 += 1;
+            entry.1 = entry.1.max(ratio);
+        }
+    }
+    stats
+}
+
+proptest! {
+    #[test]
+    fn statistics_are_those_of_the_definition(sentences in corpus(), threads in 1usize..4) {
+        let table = table(&count(&sentences, threads, 7).unwrap());
+        let expected = naive(&sentences);
+        prop_assert_eq!(table.len(), expected.len());
+        for (term, (df, best)) in expected {
+            let rank = table.rank(&term).unwrap() as usize;
+            prop_assert_eq!((table.df()[rank], table.best()[rank]), (df, best));
+        }
+        prop_assert!(table.score().is_sorted_by(|a, b| a >= b));
+    }
+
+    #[test]
+    fn threads_blocks_and_order_are_invisible(
+        (sentences, shuffled) in corpus().prop_flat_map(|s| (Just(s.clone()), Just(s).prop_shuffle())),
+        threads in 1usize..5,
+        block_bytes in 1usize..64,
+    ) {
+        let plain = digest(&table(&count(&sentences, 1, 1 << 20).unwrap()));
+        let other = digest(&table(&count(&shuffled, threads, block_bytes).unwrap()));
+        prop_assert_eq!(plain, other);
+    }
+
+    #[test]
+    fn shards_merge_to_the_whole_in_any_tree(sentences in corpus(), cuts in prop::collection::vec(0usize..40, 3), left: bool) {
+        let whole = count(&sentences, 1, 1 << 20).unwrap();
+        let mut cuts: Vec<_> = cuts.into_iter().map(|c| c.min(sentences.len())).collect();
+        cuts.extend([0, sentences.len()]);
+        cuts.sort_unstable();
+        let mut shards: Vec<_> = cuts.windows(2).map(|w| count(&sentences[w[0]..w[1]], 2, 9).unwrap()).collect();
+        if left {
+            shards.reverse();
+        }
+        while shards.len() > 1 {
+            let last = shards.pop().unwrap();
+            let at = if left { 0 } else { shards.len() / 2 };
+            shards[at].merge(&last, 2).unwrap();
+        }
+        prop_assert_eq!(digest(&table(&whole)), digest(&table(&shards[0])));
+    }
+
+    #[test]
+    fn saved_counts_go_on_as_if_never_saved(sentences in corpus(), cut in 0usize..40) {
+        let cut = cut.min(sentences.len());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("counts");
+        save_counts(&count(&sentences[..cut], 2, 9).unwrap(), &path).unwrap();
+        let mut resumed = load_counts(&path).unwrap();
+        resumed.merge(&count(&sentences[cut..], 2, 9).unwrap(), 1).unwrap();
+        prop_assert_eq!(digest(&table(&count(&sentences, 1, 99).unwrap())), digest(&table(&resumed)));
+    }
+
+    #[test]
+    fn pruning_keeps_exactly_what_it_says(sentences in corpus(), min_df in 1u64..6, max_terms in 1u64..8) {
+        let counts = count(&sentences, 1, 1 << 20).unwrap();
+        let mut expected: Vec<_> = naive(&sentences).into_iter().filter(|(_, (df, _))| *df >= min_df).collect();
+        expected.sort_by(|a, b| (b.1.0, &a.0).cmp(&(a.1.0, &b.0)));
+        expected.truncate(max_terms as usize);
+        let pruned = TermTable::freeze(&counts, Pruning { min_df, max_terms: Some(max_terms) });
+        match pruned {
+            Ok(table) => {
+                prop_assert_eq!(table.len(), expected.len());
+                prop_assert!(expected.iter().all(|(term, _)| table.rank(term).is_some()));
+            }
+            Err(error) => {
+                prop_assert!(expected.is_empty() && matches!(error, Error::Option(_)));
+            }
+        }
+    }
+}
+
+#[test]
+fn counts_under_other_settings_do_not_merge() {
+    let mut ours = count(&["a".into()], 1, 9).unwrap();
+    let theirs = TermCounts::new(Settings { lowercase: false, ..SETTINGS });
+    let message = ours.merge(&theirs, 1).unwrap_err().to_string();
+    assert_eq!(message, "counts do not merge: lowercase is true here and false there");
+}
+
+#[test]
+fn nothing_to_count_is_an_error_that_says_so() {
+    let counts = count(&[" ".into(), String::new()], 1, 9).unwrap();
+    assert_eq!(counts.passed().empty, 1);
+    let error = TermTable::freeze(&counts, Pruning::default()).unwrap_err();
+    assert_eq!(error.to_string(), "the corpus is empty: no sentence was counted");
+}
+
+#[test]
+fn the_first_fault_by_place_is_the_one_reported() {
+    let text = format!("{}bad \u{0}\n{}worse \u{0}\n", "fine\n".repeat(50), "fine\n".repeat(50));
+    for threads in 1..5 {
+        let (stop, progress) = (Stop::default(), Progress::default());
+        let read = ReadOptions { block_bytes: 8, ..ReadOptions::default() };
+        let plan = Plan { threads, read, stop: &stop, progress: &progress };
+        let error = TermCounts::count_blocks(SETTINGS, &plan, |emit| -> Result<()> {
+            let mut blocks = LineBlocks::new(text.as_bytes(), Path::new("text"), read);
+            while let Some(block) = blocks.next_block()? {
+                emit(block)?;
+            }
+            Ok(())
+        })
+        .unwrap_err();
+        assert_eq!(error.to_string(), "text: line 51: NUL byte at byte 254");
+    }
+}
+
+#[test]
+fn a_stop_ends_the_count_and_leaves_nothing() {
+    let (stop, progress) = (Stop::default(), Progress::default());
+    let plan = Plan { threads: 2, read: ReadOptions::default(), stop: &stop, progress: &progress };
+    let result = TermCounts::count_blocks(SETTINGS, &plan, |emit| -> Result<()> {
+        for row in 0.. {
+            if row == 3 {
+                stop.request();
+            }
+            emit(Block::from_rows(b"a b".to_vec(), vec![3], row))?;
+        }
+        Ok(())
+    });
+    assert!(matches!(result, Err(Error::Interrupted)));
+}

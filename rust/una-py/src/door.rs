@@ -1,0 +1,94 @@
+//! The one door through which the GIL is released.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, bounded};
+use pyo3::prelude::*;
+use una_core::Error;
+use una_core::reader::Progress;
+use una_core::stop::Stop;
+
+use crate::errors::to_py;
+
+/// How often the main thread looks up: for Ctrl-C, and to show progress.
+const STEP: Duration = Duration::from_millis(50);
+
+/// Shows progress: a Python callable that takes bytes and sentences done so far, or nothing.
+pub(crate) struct Ticker<'py> {
+    pub(crate) show: Option<Bound<'py, PyAny>>,
+}
+
+impl Ticker<'_> {
+    pub(crate) fn tick(&self, py: Python<'_>, progress: &Progress) -> PyResult<()> {
+        use std::sync::atomic::Ordering::Relaxed;
+        py.check_signals()?;
+        if let Some(show) = &self.show {
+            show.call1((progress.bytes.load(Relaxed), progress.documents.load(Relaxed)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Work too short for a thread of its own: the GIL is released, nothing else.
+pub(crate) fn short<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce(&Stop) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    py.detach(|| guarded(work, &Stop::default())).map_err(|e| to_py(&e))
+}
+
+/// Long work: on a thread of its own, while this one first does `meanwhile` with the GIL, and then waits in short
+/// steps in which Python sees its signals and progress is shown. An exception in either asks the work to stop, waits
+/// for it to end, and is raised.
+pub(crate) fn long<'py, T: Send>(
+    py: Python<'py>,
+    ticker: &Ticker<'py>,
+    progress: &Progress,
+    work: impl FnOnce(&Stop) -> Result<T, Error> + Send,
+    meanwhile: impl FnOnce(&dyn Fn() -> PyResult<()>) -> PyResult<()>,
+) -> PyResult<T> {
+    let stop = Stop::default();
+    let (sender, receiver) = bounded(1);
+    std::thread::scope(|scope| {
+        let stop = &stop;
+        scope.spawn(move || {
+            // The receiver outlives this thread, so that sending cannot fail.
+            let _ = sender.send(guarded(work, stop));
+        });
+        let wait = || -> PyResult<Result<T, Error>> {
+            meanwhile(&|| ticker.tick(py, progress))?;
+            loop {
+                match py.detach(|| receiver.recv_timeout(STEP)) {
+                    Ok(result) => {
+                        ticker.tick(py, progress)?;
+                        return Ok(result);
+                    }
+                    Err(RecvTimeoutError::Timeout) => ticker.tick(py, progress)?,
+                    Err(RecvTimeoutError::Disconnected) => {
+                        return Ok(Err(Error::Internal("a working thread vanished".into())));
+                    }
+                }
+            }
+        };
+        let outcome = wait();
+        if outcome.is_err() {
+            stop.request();
+            let _ = py.detach(|| receiver.recv());
+        }
+        outcome
+    })?
+    .map_err(|e| to_py(&e))
+}
+
+/// Runs `work`; a panic becomes an error.
+fn guarded<T>(work: impl FnOnce(&Stop) -> Result<T, Error>, stop: &Stop) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(|| work(stop))).unwrap_or_else(|payload| {
+        let text = payload
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| payload.downcast_ref::<&str>().copied())
+            .unwrap_or("a panic without a message");
+        Err(Error::Internal(text.to_owned()))
+    })
+}

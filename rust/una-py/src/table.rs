@@ -1,0 +1,131 @@
+//! `una_fast._core.TermTable`.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::exceptions::PyIndexError;
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use una_core::artifact;
+use una_core::table::TermTable as Core;
+
+use crate::door::short;
+
+/// A frozen table.
+#[pyclass(frozen, module = "una_fast._core")]
+pub(crate) struct TermTable {
+    pub(crate) core: Arc<Core>,
+    digest: OnceLock<String>,
+}
+
+impl From<Core> for TermTable {
+    fn from(core: Core) -> Self {
+        Self { core: Arc::new(core), digest: OnceLock::new() }
+    }
+}
+
+impl TermTable {
+    fn checked(&self, rank: u32) -> PyResult<usize> {
+        if (rank as usize) < self.core.len() {
+            return Ok(rank as usize);
+        }
+        Err(PyIndexError::new_err(format!("rank {rank} of a table of {} terms", self.core.len())))
+    }
+}
+
+#[pymethods]
+impl TermTable {
+    #[staticmethod]
+    fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        short(py, |_| artifact::load_table(&path)).map(Self::from)
+    }
+
+    fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
+        short(py, |_| artifact::save_table(&self.core, &path))
+    }
+
+    fn __len__(&self) -> usize {
+        self.core.len()
+    }
+
+    #[getter]
+    fn digest(&self, py: Python<'_>) -> &str {
+        py.detach(|| self.digest.get_or_init(|| artifact::digest(&self.core)))
+    }
+
+    #[getter]
+    fn tokenizer(&self) -> &'static str {
+        self.core.settings().tokenizer.name()
+    }
+
+    #[getter]
+    fn lowercase(&self) -> bool {
+        self.core.settings().lowercase
+    }
+
+    #[getter]
+    fn min_df(&self) -> u64 {
+        self.core.pruning().min_df
+    }
+
+    #[getter]
+    fn max_terms(&self) -> Option<u64> {
+        self.core.pruning().max_terms
+    }
+
+    #[getter]
+    fn n_documents(&self) -> u64 {
+        self.core.n_documents()
+    }
+
+    fn rank(&self, term: &str) -> Option<u32> {
+        self.core.rank(term)
+    }
+
+    /// Term, document frequency, idf, score, best count and best length of a rank.
+    fn stats(&self, rank: u32) -> PyResult<(&str, u64, f64, f64, u32, u32)> {
+        let i = self.checked(rank)?;
+        let (core, best) = (&self.core, self.core.best()[i]);
+        Ok((core.term(rank), core.df()[i], core.idf()[i], core.score()[i], best.count(), best.length()))
+    }
+
+    fn vicinity(&self, rank: u32, radius: u32) -> PyResult<(u32, u32)> {
+        self.checked(rank)?;
+        let ranks = self.core.vicinity(rank, radius);
+        Ok((ranks.start, ranks.end))
+    }
+
+    fn terms<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        PyList::new(py, (0..self.core.len() as u32).map(|rank| self.core.term(rank)))
+    }
+
+    /// All term bytes in order of rank, copied, and where each term stops.
+    fn term_bytes<'py>(&self, py: Python<'py>) -> (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u64>>) {
+        let vocab = self.core.vocab();
+        (vocab.bytes().to_vec().into_pyarray(py), vocab.ends().to_vec().into_pyarray(py))
+    }
+
+    /// Document frequencies by rank, copied.
+    fn df<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u64>> {
+        self.core.df().to_vec().into_pyarray(py)
+    }
+
+    /// Inverse document frequencies by rank, copied.
+    fn idf<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.core.idf().to_vec().into_pyarray(py)
+    }
+
+    /// Scores by rank, copied.
+    fn score<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
+        self.core.score().to_vec().into_pyarray(py)
+    }
+
+    /// Numerators and denominators of the largest ratios by rank, copied.
+    fn best<'py>(&self, py: Python<'py>) -> (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>) {
+        let best = self.core.best();
+        let counts: Vec<u32> = best.iter().map(|ratio| ratio.count()).collect();
+        let lengths: Vec<u32> = best.iter().map(|ratio| ratio.length()).collect();
+        (counts.into_pyarray(py), lengths.into_pyarray(py))
+    }
+}

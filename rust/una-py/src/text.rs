@@ -1,0 +1,139 @@
+//! Sentences in and out of Python.
+
+use std::path::PathBuf;
+
+use numpy::{IntoPyArray, PyArray1};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString};
+use una_core::casing::lowercase;
+use una_core::reader::{self, Block, Progress, ReadOptions};
+use una_core::tokenize::{Scratch, Tokenizer};
+
+use crate::door::{Ticker, long};
+use crate::errors::{input_error, to_py};
+
+/// Rows and bytes after which a batch of Python strings is passed on.
+const BATCH_ROWS: usize = 16 << 10;
+const BATCH_BYTES: usize = 1 << 20;
+
+/// A list of str held by reference, so that the GIL can be released while its text is read.
+pub(crate) struct Strings<'py> {
+    items: Vec<Bound<'py, PyString>>,
+}
+
+impl<'py> Strings<'py> {
+    pub(crate) fn extract(sequence: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if sequence.is_instance_of::<PyString>() {
+            return Err(input_error(sequence.py(), "expected a list of sentences, not a single str"));
+        }
+        let mut items = Vec::with_capacity(sequence.len().unwrap_or(0));
+        for (row, item) in sequence.try_iter()?.enumerate() {
+            items.push(as_string(item?, row as u64)?);
+        }
+        Ok(Self { items })
+    }
+
+    /// The text of each, not copied.
+    pub(crate) fn as_strs(&self) -> PyResult<Vec<&str>> {
+        (0u64..).zip(&self.items).map(|(row, item)| as_str(item, row)).collect()
+    }
+}
+
+fn as_string(item: Bound<'_, PyAny>, row: u64) -> PyResult<Bound<'_, PyString>> {
+    item.cast_into::<PyString>().map_err(|error| {
+        let item = error.into_inner();
+        let found = item.get_type().name().map_or_else(|_| "?".into(), |name| name.to_string());
+        input_error(item.py(), &format!("sentence {row}: expected str, found {found}"))
+    })
+}
+
+fn as_str<'a>(item: &'a Bound<'_, PyString>, row: u64) -> PyResult<&'a str> {
+    item.to_str().map_err(|_| {
+        let message = format!("sentence {row}: a lone surrogate, which is no Unicode text");
+        input_error(item.py(), &message)
+    })
+}
+
+/// Passes the strings of an iterable on in blocks; ends early and quietly where `send` answers false.
+pub(crate) fn feed(
+    iterable: &Bound<'_, PyAny>,
+    mut send: impl FnMut(Block) -> PyResult<bool>,
+) -> PyResult<()> {
+    let (mut body, mut ends, mut first) = (Vec::new(), Vec::new(), 0);
+    for (row, item) in (0u64..).zip(iterable.try_iter()?) {
+        let item = as_string(item?, row)?;
+        body.extend_from_slice(as_str(&item, row)?.as_bytes());
+        ends.push(body.len());
+        if ends.len() >= BATCH_ROWS || body.len() >= BATCH_BYTES {
+            let block = Block::from_rows(std::mem::take(&mut body), std::mem::take(&mut ends), first);
+            first = row + 1;
+            if !send(block)? {
+                return Ok(());
+            }
+        }
+    }
+    if !ends.is_empty() {
+        send(Block::from_rows(body, ends, first))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn read_options(errors: &str, max_line_bytes: usize) -> PyResult<ReadOptions> {
+    let malformed = errors.parse().map_err(|e| to_py(&e))?;
+    Ok(ReadOptions { malformed, max_line_bytes, ..ReadOptions::default() })
+}
+
+pub(crate) fn tokenizer(py: Python<'_>, name: &str) -> PyResult<Tokenizer> {
+    let _ = py;
+    Tokenizer::from_name(name).ok_or_else(|| {
+        let names: Vec<_> = Tokenizer::ALL.iter().map(|t| t.name()).collect();
+        to_py(&una_core::Error::Option(format!("tokenizer must be one of {names:?}, not {name:?}")))
+    })
+}
+
+type Blob<'py> = (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u64>>, u64, u64);
+
+/// The documents of files: their bytes, where each stops, and how many lines were empty and skipped.
+#[pyfunction]
+#[pyo3(signature = (paths, *, errors, max_line_bytes, tick))]
+pub(crate) fn read_sentences<'py>(
+    py: Python<'py>,
+    paths: Vec<PathBuf>,
+    errors: &str,
+    max_line_bytes: usize,
+    tick: Option<Bound<'py, PyAny>>,
+) -> PyResult<Blob<'py>> {
+    let options = read_options(errors, max_line_bytes)?;
+    let progress = Progress::default();
+    let work = |stop: &_| reader::read_sentences(&paths, options, stop, &progress);
+    let all = long(py, &Ticker { show: tick }, &progress, work, |_| Ok(()))?;
+    Ok((all.bytes.into_pyarray(py), all.ends.into_pyarray(py), all.passed.empty, all.passed.skipped))
+}
+
+/// The tokens of each sentence.
+#[pyfunction]
+#[pyo3(signature = (sentences, *, tokenizer, lowercase))]
+pub(crate) fn tokenize<'py>(
+    sentences: &Bound<'py, PyAny>,
+    tokenizer: &str,
+    lowercase: bool,
+) -> PyResult<Vec<Bound<'py, PyList>>> {
+    let py = sentences.py();
+    let tokenizer = self::tokenizer(py, tokenizer)?;
+    let (mut scratch, mut buffer) = (Scratch::default(), String::new());
+    let strings = Strings::extract(sentences)?;
+    strings
+        .as_strs()?
+        .into_iter()
+        .map(|sentence| {
+            let text = if lowercase { self::lower(sentence, &mut buffer) } else { sentence };
+            let mut tokens = Vec::new();
+            tokenizer.tokenize(text, &mut scratch, |token| tokens.push(token.text));
+            PyList::new(py, tokens)
+        })
+        .collect()
+}
+
+fn lower<'t>(sentence: &'t str, buffer: &'t mut String) -> &'t str {
+    lowercase(sentence, buffer)
+}

@@ -1,0 +1,90 @@
+"""Loading an encoder: what its files say about pooling is followed, and what we cannot follow is refused."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training_support import tiny_bert
+from una_fast.errors import ArtifactError, OptionError
+from una_fast.evaluation import load_encoder
+
+SENTENCES = ["A Man plays a guitar .", "some bread"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tiny_bert(tmp_path / "model")
+
+
+def declare(folder: Path, file: str, content: Any) -> None:
+    path = folder / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("config", "pooling"),
+    [
+        ({"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}, "cls"),
+        ({"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}, "mean"),
+        ({"pooling_mode": "mean", "include_prompt": True}, "mean"),
+        ({"pooling_mode": ["cls"]}, "cls"),
+    ],
+)
+def test_declared_pooling(folder: Path, config: dict[str, Any], pooling: str) -> None:
+    """Protects the scores of models written by any release of sentence-transformers."""
+    declare(folder, "1_Pooling/config.json", config)
+    assert load_encoder(folder, device="cpu").pooling == pooling
+
+
+def test_pooling_is_never_guessed(folder: Path) -> None:
+    """Protects against a score under the wrong pooling."""
+    with pytest.raises(OptionError, match=r'give pooling="cls" or pooling="mean"'):
+        load_encoder(folder, device="cpu")
+    with pytest.raises(OptionError, match="pooling must be"):
+        load_encoder(folder, pooling="max", device="cpu")  # type: ignore[arg-type]
+    declare(folder, "1_Pooling/config.json", {"pooling_mode_max_tokens": True})
+    with pytest.raises(OptionError, match="pools by"):
+        load_encoder(folder, device="cpu")
+
+
+def test_further_modules_are_refused(folder: Path) -> None:
+    """Protects against leaving out a dense layer in silence."""
+    declare(folder, "1_Pooling/config.json", {"pooling_mode": "mean"})
+    declare(folder, "modules.json", [{"type": "sentence_transformers.models.Dense", "path": "2_Dense"}])
+    with pytest.raises(OptionError, match=r"further modules \['Dense'\]"):
+        load_encoder(folder, device="cpu")
+
+
+def test_damaged_settings_are_named(folder: Path) -> None:
+    """Protects the message for a truncated file."""
+    declare(folder, "1_Pooling/config.json", "{")
+    with pytest.raises(ArtifactError, match=r"config\.json is not JSON"):
+        load_encoder(folder, device="cpu")
+
+
+def test_length_and_case_as_declared(folder: Path) -> None:
+    """Protects max_seq_length and do_lower_case of the model, and the caller's word over the first."""
+    declare(folder, "sentence_bert_config.json", {"max_seq_length": 4, "do_lower_case": True})
+    encoder = load_encoder(folder, pooling="mean", device="cpu")
+    assert (encoder.max_length, encoder.lowercase) == (4, True)
+    assert load_encoder(folder, pooling="mean", device="cpu", max_length=16).max_length == 16
+    assert load_encoder(folder, pooling="mean", device="cpu", max_length=1000).max_length == 64
+
+
+def test_encoding_leaves_the_mode_of_the_model(folder: Path) -> None:
+    """Protects training that is scored in between: no dropout in the scores, dropout on again afterwards."""
+    encoder = load_encoder(folder, pooling="cls", device="cpu")
+    encoder.backbone.train()
+    assert np.array_equal(encoder(SENTENCES), encoder(SENTENCES))
+    assert encoder.backbone.training
+    assert encoder(SENTENCES).dtype == np.float32
+
+
+def test_unknown_device_is_named(folder: Path) -> None:
+    """Protects the message for a mistyped device."""
+    with pytest.raises(OptionError, match="device must be"):
+        load_encoder(folder, pooling="cls", device="gpu")

@@ -1,0 +1,76 @@
+"""Options are refused when they are given, with a message that names option and value."""
+
+import math
+from typing import Any
+
+import pytest
+
+from una_fast.errors import OptionError
+from una_fast.training import TrainConfig
+from una_fast.training.loop import learning_rate_at
+
+
+def config(**options: Any) -> TrainConfig:
+    return TrainConfig(model="m", corpus="c", output="o", **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("every", -1),
+        ("batch_size", 1),
+        ("batch_size", 64.0),
+        ("epochs", 0),
+        ("max_steps", 0),
+        ("seed", True),
+        ("seed", 2**63),
+        ("learning_rate", 0.0),
+        ("learning_rate", math.nan),
+        ("learning_rate", "fast"),
+        ("temperature", -0.05),
+        ("weight_decay", -1.0),
+        ("max_grad_norm", 0.0),
+        ("dropout", 1.0),
+        ("replace_prob", math.inf),
+        ("schedule", "cosine"),
+        ("pooling", "max"),
+        ("precision", "float16"),
+        ("surface", "pretty"),
+    ],
+)
+def test_a_bad_value_is_named(name: str, value: object) -> None:
+    """Protects every range: a wrong option costs a second, not an hour."""
+    with pytest.raises(OptionError, match=rf"^{name} must be"):
+        config(**{name: value})
+
+
+def test_options_that_may_be_none() -> None:
+    """Protects the meaning of None: no clipping, the model's own dropout, all steps."""
+    assert config(max_grad_norm=None, dropout=None, max_steps=None, threads=None).max_grad_norm is None
+
+
+def test_settings_hold_no_path_and_nothing_of_the_machine() -> None:
+    """Protects equal manifests for equal runs on other machines."""
+    assert not {"model", "corpus", "output", "sts", "device", "threads"} & set(config().settings())
+
+
+def test_schedules() -> None:
+    """Protects both published schedules, and the warm-up formula shared with transformers."""
+    linear = config(learning_rate=1.0, warmup_steps=2)
+    assert [learning_rate_at(step, 6, linear) for step in range(6)] == [0.0, 0.5, 1.0, 0.75, 0.5, 0.25]
+    constant = config(learning_rate=1.0, schedule="constant")
+    assert {learning_rate_at(step, 6, constant) for step in range(6)} == {1.0}
+
+
+def test_linear_schedule_is_that_of_transformers() -> None:
+    """Protects comparability with the published runs."""
+    import torch
+    from transformers import get_linear_schedule_with_warmup
+
+    options = config(learning_rate=1.0, warmup_steps=3)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = get_linear_schedule_with_warmup(optimizer, 3, 10)
+    for step in range(10):
+        assert learning_rate_at(step, 10, options) == pytest.approx(schedule.get_last_lr()[0])
+        optimizer.step()
+        schedule.step()

@@ -1,0 +1,167 @@
+"""Stand-ins for training tests: tiny models with their tokenizers, sentences, a maker of negatives."""
+
+import random
+import sys
+import types
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import BertWordPieceTokenizer, ByteLevelBPETokenizer
+from tokenizers.processors import RobertaProcessing
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, RobertaConfig, RobertaModel
+
+# Threads that wait for each other on busy cores make tiny models forty times slower.
+torch.set_num_threads(1)
+
+WORDS = {
+    "who": [
+        "a man",
+        "a woman",
+        "two children",
+        "the old captain",
+        "our teacher",
+        "a small dog",
+        "the doctor",
+        "some workers",
+    ],
+    "does": ["plays", "watches", "carries", "finds", "repairs", "sells", "paints", "forgets"],
+    "what": [
+        "a guitar",
+        "the red boat",
+        "an apple",
+        "a heavy box",
+        "the broken clock",
+        "some bread",
+        "a long letter",
+    ],
+    "where": [
+        "in the park",
+        "near the river",
+        "at night",
+        "behind the house",
+        "on a train",
+        "after the storm",
+    ],
+}
+
+
+def make_sentences(count: int, seed: int = 0) -> list[str]:
+    """Distinct plain sentences."""
+    draw = random.Random(seed)
+    made: dict[str, None] = {}
+    while len(made) < count:
+        made[" ".join(draw.choice(WORDS[part]) for part in ("who", "does", "what", "where")) + " ."] = None
+    return list(made)
+
+
+def _save(folder: Path, model: Any, tokenizer: PreTrainedTokenizerFast) -> Path:
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def tiny_bert(folder: Path, *, dropout: float = 0.1) -> Path:
+    """A BERT of two layers and 32 dimensions, with word pieces of its own."""
+    trained = BertWordPieceTokenizer()
+    trained.train_from_iterator(make_sentences(300), vocab_size=200, show_progress=False)
+    backend = BertWordPieceTokenizer(vocab=trained.get_vocab())._tokenizer
+    special = {"pad": "[PAD]", "cls": "[CLS]", "sep": "[SEP]", "unk": "[UNK]", "mask": "[MASK]"}
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=64,
+        **{f"{name}_token": token for name, token in special.items()},
+    )
+    torch.manual_seed(1)
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        pad_token_id=tokenizer.pad_token_id,
+        hidden_dropout_prob=dropout,
+        attention_probs_dropout_prob=dropout,
+    )
+    return _save(folder, BertModel(config), tokenizer)
+
+
+def tiny_roberta(folder: Path) -> Path:
+    """A RoBERTa of the same size, with byte-level BPE of its own and positions that begin at 2."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trained = ByteLevelBPETokenizer()
+    trained.train_from_iterator(
+        make_sentences(300), vocab_size=400, special_tokens=special, show_progress=False
+    )
+    backend = trained._tokenizer
+    backend.post_processor = RobertaProcessing(("</s>", 2), ("<s>", 0))
+    names = ("bos", "pad", "eos", "unk", "mask", "cls", "sep")
+    tokens = (*special, "<s>", "</s>")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        **{f"{name}_token": token for name, token in zip(names, tokens, strict=True)},
+    )
+    torch.manual_seed(1)
+    config = RobertaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=66,
+        type_vocab_size=1,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+    )
+    return _save(folder, RobertaModel(config), tokenizer)
+
+
+class WordSwapper:
+    """Negatives by swapping one word for another, keyed by (row, epoch, view); records its calls."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[tuple[int, ...], int]] = []
+        self.vocabulary = sorted(
+            {word for words in WORDS.values() for group in words for word in group.split()}
+        )
+
+    def augment(self, sentences: Sequence[str], *, rows: Any, epoch: int, view: int) -> list[str]:
+        """One negative a sentence."""
+        self.calls.append((tuple(int(row) for row in rows), epoch))
+        return [
+            self._swap(sentence, (int(row), epoch, view))
+            for sentence, row in zip(sentences, rows, strict=True)
+        ]
+
+    def _swap(self, sentence: str, key: tuple[int, int, int]) -> str:
+        draw = np.random.default_rng(key)
+        words = sentence.split()
+        place = draw.integers(len(words))
+        words[place] = draw.choice([word for word in self.vocabulary if word != words[place]])
+        return " ".join(words)
+
+
+def write_lines(path: Path, lines: Sequence[str]) -> Path:
+    """A corpus file: one sentence a line."""
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def provide_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `una_fast.sources.load_sentences` read a plain file where the compiled core is not built."""
+    try:
+        import una_fast.sources  # noqa: F401
+    except ImportError:
+        module = types.ModuleType("una_fast.sources")
+        module.load_sentences = lambda source: Path(source).read_text(encoding="utf-8").splitlines()  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, "una_fast.sources", module)
+
+
+def weights(folder: Path) -> bytes:
+    """The bytes of a saved encoder's weights."""
+    return (folder / "model.safetensors").read_bytes()
