@@ -69,9 +69,7 @@ def test_fit_words_by_una_fast(
 
 @pytest.mark.benchmark(group="fit all sentences, treebank, by source")
 @pytest.mark.parametrize("source", ["file", "list", "iterator"])
-def test_fit_by_source(
-    benchmark: BenchmarkFixture, sentences: list[str], corpus: Path, source: str
-) -> None:
+def test_fit_by_source(benchmark: BenchmarkFixture, sentences: list[str], corpus: Path, source: str) -> None:
     make = {"file": lambda: corpus, "list": lambda: sentences, "iterator": lambda: iter(sentences)}[source]
     assert una_fast.fit(make()).digest == una_fast.fit(corpus, threads=1).digest
     benchmark(lambda: una_fast.fit(make()))

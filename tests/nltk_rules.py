@@ -1,9 +1,11 @@
 """NLTK's word tokenizer in two editions, as data: the oracle where that version of NLTK is not installed.
 
-Each edition is a list of substitutions, applied in order to the whole text, which is padded with a space on either
-side before the second list, and split at whitespace at last. NLTK 3.9.1 runs all of them on `re`. NLTK 3.10.4 runs them
-on the third-party `regex` module, whose classes differ beyond ASCII, save for the contractions, which stay on `re`.
+Each edition is a list of substitutions, applied in order to the whole text, which is padded with a space on
+either side before the second list, and split at whitespace at last. NLTK 3.9.1 runs all of them on `re`. NLTK
+3.10.4 runs them on the third-party `regex` module, whose classes differ beyond ASCII, save for the
+contractions, which stay on `re`.
 """
+# The curly quotes are meant.
 
 import re
 from collections.abc import Callable, Sequence

@@ -253,7 +253,6 @@ impl Augmenter {
     }
 
     /// The fate of every token of one sentence, its spans those in the sentence as written, and the negative.
-    #[must_use]
     pub fn explain<R>(
         &self,
         sentence: &str,

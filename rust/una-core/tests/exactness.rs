@@ -1,5 +1,5 @@
 //! The table is the same, byte for byte, under any plan; and it is what the definition says.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

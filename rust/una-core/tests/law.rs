@@ -1,5 +1,5 @@
 //! Replacements follow the law of the paper: chi-square against the exact probabilities, with fixed seeds.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::cast_sign_loss, missing_docs)]
 
 use std::sync::Arc;
 

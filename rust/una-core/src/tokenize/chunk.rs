@@ -66,8 +66,6 @@ pub(super) struct Chunk<'t> {
     pub(super) after: Edge,
     /// The offset in the source of the full stop that ends the text, where it is in this chunk.
     pub(super) period: Option<usize>,
-    /// Whether the text has a final full stop and this chunk is its last.
-    pub(super) trails_period: bool,
 }
 
 impl<'t> Chunk<'t> {
@@ -357,7 +355,7 @@ impl<'t> Rules<'t, '_> {
     /// `([^'])' `, which wants U+0020 itself. The gap it makes lies before a quote, where it does not look for one.
     fn part_quotes_before_space(&mut self) {
         let length = self.bytes.len();
-        let literal = self.chunk.after == Edge::Space || self.chunk.trails_period;
+        let literal = self.chunk.after == Edge::Space;
         for at in 1..length {
             let spaced = self.gap(at + 1) || at + 1 == length && literal;
             if spaced && self.reads(at, b'\'') && !self.reads(at - 1, b'\'') {

@@ -39,9 +39,9 @@ pub(super) fn tokenize<'t>(
     while let Some(start) = skip_space(text, position) {
         let scan = Scan::of(text, start);
         position = scan.end;
-        let ends_here = |period: &FinalPeriod| (start..scan.end).contains(&period.offset);
-        let stop = if scan.seen & classes::DOT == 0 { None } else { period.filter(ends_here) };
-        if let Some(split) = scan.simple_body(text, start, stop.is_some()) {
+        let final_dot = if scan.seen & classes::DOT == 0 { None } else { period };
+        let period = final_dot.filter(|dot| (start..scan.end).contains(dot));
+        if let Some(split) = scan.simple_body(text, start, period.is_some()) {
             sink(Token::verbatim(text, start, split));
             if split < scan.end {
                 sink(Token::verbatim(text, split, scan.end));
@@ -57,23 +57,17 @@ pub(super) fn tokenize<'t>(
             edition,
             before: Edge::before(text, start),
             after: Edge::after(text, scan.end),
-            period: stop.map(|period| period.offset),
-            trails_period: period.is_some_and(|period| period.end == scan.end),
+            period,
         };
         chunk.tokenize(marks, &mut sink);
     }
 }
 
-/// The full stop that ends the text, which alone is split off its word.
-#[derive(Debug, Clone, Copy)]
-struct FinalPeriod {
-    offset: usize,
-    /// Where the closing quotes and brackets that trail it end; only whitespace follows.
-    end: usize,
-}
-
-/// Finds `([^\.])(\.)([\]\)}>"'»”’ ]*)\s*$`, as it stands after the rules for starting quotes.
-fn final_period(text: &str, edition: Edition) -> Option<FinalPeriod> {
+/// The offset of the full stop that ends the text, which alone is split off its word.
+///
+/// It is the one of `([^\.])(\.)([\]\)}>"'»”’ ]*)\s*$`, as that stands after the rules for starting quotes. What trails
+/// it falls apart by other rules anyway, so its own gap is all that the match leaves behind.
+fn final_period(text: &str, edition: Edition) -> Option<usize> {
     let closed = text.trim_end_matches(|c| edition.is_space(c));
     let body = closed.trim_end_matches([']', ')', '}', '>', '"', '\'', '»', '”', '’', ' ']);
     let before = body.strip_suffix('.')?;
@@ -81,7 +75,7 @@ fn final_period(text: &str, edition: Edition) -> Option<FinalPeriod> {
     // A quote after a space opens a quotation: by now it reads ``, and nothing before it is final.
     let opens = trailing.contains(" \"") || trailing.contains(" ''");
     let found = !opens && !before.is_empty() && !before.ends_with('.');
-    found.then_some(FinalPeriod { offset: before.len(), end: closed.len() })
+    found.then_some(before.len())
 }
 
 /// The first offset from `start` on that holds no whitespace.
