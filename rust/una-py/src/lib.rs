@@ -1,5 +1,7 @@
 //! Python binding of `una-core`: extract, go through the one GIL door, convert.
 
+#![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
+
 mod augmenter;
 mod counter;
 mod door;
