@@ -19,7 +19,7 @@ except ImportError as error:
         f"training and evaluation need {error.name}, which is not installed: pip install 'una-fast[train]'"
     ) from error
 
-from una_fast.evaluation.encoder import Encoder, load_encoder
+from una_fast.evaluation.encoder import Encoder, declared_pooling, load_encoder
 from una_fast.evaluation.sts import StsReport, evaluate_sts
 
-__all__ = ["Encoder", "StsReport", "evaluate_sts", "load_encoder"]
+__all__ = ["Encoder", "StsReport", "declared_pooling", "evaluate_sts", "load_encoder"]

@@ -27,7 +27,7 @@ from una_fast.evaluation.backbone import (
     tokenise,
 )
 
-__all__ = ["Encoder", "load_encoder"]
+__all__ = ["Encoder", "declared_pooling", "load_encoder"]
 
 
 class Encoder:
@@ -106,7 +106,7 @@ def load_encoder(
     name = os.fspath(model)
     if pooling not in ("auto", "cls", "mean"):
         raise OptionError(f'pooling must be "auto", "cls" or "mean", got {pooling!r}')
-    chosen = _declared_pooling(name) if pooling == "auto" else pooling
+    chosen = _declared_or_refused(name) if pooling == "auto" else pooling
     settings = _read_json(name, "sentence_bert_config.json") or {}
     tokenizer = load_tokenizer(name)
     check_cls(tokenizer, name, chosen)
@@ -120,15 +120,29 @@ def load_encoder(
     )
 
 
-def _declared_pooling(name: str) -> Pooling:
-    """The pooling that a model's own files declare, in the notation of any sentence-transformers release."""
-    _refuse_further_modules(name)
-    config = _read_json(name, "1_Pooling/config.json")
-    if config is None:
+def _declared_or_refused(name: str) -> Pooling:
+    declared = declared_pooling(name)
+    if declared is None:
         raise OptionError(
             f"model {name!r} has no 1_Pooling/config.json to read the pooling from: "
             f'give pooling="cls" or pooling="mean"'
         )
+    return declared
+
+
+def declared_pooling(name: str) -> Pooling | None:
+    """The pooling that a model's own files declare, in the notation of any sentence-transformers release.
+
+    Returns:
+        "cls" or "mean"; None for a plain transformer, which declares nothing.
+
+    Raises:
+        OptionError: The model pools otherwise, or has further layers.
+    """
+    _refuse_further_modules(name)
+    config = _read_json(name, "1_Pooling/config.json")
+    if config is None:
+        return None
     mode = config.get("pooling_mode")
     modes = [mode] if isinstance(mode, str) else list(mode or [])
     modes += [key for key, on in config.items() if key.startswith("pooling_mode_") and on is True]

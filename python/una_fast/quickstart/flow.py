@@ -40,6 +40,7 @@ from una_fast.sources import load_sentences
 if TYPE_CHECKING:
     from una_fast.evaluation import StsReport
     from una_fast.training import ProbeReport, Result, TrainConfig
+    from una_fast.training.config import TrainingPooling
 
 __all__ = ["QuickstartOptions", "run_quickstart"]
 
@@ -141,11 +142,14 @@ def run_quickstart(options: QuickstartOptions, terminal: Terminal) -> dict[str, 
         build_starter(sentences[:_VOCABULARY_SENTENCES], model, seed=options.seed)
     model_name = "A small BERT, drawn at random" if options.model is None else _name_of(options.model)
     terminal.line(model_name)
-    sts_before = _score(model, options.sts, pooling="cls")
+    pooling = _pooling_of(options.model)
+    sts_before = _score(model, options.sts, pooling="mean" if pooling == "mean" else "cls")
 
     # 5. Two views of a sentence are to be close, and its negative is to be far.
     terminal.section("5. Train it")
-    config = _train_config(options, folder, model, table, sentences, radius, show=terminal.is_interactive)
+    config = _train_config(
+        options, folder, model, table, sentences, radius, pooling, show=terminal.is_interactive
+    )
     result = train(config)
     terminal.line(f"{result.steps:,} steps, loss {result.losses[0][1]:.2f} to {result.losses[-1][1]:.2f}")
     sts_after = _score(str(folder / _MODEL), options.sts, pooling="auto")
@@ -265,6 +269,7 @@ def _train_config(
     table: TermTable,
     sentences: Sequence[str],
     radius: int,
+    pooling: "TrainingPooling",
     *,
     show: bool,
 ) -> "TrainConfig":
@@ -284,11 +289,19 @@ def _train_config(
         learning_rate=_STARTER_RATE if options.model is None else _PRETRAINED_RATE,
         seed=options.seed,
         radius=radius,
+        pooling=pooling,
         log_every=1,
         probe_rows=_PROBED,
         threads=options.threads,
         progress=show,
     )
+
+
+def _pooling_of(model: str | None) -> "TrainingPooling":
+    """Mean pooling for a model that declares it; else the published [CLS] state under a training head."""
+    from una_fast.evaluation import declared_pooling
+
+    return "mean" if model is not None and declared_pooling(model) == "mean" else "cls_mlp"
 
 
 def _score(model: str, data: str | None, *, pooling: Any) -> "StsReport | None":
@@ -367,6 +380,7 @@ def _settings(options: QuickstartOptions, config: "TrainConfig") -> tuple[tuple[
         ("negatives", f"every {config.every} steps"),
         ("longest input", f"{config.max_length} word pieces"),
         ("learning rate", f"{config.learning_rate:g}, {config.schedule}"),
+        ("pooling", {"cls_mlp": "[CLS], a tanh layer in training", "mean": "mean"}[config.pooling]),
         ("temperature", f"{config.temperature:g}"),
         ("tokens replaced", f"{config.replace_prob:.0%} of a sentence, on average"),
         ("replaced by", f"terms at most {config.radius:,} ranks away"),

@@ -6,7 +6,7 @@ use pyo3::types::PyType;
 use una_core::Error;
 
 /// An exception of `una_fast.errors` by name; should even that fail, the failure itself.
-fn exception(py: Python<'_>, class: &str, arguments: impl PyErrArguments + Send + Sync + 'static) -> PyErr {
+fn exception(py: Python<'_>, class: &str, arguments: impl PyErrArguments + 'static) -> PyErr {
     let build = || -> PyResult<PyErr> {
         let class = py.import("una_fast.errors")?.getattr(class)?.cast_into::<PyType>()?;
         Ok(PyErr::from_type(class, arguments))
