@@ -26,8 +26,8 @@ def test_augment_a_batch_by_plain_python(
     benchmark: BenchmarkFixture, sentences: list[str], table: una_fast.TermTable
 ) -> None:
     batch = sentences[:64]
-    tokens = table.tokenize(batch)
-    oracle = _reference.fit(table.tokenize(sentences[:2000]))
+    tokens = [found.texts for found in table.tokenize(batch)]
+    oracle = _reference.fit(found.texts for found in table.tokenize(sentences[:2000]))
     small = una_fast.Augmenter(una_fast.fit(sentences[:2000]))
 
     def augment() -> list[str]:

@@ -16,7 +16,7 @@ loads numpy and nothing heavier.
 """
 
 from una_fast._core import __version__
-from una_fast.augment import Augmenter, Explanation, TokenExplanation
+from una_fast.augment import Augmenter, AugmentStats, Explanation, TokenExplanation
 from una_fast.errors import (
     ArtifactError,
     InputError,
@@ -27,10 +27,11 @@ from una_fast.errors import (
     UnaError,
 )
 from una_fast.fit import TermCounter, fit
-from una_fast.table import TermStats, TermTable
+from una_fast.table import TermStats, TermTable, Tokens
 
 __all__ = [
     "ArtifactError",
+    "AugmentStats",
     "Augmenter",
     "Explanation",
     "InputError",
@@ -42,6 +43,7 @@ __all__ = [
     "TermStats",
     "TermTable",
     "TokenExplanation",
+    "Tokens",
     "UnaError",
     "__version__",
     "fit",

@@ -2,26 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from una_fast import _core
-from una_fast.errors import OptionError
+from una_fast.errors import InputError, OptionError
 from una_fast.sources import default_threads
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+    from numpy.typing import ArrayLike, NDArray
 
     from una_fast.table import TermTable
 
-__all__ = ["Augmenter", "Explanation", "Replace", "Select", "Surface", "TokenExplanation"]
+__all__ = [
+    "PRESETS",
+    "AugmentStats",
+    "Augmenter",
+    "Explanation",
+    "Preset",
+    "Replace",
+    "Select",
+    "Surface",
+    "TokenExplanation",
+]
 
 Select: TypeAlias = Literal["tfidf", "inverse", "uniform"]
 Replace: TypeAlias = Literal["vicinity", "uniform"]
 Surface: TypeAlias = Literal["reference", "preserve"]
+Preset: TypeAlias = Literal["una", "uda", "tfidf-random", "random"]
+
+PRESETS: Mapping[str, dict[str, Any]] = {
+    "una": {"select": "tfidf", "replace": "vicinity"},
+    "uda": {"select": "inverse", "replace": "vicinity"},
+    "tfidf-random": {"select": "tfidf", "replace": "uniform"},
+    "random": {"select": "uniform", "replace": "uniform"},
+}
+"""The method of the paper, and what it is compared with (section 4, and UDA, arXiv 1904.12848)."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +53,7 @@ class TokenExplanation:
         rank: its rank in the table, or None for a term that the table does not hold.
         score: its TF-IDF in this sentence.
         probability: with which it is replaced; may exceed 1, which then counts as 1.
+        window: the first and last rank of the terms that may replace it, were it to go.
         replacement: what stands in its place in the negative, or None if it stays.
     """
 
@@ -43,6 +63,7 @@ class TokenExplanation:
     rank: int | None
     score: float
     probability: float
+    window: tuple[int, int]
     replacement: str | None
 
     @property
@@ -58,6 +79,57 @@ class Explanation:
     sentence: str
     negative: str
     tokens: tuple[TokenExplanation, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AugmentStats:
+    """What was really done to a number of sentences.
+
+    Attributes:
+        sentences: their number.
+        tokens: their tokens.
+        replaced: tokens that were replaced, were it by their own term, which lies in its own window.
+        changed: tokens in whose place another term stands.
+        by_percent: number of sentences by the percentage of their tokens replaced, rounded; 101 entries.
+    """
+
+    sentences: int
+    tokens: int
+    replaced: int
+    changed: int
+    by_percent: tuple[int, ...]
+
+    @property
+    def replacement_rate(self) -> float:
+        """Replaced tokens over all tokens; 0 where there is none."""
+        return self.replaced / self.tokens if self.tokens else 0.0
+
+    def quantile(self, q: float) -> int:
+        """The percentage of tokens replaced that a part q of the sentences does not exceed."""
+        up_to = np.cumsum(self.by_percent)
+        return int(np.searchsorted(up_to, q * self.sentences)) if self.sentences else 0
+
+    def __add__(self, other: AugmentStats) -> AugmentStats:
+        """The statistics of both together."""
+        return AugmentStats(
+            sentences=self.sentences + other.sentences,
+            tokens=self.tokens + other.tokens,
+            replaced=self.replaced + other.replaced,
+            changed=self.changed + other.changed,
+            by_percent=tuple(a + b for a, b in zip(self.by_percent, other.by_percent, strict=True)),
+        )
+
+    def __str__(self) -> str:
+        quantiles = ", ".join(f"{name} {self.quantile(q)} %" for name, q in _QUANTILES)
+        untouched = self.by_percent[0] / self.sentences if self.sentences else 0.0
+        return (
+            f"{self.sentences:,} sentences, {self.tokens:,} tokens: {self.replacement_rate:.1%} replaced, "
+            f"{self.changed / max(1, self.tokens):.1%} by another term\n"
+            f"of a sentence: {quantiles}; under half a percent in {untouched:.1%} of the sentences"
+        )
+
+
+_QUANTILES = (("10th percentile", 0.1), ("median", 0.5), ("90th percentile", 0.9), ("99th", 0.99))
 
 
 class Augmenter:
@@ -76,8 +148,17 @@ class Augmenter:
             "uniform", any term of the table.
         surface: what comes out: "reference", the tokens joined by single spaces; "preserve", the sentence as
             written with only the replaced spans exchanged, the new words in the case pattern of the old.
+        exclude_self: never replace a token by its own term, which otherwise lies in its own window.
+        protect: terms that are never touched: stop words, names. They are lower-cased if the table is.
+        max_replaced: the most tokens of a sentence that may go: a whole number of tokens, or a float in (0, 1], a
+            share of them (one at least). Where more are drawn, those of highest probability go.
+        min_score: tokens whose TF-IDF in their sentence is lower stay.
         seed: the key of all draws, in 0 .. 2**64 - 1.
         threads: threads for large batches; by default one for each core. It changes no text.
+
+    With `protect` or `min_score` the law holds among the tokens that may go, as if they were the sentence.
+
+    It can be pickled, as data loaders that spawn their workers do; the table then travels along.
 
     Raises:
         OptionError: for an option without meaning.
@@ -92,14 +173,33 @@ class Augmenter:
         select: Select = "tfidf",
         replace: Replace = "vicinity",
         surface: Surface = "reference",
+        exclude_self: bool = False,
+        protect: Iterable[str] = (),
+        max_replaced: float | None = None,
+        min_score: float = 0.0,
         seed: int = 0,
         threads: int | None = None,
     ) -> None:
         if not 0 <= radius < 1 << 32:
             raise OptionError(f"radius must be at least 0 and below 2**32, not {radius}")
         _check_word("seed", seed)
+        if isinstance(protect, str):
+            raise OptionError(f"protect must be terms, a list for example, not the single str {protect!r}")
+        max_tokens, max_share = _limits(max_replaced)
         self.table = table
-        self.surface: Surface = surface
+        self._options: dict[str, Any] = {
+            "radius": radius,
+            "replace_prob": replace_prob,
+            "select": select,
+            "replace": replace,
+            "surface": surface,
+            "exclude_self": exclude_self,
+            "protect": list(protect),
+            "max_replaced": max_replaced,
+            "min_score": min_score,
+            "seed": seed,
+            "threads": threads,
+        }
         self._threads = default_threads(threads)
         self._core = _core.Augmenter(
             table._core,
@@ -108,8 +208,37 @@ class Augmenter:
             select=select,
             replace=replace,
             surface=surface,
+            exclude_self=exclude_self,
+            max_tokens=max_tokens,
+            max_share=max_share,
+            min_score=min_score,
+            protect=self._options["protect"],
             seed=seed,
         )
+
+    @classmethod
+    def preset(cls, name: Preset, table: TermTable, **options: Any) -> Augmenter:
+        """An augmenter for a named strategy: the paper's or one it is compared with, see `PRESETS`.
+
+        Raises:
+            OptionError: for an unknown name, and for an option that the name already decides.
+        """
+        if name not in PRESETS:
+            raise OptionError(f"preset must be one of {', '.join(map(repr, PRESETS))}, not {name!r}")
+        decided = sorted(PRESETS[name].keys() & options.keys())
+        if decided:
+            raise OptionError(f"preset {name!r} already decides {', '.join(decided)}")
+        return cls(table, **PRESETS[name], **options)
+
+    @property
+    def surface(self) -> str:
+        """What comes out: "reference" or "preserve"."""
+        return str(self._options["surface"])
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options it was made with; `Augmenter(table, **options)` makes it again."""
+        return dict(self._options)
 
     def augment(
         self,
@@ -118,6 +247,7 @@ class Augmenter:
         rows: ArrayLike | None = None,
         epoch: int = 0,
         view: int = 0,
+        weights: Iterable[ArrayLike] | None = None,
     ) -> list[str]:
         """One negative for each sentence, in order.
 
@@ -126,27 +256,58 @@ class Augmenter:
             rows: the row of each sentence in its corpus, whole numbers, shape (n,); by default 0 .. n - 1.
             epoch: the pass over the corpus.
             view: which of several negatives of the same row in the same epoch.
+            weights: for each sentence one number a token, finite and not negative, shape (L,): another measure of
+                importance (attention, part of speech) in place of TF-IDF. `TermTable.tokenize` gives the tokens.
 
         Returns:
             n negatives.
 
         Raises:
             InputError: for an item that is no str, or no Unicode text.
-            OptionError: for rows of another length.
+            OptionError: for rows or weights of another length.
         """
+        return self.augment_with_stats(sentences, rows=rows, epoch=epoch, view=view, weights=weights)[0]
+
+    def augment_with_stats(
+        self,
+        sentences: Iterable[str],
+        *,
+        rows: ArrayLike | None = None,
+        epoch: int = 0,
+        view: int = 0,
+        weights: Iterable[ArrayLike] | None = None,
+    ) -> tuple[list[str], AugmentStats]:
+        """`augment`, and how much of the sentences was really replaced."""
         if not isinstance(sentences, Sequence):
             sentences = list(sentences)
         _check_word("epoch", epoch)
-        if not 0 <= view < 1 << 32:
-            raise OptionError(f"view must be at least 0 and below 2**32, not {view}")
-        keys = None if rows is None else _row_keys(rows, len(sentences))
-        return self._core.augment(sentences, rows=keys, epoch=epoch, view=view, threads=self._threads)
+        _check_view(view)
+        negatives, (tokens, replaced, changed, by_percent) = self._core.augment(
+            sentences,
+            rows=None if rows is None else _row_keys(rows, len(sentences)),
+            epoch=epoch,
+            view=view,
+            weights=None if weights is None else _flat_weights(weights, len(sentences)),
+            threads=self._threads,
+        )
+        stats = AugmentStats(
+            sentences=len(negatives),
+            tokens=tokens,
+            replaced=replaced,
+            changed=changed,
+            by_percent=tuple(by_percent),
+        )
+        return negatives, stats
 
-    def explain(self, sentence: str, *, row: int = 0, epoch: int = 0, view: int = 0) -> Explanation:
+    def explain(
+        self, sentence: str, *, row: int = 0, epoch: int = 0, view: int = 0, weights: ArrayLike | None = None
+    ) -> Explanation:
         """How the negative that `augment` gives for the same arguments comes about, token by token."""
         _check_word("row", row)
         _check_word("epoch", epoch)
-        tokens, negative = self._core.explain(sentence, row=row, epoch=epoch, view=view)
+        _check_view(view)
+        checked = None if weights is None else _checked_weights(weights, 0)
+        tokens, negative = self._core.explain(sentence, row=row, epoch=epoch, view=view, weights=checked)
         return Explanation(
             sentence=sentence,
             negative=negative,
@@ -158,11 +319,61 @@ class Augmenter:
                     rank=rank,
                     score=score,
                     probability=probability,
+                    window=window,
                     replacement=replacement,
                 )
-                for text, start, end, rank, score, probability, replacement in tokens
+                for text, start, end, rank, score, probability, window, replacement in tokens
             ),
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self.table, self._options)
+
+    def __repr__(self) -> str:
+        return f"Augmenter({self.table!r}, {', '.join(f'{name}={value!r}' for name, value in self._options.items())})"
+
+
+def _rebuild(table: TermTable, options: dict[str, Any]) -> Augmenter:
+    return Augmenter(table, **options)
+
+
+def _limits(max_replaced: float | None) -> tuple[int | None, float | None]:
+    """A limit as tokens and as a share, of which one at most is set."""
+    if max_replaced is None:
+        return None, None
+    if isinstance(max_replaced, bool) or not isinstance(max_replaced, int | float):
+        raise OptionError(f"max_replaced must be a whole number or a share, not {max_replaced!r}")
+    if isinstance(max_replaced, float):
+        return None, max_replaced
+    if not 1 <= max_replaced < 1 << 32:
+        raise OptionError(f"max_replaced must be at least 1 token, not {max_replaced}")
+    return max_replaced, None
+
+
+def _check_view(view: int) -> None:
+    if not 0 <= view < 1 << 32:
+        raise OptionError(f"view must be at least 0 and below 2**32, not {view}")
+
+
+def _checked_weights(weights: ArrayLike, row: int) -> NDArray[np.float64]:
+    try:
+        array = np.ascontiguousarray(weights, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"sentence {row}: weights are no numbers: {error}") from error
+    if array.ndim != 1:
+        raise InputError(f"sentence {row}: weights must have shape (L,), one a token, not {array.shape}")
+    if not (np.isfinite(array).all() and (array >= 0).all()):
+        raise InputError(f"sentence {row}: weights must be finite and not negative")
+    return array
+
+
+def _flat_weights(weights: Iterable[ArrayLike], n: int) -> tuple[NDArray[np.float64], NDArray[np.uint64]]:
+    """The weights of all sentences one after another, and where those of each stop."""
+    arrays = [_checked_weights(each, row) for row, each in enumerate(weights)]
+    if len(arrays) != n:
+        raise OptionError(f"weights must be one array for each of {n} sentences, not {len(arrays)}")
+    ends = np.cumsum([len(array) for array in arrays], dtype=np.uint64)
+    return np.concatenate([*arrays, np.empty(0)]), ends
 
 
 def _check_word(name: str, value: int) -> None:

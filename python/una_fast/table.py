@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
-__all__ = ["TermStats", "TermTable"]
+__all__ = ["TermStats", "TermTable", "Tokens"]
 
 Array = TypeVar("Array", bound=np.ndarray[Any, Any])
 
@@ -41,10 +41,22 @@ class TermStats:
     score: float
 
 
+class Tokens(NamedTuple):
+    """The tokens of a sentence.
+
+    Attributes:
+        texts: the tokens as tokenised.
+        spans: the characters of the sentence as written that each covers, as (start, end).
+    """
+
+    texts: list[str]
+    spans: list[tuple[int, int]]
+
+
 class TermTable:
     """Terms sorted by falling maximum TF-IDF; equal scores by the terms' UTF-8 bytes.
 
-    Immutable. Made by `una_fast.fit`, `TermCounter.freeze` or `TermTable.load`.
+    Immutable. Made by `una_fast.fit`, `TermCounter.freeze` or `TermTable.load`. Pickled, it is the bytes of its file.
     """
 
     def __init__(self, core: _core.TermTable) -> None:
@@ -150,9 +162,10 @@ class TermTable:
         start, stop = self._core.vicinity(self[term].rank, radius)
         return [self._at(rank) for rank in range(start, stop)]
 
-    def tokenize(self, sentences: Iterable[str]) -> list[list[str]]:
-        """The tokens of each sentence, cut as the table's own corpus was."""
-        return _core.tokenize(sentences, tokenizer=self.tokenizer, lowercase=self.lowercase)
+    def tokenize(self, sentences: Iterable[str]) -> list[Tokens]:
+        """The tokens of each sentence, cut as the table's own corpus was, with the characters that they cover."""
+        found = _core.tokenize(sentences, tokenizer=self.tokenizer, lowercase=self.lowercase)
+        return [Tokens(texts, spans) for texts, spans in found]
 
     def to_arrow(self) -> pa.Table:
         """The table as Arrow columns, by rank: term, df, best_count, best_length, idf, score.
@@ -185,6 +198,9 @@ class TermTable:
         term, df, idf, score, _, _ = self._core.stats(rank)
         return TermStats(term=term, rank=rank, df=df, idf=idf, score=score)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _from_bytes, (self._core.to_bytes(),)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TermTable) and self.digest == other.digest
 
@@ -195,6 +211,10 @@ class TermTable:
         return (
             f"TermTable({len(self):,} terms of {self.n_documents:,} sentences, tokenizer={self.tokenizer!r})"
         )
+
+
+def _from_bytes(data: bytes) -> TermTable:
+    return TermTable(_core.TermTable.from_bytes(data))
 
 
 def _frozen(array: Array) -> Array:

@@ -151,7 +151,7 @@ def run_quickstart(options: QuickstartOptions, terminal: Terminal) -> dict[str, 
         options, folder, model, table, sentences, radius, pooling, show=terminal.is_interactive
     )
     result = train(config)
-    terminal.line(f"{result.steps:,} steps, loss {result.losses[0][1]:.2f} to {result.losses[-1][1]:.2f}")
+    terminal.line(f"{result.steps:,} steps, loss {result.losses[0][1]:.3g} to {result.losses[-1][1]:.3g}")
     sts_after = _score(str(folder / _MODEL), options.sts, pooling="auto")
 
     # 6. What has changed, in words, in figures and in pictures.

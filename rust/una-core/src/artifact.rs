@@ -34,6 +34,18 @@ pub fn save_table(table: &TermTable, path: &Path) -> Result<()> {
     save(&Arrays::of_table(table), table_facts(table), path)
 }
 
+/// The bytes that [`save_table`] writes; to hand a table to another process.
+///
+/// # Errors
+/// Only for a fault of this crate.
+pub fn table_bytes(table: &TermTable) -> Result<Vec<u8>> {
+    let arrays = Arrays::of_table(table);
+    let header = header(&arrays, &seal(&arrays, table_facts(table))).map_err(Error::Internal)?;
+    let mut bytes = Vec::new();
+    write_parts(&arrays, &header, &mut bytes).map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(bytes)
+}
+
 /// The identity of a table: SHA-256, in hexadecimal, of its settings, `N` and arrays.
 #[must_use]
 pub fn digest(table: &TermTable) -> String {
@@ -185,13 +197,15 @@ fn header(arrays: &Arrays, metadata: &Map<String, Value>) -> std::result::Result
 
 fn save(arrays: &Arrays, facts: Map<String, Value>, path: &Path) -> Result<()> {
     let header = header(arrays, &seal(arrays, facts)).map_err(Error::Internal)?;
-    write_atomically(path, |out| {
-        out.write_all(&header)?;
-        for (_, _, _, bytes) in arrays.views() {
-            out.write_all(bytes)?;
-        }
-        Ok(())
-    })
+    write_atomically(path, |out| write_parts(arrays, &header, out))
+}
+
+fn write_parts(arrays: &Arrays, header: &[u8], out: &mut dyn Write) -> io::Result<()> {
+    out.write_all(header)?;
+    for (_, _, _, bytes) in arrays.views() {
+        out.write_all(bytes)?;
+    }
+    Ok(())
 }
 
 /// Writes a file under a temporary name beside `path`, makes it durable, and puts it in place by renaming.

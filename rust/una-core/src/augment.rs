@@ -5,110 +5,50 @@
 //!
 //! What the paper leaves open is decided so:
 //! - all scores of a sentence equal (one token, or one idf for all): every token has the same share, see
-//!   [`replacement_probabilities`];
+//!   [`crate::tfidf::replacement_probabilities`];
 //! - no token: the sentence comes back as its surface has it, with nothing replaced;
 //! - a term that the table does not hold: `df = 1`, and the rank of its own score;
-//! - all scores of a window 0 (terms that stand in every sentence): the draw is uniform.
+//! - all scores of a window 0 (terms that stand in every sentence): the draw is uniform;
+//! - tokens that may not go (`protect`, `min_score`): the law holds among the others, as if they were the sentence.
 
-use std::borrow::Cow;
-use std::str::FromStr;
+mod law;
+mod options;
+mod surface;
+
 use std::sync::Arc;
 
-use crate::casing::{LowerMap, lowercase};
+pub use options::{MaxReplaced, Options, Replace, Select, Surface};
+pub use surface::in_case_of;
+
+use crate::casing::lowercase;
 use crate::error::{Error, Result};
-use crate::rng::{Draws, Place, Purpose, below, unit};
+use crate::rng::Place;
 use crate::stop::Stop;
 use crate::table::TermTable;
-use crate::tfidf::replacement_probabilities;
 use crate::tokenize::{Scratch, Token};
+use crate::vocab::Vocab;
 
-/// Rejection draws before the exact search takes over. Each block of the generator holds two.
-const REJECTION_BLOCKS: u64 = 8;
 /// Sentences below which a second thread costs more than it gives.
 const SENTENCES_A_THREAD: usize = 256;
+/// Shares of replaced tokens are tallied by the percent.
+const PERCENTS: usize = 101;
 
-/// Which tokens go.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Select {
-    /// The terms that carry the meaning: probability by TF-IDF.
-    #[default]
-    Tfidf,
-    /// The terms that carry little: probability by `max - TF-IDF` (UDA, arXiv 1904.12848).
-    Inverse,
-    /// Any token of a sentence of three or more, with the same probability.
-    Uniform,
+/// A sentence, and what its negative is a function of.
+#[derive(Debug, Clone, Copy)]
+pub struct Sentence<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// Where it stands in a training run.
+    pub place: Place,
+    /// One weight a token in place of its TF-IDF, finite and not negative; for measures of importance from outside.
+    pub weights: Option<&'a [f64]>,
 }
 
-/// What replaces them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Replace {
-    /// A term at most `radius` ranks away, with probability proportional to its score.
-    #[default]
-    Vicinity,
-    /// Any term of the table, with the same probability.
-    Uniform,
-}
-
-/// What the negative looks like.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Surface {
-    /// The tokens, joined by single spaces.
-    #[default]
-    Reference,
-    /// The sentence as written, the replaced spans alone exchanged; a new word takes the case pattern of the old.
-    Preserve,
-}
-
-macro_rules! named {
-    ($type:ident, $option:literal, $($name:literal => $variant:ident),+) => {
-        impl FromStr for $type {
-            type Err = Error;
-
-            fn from_str(name: &str) -> Result<Self> {
-                match name {
-                    $($name => Ok(Self::$variant),)+
-                    _ => Err(Error::Option(format!(
-                        concat!($option, " must be one of {:?}, not {:?}"),
-                        [$($name),+],
-                        name
-                    ))),
-                }
-            }
-        }
-    };
-}
-
-named!(Select, "select", "tfidf" => Tfidf, "inverse" => Inverse, "uniform" => Uniform);
-named!(Replace, "replace", "vicinity" => Vicinity, "uniform" => Uniform);
-named!(Surface, "surface", "reference" => Reference, "preserve" => Preserve);
-
-/// Everything that shapes a negative, beside the table and the place.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Options {
-    /// How many ranks a replacement may be away.
-    pub radius: u32,
-    /// The paper's p: the expected part of the tokens that is replaced; in `(0, 1]`.
-    pub replace_prob: f64,
-    /// Which tokens go.
-    pub select: Select,
-    /// What replaces them.
-    pub replace: Replace,
-    /// What comes out.
-    pub surface: Surface,
-    /// The key of all draws.
-    pub seed: u64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            radius: 4000,
-            replace_prob: 0.5,
-            select: Select::Tfidf,
-            replace: Replace::Vicinity,
-            surface: Surface::Reference,
-            seed: 0,
-        }
+impl<'a> Sentence<'a> {
+    /// A sentence whose tokens weigh what their TF-IDF says.
+    #[must_use]
+    pub const fn new(text: &'a str, place: Place) -> Self {
+        Self { text, place, weights: None }
     }
 }
 
@@ -132,20 +72,72 @@ impl<'t> TokenPlan<'t> {
     const fn term(&self) -> (Option<u32>, &'t str) {
         (self.rank, if self.rank.is_some() { "" } else { self.token.text })
     }
+
+    /// Whether another term than its own stands in its place.
+    fn is_changed(&self) -> bool {
+        self.replacement.is_some() && self.replacement != self.rank
+    }
 }
 
-/// Strings one after another in one buffer. Invariant: `ends` never falls, and its last is the length of `text`.
+/// What was done to a number of sentences.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tally {
+    /// Tokens of all of them.
+    pub tokens: u64,
+    /// Tokens that were replaced, were it by their own term.
+    pub replaced: u64,
+    /// Tokens in whose place another term stands.
+    pub changed: u64,
+    /// Number of sentences by the percentage of their tokens that were replaced, rounded; 0 to 100.
+    pub by_percent: [u64; PERCENTS],
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self { tokens: 0, replaced: 0, changed: 0, by_percent: [0; PERCENTS] }
+    }
+}
+
+impl Tally {
+    fn add_plan(&mut self, plan: &[TokenPlan<'_>]) {
+        let replaced = plan.iter().filter(|step| step.replacement.is_some()).count();
+        self.tokens += plan.len() as u64;
+        self.replaced += replaced as u64;
+        self.changed += plan.iter().filter(|step| step.is_changed()).count() as u64;
+        let length = plan.len().max(1);
+        self.by_percent[(100 * replaced + length / 2) / length] += 1;
+    }
+
+    /// Adds another tally to this one.
+    pub fn add(&mut self, other: &Self) {
+        self.tokens += other.tokens;
+        self.replaced += other.replaced;
+        self.changed += other.changed;
+        for (ours, theirs) in self.by_percent.iter_mut().zip(other.by_percent) {
+            *ours += theirs;
+        }
+    }
+}
+
+/// Negatives one after another. Invariant: `ends` never falls, and its last is the length of `text`.
 #[derive(Debug, Default)]
-pub struct Texts {
+pub struct Negatives {
     text: String,
     ends: Vec<usize>,
+    tally: Tally,
 }
 
-impl Texts {
-    /// The strings.
+impl Negatives {
+    /// The negatives, in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         let starts = std::iter::once(0).chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| &self.text[start..end])
+    }
+
+    /// What was done to the sentences.
+    #[must_use]
+    pub const fn tally(&self) -> &Tally {
+        &self.tally
     }
 }
 
@@ -154,9 +146,41 @@ impl Texts {
 pub struct Buffers {
     scratch: Scratch,
     lowered: String,
-    order: Vec<u32>,
-    scores: Vec<f64>,
-    probabilities: Vec<f64>,
+    decision: law::Decision,
+}
+
+/// Terms that are never replaced.
+#[derive(Debug, Clone, Default)]
+struct Protected {
+    /// By rank; empty where nothing is protected.
+    ranks: Vec<bool>,
+    /// Those that the table does not hold.
+    unseen: Vocab,
+}
+
+impl Protected {
+    fn new(table: &TermTable, terms: &[&str]) -> Self {
+        let mut protected = Self::default();
+        if !terms.is_empty() {
+            protected.ranks = vec![false; table.len()];
+        }
+        let mut buffer = String::new();
+        for term in terms {
+            let term = if table.settings().lowercase { lowercase(term, &mut buffer) } else { term };
+            match table.rank(term) {
+                Some(rank) => protected.ranks[rank as usize] = true,
+                None => _ = protected.unseen.intern(term.as_bytes()),
+            }
+        }
+        protected
+    }
+
+    fn holds(&self, step: &TokenPlan<'_>) -> bool {
+        match step.rank {
+            Some(rank) => self.ranks.get(rank as usize).copied().unwrap_or(false),
+            None => !self.unseen.is_empty() && self.unseen.get(step.token.text.as_bytes()).is_some(),
+        }
+    }
 }
 
 /// Makes hard negatives from a table. Cheap to build: one pass over the scores.
@@ -164,28 +188,25 @@ pub struct Buffers {
 pub struct Augmenter {
     table: Arc<TermTable>,
     options: Options,
+    protected: Protected,
     /// `tail[k]` is the sum of the scores of ranks `k..V`. Summed from the small end, so that a window of small
     /// scores is not lost beside the large ones before it.
     tail: Vec<f64>,
 }
 
 impl Augmenter {
-    /// An augmenter that draws from `table`.
+    /// An augmenter that draws from `table` and never touches the terms of `protect`.
     ///
     /// # Errors
-    /// [`Error::Option`] for a `replace_prob` outside `(0, 1]`.
-    pub fn new(table: Arc<TermTable>, options: Options) -> Result<Self> {
-        if !(options.replace_prob > 0.0 && options.replace_prob <= 1.0) {
-            return Err(Error::Option(format!(
-                "replace_prob must be above 0 and at most 1, not {}",
-                options.replace_prob
-            )));
-        }
+    /// [`Error::Option`] for an option without meaning.
+    pub fn new(table: Arc<TermTable>, options: Options, protect: &[&str]) -> Result<Self> {
+        options.check()?;
         let mut tail = vec![0.0; table.len() + 1];
         for (rank, score) in table.score().iter().enumerate().rev() {
             tail[rank] = tail[rank + 1] + score;
         }
-        Ok(Self { table, options, tail })
+        let protected = Protected::new(&table, protect);
+        Ok(Self { table, options, protected, tail })
     }
 
     /// The table drawn from.
@@ -200,252 +221,83 @@ impl Augmenter {
         &self.options
     }
 
-    /// One negative a sentence, in order; `place(i)` is the place of sentence `i`. The number of threads is invisible.
+    /// One negative for each of `n` sentences, in order. The number of threads is invisible.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] when `stop` asks.
-    pub fn augment(
+    /// [`Error::Option`] for weights that do not fit, by sentence; [`Error::Interrupted`] when `stop` asks.
+    pub fn augment<'a>(
         &self,
-        sentences: &[&str],
-        place: impl Fn(usize) -> Place + Sync,
+        n: usize,
+        sentence: impl Fn(usize) -> Sentence<'a> + Sync,
         threads: usize,
         stop: &Stop,
-    ) -> Result<Vec<Texts>> {
-        let threads = threads.clamp(1, sentences.len() / SENTENCES_A_THREAD + 1);
-        let share = sentences.len().div_ceil(threads).max(1);
-        let work = |chunk: usize, sentences: &[&str]| -> Result<Texts> {
-            let mut buffers = Buffers::default();
-            let mut texts = Texts::default();
-            texts.text.reserve(sentences.iter().map(|s| s.len() + s.len() / 4).sum());
-            for (i, sentence) in sentences.iter().enumerate() {
-                if i % 64 == 0 {
-                    stop.check()?;
-                }
-                self.augment_into(sentence, place(chunk * share + i), &mut buffers, &mut texts.text);
-                texts.ends.push(texts.text.len());
-            }
-            Ok(texts)
-        };
+    ) -> Result<Vec<Negatives>> {
+        let threads = threads.clamp(1, n / SENTENCES_A_THREAD + 1);
+        let share = n.div_ceil(threads).max(1);
+        let work = |first: usize| self.augment_run(first..n.min(first + share), &sentence, stop);
         if threads == 1 {
-            return Ok(vec![work(0, sentences)?]);
+            return Ok(vec![work(0)?]);
         }
         std::thread::scope(|scope| {
             let work = &work;
-            let running: Vec<_> = sentences
-                .chunks(share)
-                .enumerate()
-                .map(|(chunk, sentences)| scope.spawn(move || work(chunk, sentences)))
-                .collect();
-            running
-                .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|_| Err(Error::Internal("an augmenting thread panicked".into())))
-                })
-                .collect()
+            let starts = (0..n).step_by(share);
+            let running: Vec<_> = starts.map(|first| scope.spawn(move || work(first))).collect();
+            let panicked = |_| Err(Error::Internal("an augmenting thread panicked".into()));
+            running.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
         })
     }
 
-    /// Appends the negative of one sentence to `out`.
-    pub fn augment_into(&self, sentence: &str, place: Place, buffers: &mut Buffers, out: &mut String) {
-        self.with_plan(sentence, place, buffers, |plan| self.render(sentence, plan, out));
+    fn augment_run<'a>(
+        &self,
+        run: std::ops::Range<usize>,
+        sentence: impl Fn(usize) -> Sentence<'a>,
+        stop: &Stop,
+    ) -> Result<Negatives> {
+        let (mut buffers, mut out) = (Buffers::default(), Vec::new());
+        let (mut ends, mut tally) = (Vec::with_capacity(run.len()), Tally::default());
+        for i in run {
+            if i.is_multiple_of(64) {
+                stop.check()?;
+            }
+            let sentence = sentence(i);
+            self.with_plan(&sentence, &mut buffers, |plan| {
+                tally.add_plan(plan);
+                self.render(sentence.text, plan, &mut out);
+            })
+            .map_err(|error| at_sentence(error, i))?;
+            ends.push(out.len());
+        }
+        // Checked once for all: a look at each term would cost as much as drawing it.
+        let text =
+            String::from_utf8(out).map_err(|e| Error::Internal(format!("a negative is not text: {e}")))?;
+        Ok(Negatives { text, ends, tally })
     }
 
     /// The fate of every token of one sentence, its spans those in the sentence as written, and the negative.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for weights that do not fit.
     pub fn explain<R>(
         &self,
-        sentence: &str,
-        place: Place,
+        sentence: &Sentence<'_>,
         convert: impl FnOnce(&[TokenPlan<'_>], &str) -> R,
-    ) -> R {
-        self.with_plan(sentence, place, &mut Buffers::default(), |plan| {
-            let mut negative = String::new();
-            self.render(sentence, plan, &mut negative);
-            let map = self.map(sentence);
+    ) -> Result<R> {
+        self.with_plan(sentence, &mut Buffers::default(), |plan| {
+            let mut negative = Vec::new();
+            self.render(sentence.text, plan, &mut negative);
+            let map = self.map(sentence.text);
             for step in &mut *plan {
                 step.token.start = map.original(step.token.start);
                 step.token.end = map.original(step.token.end);
             }
-            convert(plan, &negative)
+            convert(plan, &String::from_utf8_lossy(&negative))
         })
     }
-
-    /// Tokenises, scores and decides; hands the plan to `then`.
-    fn with_plan<R>(
-        &self,
-        sentence: &str,
-        place: Place,
-        buffers: &mut Buffers,
-        then: impl FnOnce(&mut [TokenPlan<'_>]) -> R,
-    ) -> R {
-        let settings = self.table.settings();
-        let Buffers { scratch, lowered, order, scores, probabilities } = buffers;
-        let text = if settings.lowercase { lowercase(sentence, lowered) } else { sentence };
-        let mut plan = Vec::with_capacity(text.len() / 4 + 1);
-        settings.tokenizer.tokenize(text, scratch, |token| {
-            plan.push(TokenPlan {
-                token,
-                rank: self.table.rank(token.text),
-                score: 0.0,
-                probability: 0.0,
-                replacement: None,
-            });
-        });
-        self.score(&mut plan, order, scores);
-        self.select(&mut plan, scores, probabilities);
-        self.replace(&mut plan, Draws::new(self.options.seed, place));
-        then(&mut plan)
-    }
-
-    /// Gives every token its TF-IDF; `order` and `scores` are buffers.
-    fn score(&self, plan: &mut [TokenPlan<'_>], order: &mut Vec<u32>, scores: &mut Vec<f64>) {
-        let length = plan.len() as u32;
-        order.clear();
-        order.extend(0..length);
-        scores.clear();
-        scores.resize(plan.len(), 0.0);
-        order.sort_unstable_by_key(|&i| plan[i as usize].term());
-        for run in order.chunk_by(|&a, &b| plan[a as usize].term() == plan[b as usize].term()) {
-            let rank = plan[run[0] as usize].rank;
-            let score = self.table.token_score(rank, run.len() as u32, length);
-            for &i in run {
-                scores[i as usize] = score;
-            }
-        }
-        for (step, &score) in plan.iter_mut().zip(&*scores) {
-            step.score = score;
-        }
-    }
-
-    fn select(&self, plan: &mut [TokenPlan<'_>], scores: &mut Vec<f64>, probabilities: &mut Vec<f64>) {
-        scores.clear();
-        scores.extend(plan.iter().map(|step| step.score));
-        match self.options.select {
-            Select::Tfidf => {}
-            Select::Inverse => {
-                let highest = scores.iter().copied().fold(0.0, f64::max);
-                for score in &mut *scores {
-                    *score = highest - *score;
-                }
-            }
-            Select::Uniform => {
-                let p = if plan.len() < 3 { 0.0 } else { self.options.replace_prob };
-                for step in plan {
-                    step.probability = p;
-                }
-                return;
-            }
-        }
-        replacement_probabilities(scores, self.options.replace_prob, probabilities);
-        for (step, &p) in plan.iter_mut().zip(&*probabilities) {
-            step.probability = p;
-        }
-    }
-
-    fn replace(&self, plan: &mut [TokenPlan<'_>], draws: Draws) {
-        for (slot, steps) in (0u64..).zip(plan.chunks_mut(4)) {
-            let words = draws.block(Purpose::Select, slot);
-            for (lane, (step, word)) in (0u64..).zip(steps.iter_mut().zip(words)) {
-                if unit(word) < step.probability {
-                    step.replacement = Some(self.draw(step, draws, slot * 4 + lane));
-                }
-            }
-        }
-    }
-
-    /// The term that replaces token number `index`.
-    fn draw(&self, step: &TokenPlan<'_>, draws: Draws, index: u64) -> u32 {
-        let block = |attempt: u64| draws.block(Purpose::Replace, index << 8 | attempt);
-        if self.options.replace == Replace::Uniform {
-            return below(block(0)[0], self.table.len()) as u32;
-        }
-        let rank = step.rank.unwrap_or_else(|| self.table.rank_of_score(step.score));
-        let window = self.table.vicinity(rank, self.options.radius);
-        let scores = &self.table.score()[window.start as usize..window.end as usize];
-        // Neighbours score nearly alike, so a uniform rank kept with probability score / highest is soon kept.
-        // Either way has the same law, so that which of the two ends the draw does not matter.
-        let highest = scores[0];
-        for attempt in 0..REJECTION_BLOCKS {
-            let words = block(attempt);
-            for pair in words.as_chunks::<2>().0 {
-                let offset = below(pair[0], scores.len());
-                if unit(pair[1]) * highest < scores[offset] || highest <= 0.0 {
-                    return window.start + offset as u32;
-                }
-            }
-        }
-        let tail = &self.tail[window.start as usize..=window.end as usize];
-        window.start + search(tail, unit(block(REJECTION_BLOCKS)[0]))
-    }
-
-    fn render(&self, sentence: &str, plan: &[TokenPlan<'_>], out: &mut String) {
-        match self.options.surface {
-            Surface::Reference => self.render_reference(plan, out),
-            Surface::Preserve => self.render_preserve(sentence, plan, out),
-        }
-    }
-
-    /// From offsets in a sentence as tokenised to offsets in it as written.
-    fn map(&self, sentence: &str) -> LowerMap {
-        if self.table.settings().lowercase { LowerMap::new(sentence) } else { LowerMap::default() }
-    }
-
-    /// The term of `rank` as it is written in place of `old`.
-    #[must_use]
-    pub fn written(&self, rank: u32, old: &str) -> Cow<'_, str> {
-        let term = self.table.term(rank);
-        match self.options.surface {
-            Surface::Reference => Cow::Borrowed(term),
-            Surface::Preserve => in_case_of(old, term),
-        }
-    }
-
-    fn render_reference(&self, plan: &[TokenPlan<'_>], out: &mut String) {
-        for (i, step) in plan.iter().enumerate() {
-            if i > 0 {
-                out.push(' ');
-            }
-            out.push_str(step.replacement.map_or(step.token.text, |rank| self.table.term(rank)));
-        }
-    }
-
-    fn render_preserve(&self, sentence: &str, plan: &[TokenPlan<'_>], out: &mut String) {
-        let map = self.map(sentence);
-        let mut copied = 0;
-        for step in plan {
-            let Some(rank) = step.replacement else { continue };
-            let start = map.original(step.token.start);
-            let end = map.original(step.token.end);
-            out.push_str(&sentence[copied..start]);
-            out.push_str(&self.written(rank, &sentence[start..end]));
-            copied = end;
-        }
-        out.push_str(&sentence[copied..]);
-    }
 }
 
-/// The position in a window whose share of its score holds `u`, by its sums `tail` (one more than positions).
-fn search(tail: &[f64], u: f64) -> u32 {
-    let (all, after) = (tail[0], tail[tail.len() - 1]);
-    let target = all - u * (all - after);
-    // tail falls: the position is the last whose own sum still reaches the target.
-    let found = tail.partition_point(|&sum| sum >= target);
-    found.saturating_sub(1).min(tail.len() - 2) as u32
-}
-
-/// `term` in the case pattern of `pattern`: all capitals (of two or more letters), a capital first, or as it is.
-#[must_use]
-pub fn in_case_of<'t>(pattern: &str, term: &'t str) -> Cow<'t, str> {
-    let mut letters = pattern.chars().filter(|c| c.is_uppercase() || c.is_lowercase());
-    if !letters.next().is_some_and(char::is_uppercase) {
-        return Cow::Borrowed(term);
+fn at_sentence(error: Error, i: usize) -> Error {
+    match error {
+        Error::Option(message) => Error::Option(format!("sentence {i}: {message}")),
+        other => other,
     }
-    let mut rest = letters.peekable();
-    if rest.peek().is_some() && rest.all(char::is_uppercase) {
-        return Cow::Owned(term.to_uppercase());
-    }
-    let mut chars = term.chars();
-    let first = chars.next().into_iter().flat_map(char::to_uppercase);
-    Cow::Owned(first.chain(chars).collect())
 }

@@ -202,17 +202,16 @@ impl TermTable {
         &self.score
     }
 
-    /// idf of a term that the table does not hold: that of a term seen in one sentence.
+    /// idf of a token of `rank`, or of one that the table does not hold: that of a term seen in one sentence.
     #[must_use]
-    pub fn idf_of_unseen(&self) -> f64 {
-        idf(self.n_documents, 1)
+    pub fn idf_of(&self, rank: Option<u32>) -> f64 {
+        rank.map_or_else(|| idf(self.n_documents, 1), |rank| self.idf[rank as usize])
     }
 
     /// TF-IDF of a token in a sentence of `length` tokens, `count` of which are its term.
     #[must_use]
     pub fn token_score(&self, rank: Option<u32>, count: u32, length: u32) -> f64 {
-        let idf = rank.map_or_else(|| self.idf_of_unseen(), |rank| self.idf[rank as usize]);
-        idf * tf(f64::from(count) / f64::from(length))
+        self.idf_of(rank) * tf(f64::from(count) / f64::from(length))
     }
 
     /// Where a term of this score would stand: the first rank whose score is not larger, or the last rank.

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use una_core::Result;
-use una_core::augment::{Augmenter, Buffers, Options, Replace, Select, Surface, Texts, in_case_of};
+use una_core::augment::{
+    Augmenter, MaxReplaced, Negatives, Options, Replace, Select, Sentence, Surface, TokenPlan, in_case_of,
+};
 use una_core::count::{Plan, Settings, TermCounts};
 use una_core::reader::{Block, Progress, ReadOptions};
 use una_core::rng::Place;
@@ -44,7 +46,7 @@ fn table() -> Arc<TermTable> {
 }
 
 fn augmenter(table: &Arc<TermTable>, options: Options) -> Augmenter {
-    Augmenter::new(table.clone(), options).unwrap()
+    Augmenter::new(table.clone(), options, &[]).unwrap()
 }
 
 /// Passes if the statistic is within six standard deviations of its mean: a fixed seed, so it never flickers.
@@ -64,10 +66,27 @@ fn assert_fits(observed: &[u64], expected: &[f64], what: &str) {
     assert!(statistic <= limit, "{what}: chi-square {statistic:.1} above {limit:.1} with {degrees} degrees");
 }
 
+fn at(text: &str, row: u64) -> Sentence<'_> {
+    Sentence::new(text, Place { row, ..Place::default() })
+}
+
+fn explain<R>(
+    augmenter: &Augmenter,
+    text: &str,
+    row: u64,
+    convert: impl FnOnce(&[TokenPlan<'_>], &str) -> R,
+) -> R {
+    augmenter.explain(&at(text, row), convert).unwrap()
+}
+
+fn negative(augmenter: &Augmenter, text: &str, row: u64) -> String {
+    explain(augmenter, text, row, |_, negative| negative.to_owned())
+}
+
 fn replacements(augmenter: &Augmenter, term: &str, n: u64) -> Vec<u64> {
     let mut seen = vec![0; augmenter.table().len()];
     for row in 0..n {
-        let drawn = augmenter.explain(term, Place { row, ..Place::default() }, |plan, _| plan[0].replacement);
+        let drawn = explain(augmenter, term, row, |plan, _| plan[0].replacement);
         seen[drawn.unwrap() as usize] += 1; // a lone token always goes
     }
     seen
@@ -123,7 +142,7 @@ fn tokens_go_with_the_stated_probabilities() {
         let mut gone = [0u64; 9];
         let (mut scores, mut stated) = (Vec::new(), Vec::new());
         for row in 0..n {
-            augmenter.explain(sentence, Place { row, ..Place::default() }, |plan, _| {
+            explain(&augmenter, sentence, row, |plan, _| {
                 scores = plan.iter().map(|step| step.score).collect::<Vec<_>>();
                 stated = plan.iter().map(|step| step.probability).collect();
                 plan.iter().zip(&mut gone).for_each(|(step, n)| *n += u64::from(step.replacement.is_some()));
@@ -152,7 +171,7 @@ fn tokens_go_with_the_stated_probabilities() {
 fn scores_are_those_of_the_sentence() {
     let table = table();
     let augmenter = augmenter(&table, Options::default());
-    augmenter.explain("w3 w9 w3 unseen", Place::default(), |plan, _| {
+    explain(&augmenter, "w3 w9 w3 unseen", 0, |plan, _| {
         let rank = table.rank("w3");
         assert_eq!(plan[0].rank, rank);
         assert!((plan[0].score - table.token_score(rank, 2, 4)).abs() < 1e-15);
@@ -166,12 +185,7 @@ fn scores_are_those_of_the_sentence() {
 #[test]
 fn odd_sentences_have_defined_results() {
     let table = table();
-    let mut buffers = Buffers::default();
-    let mut negative = |sentence: &str, options: Options| {
-        let mut out = String::new();
-        augmenter(&table, options).augment_into(sentence, Place::default(), &mut buffers, &mut out);
-        out
-    };
+    let negative = |text: &str, options: Options| negative(&augmenter(&table, options), text, 0);
     let preserve = Options { surface: Surface::Preserve, ..Options::default() };
     assert_eq!(negative("", Options::default()), "");
     assert_eq!(negative(" \t ", Options::default()), "");
@@ -198,7 +212,7 @@ fn preserve_changes_the_replaced_spans_alone() {
     let options = Options { surface: Surface::Preserve, seed: 4, ..Options::default() };
     let sentence = "  \u{130}ZM\u{130}R,\tthe \u{130}zmir (\"Istanbul\")  is  A CITY.\n";
     for row in 0..200 {
-        augmenter(&table, options).explain(sentence, Place { row, ..Place::default() }, |plan, negative| {
+        explain(&augmenter(&table, options), sentence, row, |plan, negative| {
             let (mut rest, mut copied) = (negative, 0);
             for step in plan {
                 let Some(rank) = step.replacement else { continue };
@@ -228,30 +242,165 @@ fn threads_and_batches_are_invisible() {
     let strs: Vec<&str> = sentences.iter().map(String::as_str).collect();
     let augmenter = augmenter(&table, Options::default());
     let place = |i: usize| Place { epoch: 2, row: i as u64, view: 1 };
-    let all = |threads| -> Vec<String> {
-        let texts = augmenter.augment(&strs, place, threads, &Stop::default()).unwrap();
-        texts.iter().flat_map(Texts::iter).map(str::to_owned).collect()
+    let all = |threads| -> (Vec<String>, u64) {
+        let sentence = |i: usize| Sentence::new(strs[i], place(i));
+        let made = augmenter.augment(strs.len(), sentence, threads, &Stop::default()).unwrap();
+        let changed = made.iter().map(|part| part.tally().changed).sum();
+        (made.iter().flat_map(Negatives::iter).map(str::to_owned).collect(), changed)
     };
     let whole = all(1);
-    assert_eq!(whole.len(), strs.len());
+    assert_eq!(whole.0.len(), strs.len());
     for threads in [2, 3, 7] {
         assert_eq!(all(threads), whole);
     }
-    let mut buffers = Buffers::default();
     for (i, sentence) in strs.iter().enumerate().rev() {
-        let mut out = String::new();
-        augmenter.augment_into(sentence, place(i), &mut buffers, &mut out);
-        assert_eq!(out, whole[i]);
+        let alone = Sentence::new(sentence, place(i));
+        assert_eq!(augmenter.explain(&alone, |_, text| text.to_owned()).unwrap(), whole.0[i]);
     }
 }
 
 #[test]
-fn impossible_options_are_refused() {
-    for p in [0.0, -0.5, 1.5, f64::NAN] {
-        let refused = Augmenter::new(table(), Options { replace_prob: p, ..Options::default() });
-        assert_eq!(
-            refused.unwrap_err().to_string(),
-            format!("replace_prob must be above 0 and at most 1, not {p}")
-        );
+fn a_term_can_be_kept_from_replacing_itself() {
+    let table = table();
+    let last = table.len() as u32 - 1;
+    for (rank, radius, replace) in [
+        (150, 20, Replace::Vicinity),
+        (0, 5, Replace::Vicinity),
+        (last, 5, Replace::Vicinity),
+        (40, 4000, Replace::Vicinity),
+        (7, 1, Replace::Uniform),
+    ] {
+        let options = Options { radius, replace, exclude_self: true, seed: 8, ..Options::default() };
+        let window = if replace == Replace::Uniform { 0..last + 1 } else { table.vicinity(rank, radius) };
+        let weight = |k: u32| match replace {
+            _ if k == rank || !window.contains(&k) => 0.0,
+            Replace::Uniform => 1.0,
+            Replace::Vicinity => table.score()[k as usize],
+        };
+        let total: f64 = (0..=last).map(weight).sum();
+        let expected: Vec<f64> = (0..=last).map(|k| weight(k) / total).collect();
+        let observed = replacements(&augmenter(&table, options), table.term(rank), 60_000);
+        assert_eq!(observed[rank as usize], 0);
+        assert_fits(&observed, &expected, &format!("without itself: rank {rank}, radius {radius}"));
     }
+    let alone = Options { radius: 0, exclude_self: true, ..Options::default() };
+    assert_eq!(negative(&augmenter(&table, alone), "w3 w4", 0), "w3 w4", "there is nothing else to draw");
+}
+
+#[test]
+fn the_search_leaves_the_token_itself_out_too() {
+    let mut sentences = vec!["alone".to_owned()];
+    sentences.extend((0..400).map(|i| format!("x{} {}", i % 200, "the a of in ".repeat(200))));
+    let table = fit(&sentences, true);
+    let augmenter = augmenter(&table, Options { exclude_self: true, seed: 3, ..Options::default() });
+    for term in ["x7", "the", "alone"] {
+        let rank = table.rank(term).unwrap() as usize;
+        let total: f64 = table.score().iter().sum::<f64>() - table.score()[rank];
+        let mut expected: Vec<f64> = table.score().iter().map(|s| s / total).collect();
+        expected[rank] = 0.0;
+        let observed = replacements(&augmenter, term, 40_000);
+        assert_eq!(observed[rank], 0);
+        assert_fits(&observed, &expected, term);
+    }
+}
+
+#[test]
+fn protected_and_unimportant_tokens_stay_and_the_law_holds_among_the_others() {
+    let table = table();
+    let sentence = "w0 w17 w250 never-seen w80 w3 w3";
+    let protect = ["W250", "never-seen", "not in the sentence"];
+    let options = Options { min_score: 0.2, replace_prob: 0.3, ..Options::default() };
+    let augmenter = Augmenter::new(table.clone(), options, &protect).unwrap();
+    explain(&augmenter, sentence, 0, |plan, _| {
+        let may_go =
+            |step: &&TokenPlan<'_>| step.score >= 0.2 && !["w250", "never-seen"].contains(&step.token.text);
+        let scores: Vec<f64> = plan.iter().filter(may_go).map(|step| step.score).collect();
+        assert!(scores.len() > 1 && scores.len() < 5);
+        let mut expected = Vec::new();
+        replacement_probabilities(&scores, 0.3, &mut expected);
+        let stated: Vec<f64> = plan.iter().filter(may_go).map(|step| step.probability).collect();
+        assert_eq!(stated, expected);
+        assert!(plan.iter().filter(|step| !may_go(step)).all(|step| step.probability == 0.0));
+    });
+    let nothing = Options { min_score: 99.0, ..Options::default() };
+    assert_eq!(negative(&Augmenter::new(table, nothing, &[]).unwrap(), "w0 w1 w2", 0), "w0 w1 w2");
+}
+
+#[test]
+fn no_more_go_than_allowed_and_the_likeliest_first() {
+    let table = table();
+    let sentence = "w0 w17 w250 w80 w3 w31 w99 w5 w120 w7";
+    let free = augmenter(&table, Options { replace_prob: 1.0, ..Options::default() });
+    for (most, limit) in
+        [(MaxReplaced::Tokens(2), 2), (MaxReplaced::Share(0.35), 3), (MaxReplaced::Share(0.01), 1)]
+    {
+        let held = augmenter(&table, Options { replace_prob: 1.0, max_replaced: most, ..Options::default() });
+        for row in 0..50 {
+            let gone = |augmenter: &Augmenter| {
+                explain(augmenter, sentence, row, |plan, _| -> Vec<(usize, u32, f64)> {
+                    let gone =
+                        |(i, step): (usize, &TokenPlan<'_>)| Some((i, step.replacement?, step.probability));
+                    plan.iter().enumerate().filter_map(gone).collect()
+                })
+            };
+            let mut expected = gone(&free);
+            expected.sort_by(|a, b| b.2.total_cmp(&a.2).then(a.0.cmp(&b.0)));
+            expected.truncate(limit);
+            expected.sort_by_key(|&(i, ..)| i);
+            assert_eq!(gone(&held), expected, "the others keep their draws");
+        }
+    }
+}
+
+#[test]
+fn weights_from_outside_take_the_place_of_scores() {
+    let table = table();
+    let augmenter = augmenter(&table, Options::default());
+    let weights = [0.0, 5.0, 1.0];
+    let sentence = Sentence { weights: Some(&weights), ..at("w0 w1 w2", 3) };
+    augmenter
+        .explain(&sentence, |plan, _| {
+            let mut expected = Vec::new();
+            replacement_probabilities(&weights, 0.5, &mut expected);
+            assert_eq!(plan.iter().map(|step| step.probability).collect::<Vec<_>>(), expected);
+        })
+        .unwrap();
+    let short = Sentence { weights: Some(&weights[..2]), ..sentence };
+    let refused = augmenter.augment(1, |_| short, 1, &Stop::default()).unwrap_err();
+    assert_eq!(refused.to_string(), "sentence 0: weights has 2 numbers for 3 tokens");
+}
+
+#[test]
+fn the_tally_counts_what_was_done() {
+    let table = table();
+    let augmenter = augmenter(&table, Options { radius: 1, ..Options::default() });
+    let texts = ["w0 w1 w2 w3", "", "w9"];
+    let made = augmenter.augment(3, |i| at(texts[i], i as u64), 1, &Stop::default()).unwrap();
+    let tally = made[0].tally();
+    let counted: u64 = (0..3)
+        .map(|i| {
+            explain(&augmenter, texts[i as usize], i, |plan, _| {
+                plan.iter().filter_map(|s| s.replacement).count() as u64
+            })
+        })
+        .sum();
+    assert_eq!((tally.tokens, tally.replaced), (5, counted));
+    assert!(tally.changed <= tally.replaced);
+    assert_eq!(tally.by_percent.iter().sum::<u64>(), 3);
+    assert_eq!((tally.by_percent[0], tally.by_percent[100]), (1, 1 + u64::from(counted == 5)));
+}
+
+#[test]
+fn impossible_options_are_refused() {
+    let refused = |options: Options| Augmenter::new(table(), options, &[]).unwrap_err().to_string();
+    for p in [0.0, -0.5, 1.5, f64::NAN] {
+        let message = refused(Options { replace_prob: p, ..Options::default() });
+        assert_eq!(message, format!("replace_prob must be above 0 and at most 1, not {p}"));
+    }
+    for (most, start) in
+        [(MaxReplaced::Tokens(0), "max_replaced must be"), (MaxReplaced::Share(1.5), "max_replaced as")]
+    {
+        assert!(refused(Options { max_replaced: most, ..Options::default() }).starts_with(start));
+    }
+    assert!(refused(Options { min_score: -1.0, ..Options::default() }).starts_with("min_score must be"));
 }

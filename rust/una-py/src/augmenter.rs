@@ -4,7 +4,7 @@ use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use una_core::Error;
-use una_core::augment::{Augmenter as Core, Options, Texts, TokenPlan};
+use una_core::augment::{Augmenter as Core, MaxReplaced, Negatives, Options, Sentence, Tally, TokenPlan};
 use una_core::reader::Progress;
 use una_core::rng::Place;
 use una_core::stop::Stop;
@@ -12,7 +12,7 @@ use una_core::stop::Stop;
 use crate::door::{Ticker, long, short};
 use crate::errors::to_py;
 use crate::table::TermTable;
-use crate::text::Strings;
+use crate::text::{Strings, characters};
 
 /// Bytes of text up to which a call is too short for a thread that watches for Ctrl-C.
 const SHORT_BYTES: usize = 1 << 18;
@@ -20,16 +20,26 @@ const SHORT_BYTES: usize = 1 << 18;
 /// Makes hard negatives.
 #[pyclass(frozen, module = "una_fast._core")]
 pub(crate) struct Augmenter {
-    core: Core,
+    pub(crate) core: Core,
 }
 
-/// One token: text, start and end in characters, rank, score, probability, replacement.
-type Explained = (String, usize, usize, Option<u32>, f64, f64, Option<String>);
+/// One token: text, start and end in characters, rank, score, probability, first and last rank of its window,
+/// replacement.
+type Explained = (String, usize, usize, Option<u32>, f64, f64, (u32, u32), Option<String>);
+
+/// Tokens, replaced, changed, and sentences by percentage replaced.
+type Counts = (u64, u64, u64, Vec<u64>);
+
+/// The weights of all sentences, one after another, and where those of each sentence stop.
+type Weights<'py> = (PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, u64>);
 
 #[pymethods]
 impl Augmenter {
     #[new]
-    #[pyo3(signature = (table, *, radius, replace_prob, select, replace, surface, seed))]
+    #[pyo3(signature = (
+        table, *, radius, replace_prob, select, replace, surface, exclude_self, max_tokens, max_share, min_score,
+        protect, seed
+    ))]
     #[allow(clippy::too_many_arguments, reason = "keyword-only options of the public surface")]
     fn new(
         py: Python<'_>,
@@ -39,8 +49,18 @@ impl Augmenter {
         select: &str,
         replace: &str,
         surface: &str,
+        exclude_self: bool,
+        max_tokens: Option<u32>,
+        max_share: Option<f64>,
+        min_score: f64,
+        protect: Vec<String>,
         seed: u64,
     ) -> PyResult<Self> {
+        let max_replaced = match (max_tokens, max_share) {
+            (Some(tokens), _) => MaxReplaced::Tokens(tokens),
+            (None, Some(share)) => MaxReplaced::Share(share),
+            (None, None) => MaxReplaced::All,
+        };
         let options = || -> Result<Options, Error> {
             Ok(Options {
                 radius,
@@ -48,16 +68,21 @@ impl Augmenter {
                 select: select.parse()?,
                 replace: replace.parse()?,
                 surface: surface.parse()?,
+                exclude_self,
+                max_replaced,
+                min_score,
                 seed,
             })
         };
         let options = options().map_err(|e| to_py(&e))?;
         let table = table.core.clone();
-        Ok(Self { core: short(py, |_| Core::new(table, options))? })
+        let protect: Vec<&str> = protect.iter().map(String::as_str).collect();
+        Ok(Self { core: short(py, |_| Core::new(table, options, &protect))? })
     }
 
     /// One negative a sentence.
-    #[pyo3(signature = (sentences, *, rows, epoch, view, threads))]
+    #[pyo3(signature = (sentences, *, rows, epoch, view, weights, threads))]
+    #[allow(clippy::too_many_arguments, reason = "keyword-only options of the public surface")]
     fn augment<'py>(
         &self,
         py: Python<'py>,
@@ -65,47 +90,76 @@ impl Augmenter {
         rows: Option<PyReadonlyArray1<'py, u64>>,
         epoch: u64,
         view: u32,
+        weights: Option<Weights<'py>>,
         threads: usize,
-    ) -> PyResult<Bound<'py, PyList>> {
+    ) -> PyResult<(Bound<'py, PyList>, Counts)> {
         let strings = Strings::extract(sentences)?;
-        let strs = strings.as_strs()?;
+        let texts = strings.as_strs()?;
         let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
-        let place = |i: usize| Place { epoch, row: rows.map_or(i as u64, |rows| rows[i]), view };
-        let work = |stop: &Stop| self.core.augment(&strs, place, threads, stop);
-        let negatives = if strs.iter().map(|s| s.len()).sum::<usize>() <= SHORT_BYTES {
+        let weights = match &weights {
+            Some((numbers, ends)) => Some((numbers.as_slice()?, ends.as_slice()?)),
+            None => None,
+        };
+        let sentence = |i: usize| Sentence {
+            text: texts[i],
+            place: Place { epoch, row: rows.map_or(i as u64, |rows| rows[i]), view },
+            weights: weights.map(|(numbers, ends)| weights_of(numbers, ends, i)),
+        };
+        let work = |stop: &Stop| self.core.augment(texts.len(), sentence, threads, stop);
+        let made = if texts.iter().map(|text| text.len()).sum::<usize>() <= SHORT_BYTES {
             short(py, work)?
         } else {
             long(py, &Ticker { show: None }, &Progress::default(), work, |_| Ok(()))?
         };
         let list = PyList::empty(py);
-        for text in negatives.iter().flat_map(Texts::iter) {
-            list.append(PyString::new(py, text))?;
+        let mut tally = Tally::default();
+        for part in &made {
+            tally.add(part.tally());
+            for text in Negatives::iter(part) {
+                list.append(PyString::new(py, text))?;
+            }
         }
-        Ok(list)
+        Ok((list, (tally.tokens, tally.replaced, tally.changed, tally.by_percent.to_vec())))
     }
 
     /// The fate of every token of a sentence, and the negative.
-    #[pyo3(signature = (sentence, *, row, epoch, view))]
-    fn explain(&self, sentence: &str, row: u64, epoch: u64, view: u32) -> (Vec<Explained>, String) {
-        self.core.explain(sentence, Place { epoch, row, view }, |plan, negative| {
+    #[pyo3(signature = (sentence, *, row, epoch, view, weights))]
+    fn explain(
+        &self,
+        sentence: &str,
+        row: u64,
+        epoch: u64,
+        view: u32,
+        weights: Option<PyReadonlyArray1<'_, f64>>,
+    ) -> PyResult<(Vec<Explained>, String)> {
+        let weights = weights.as_ref().map(|weights| weights.as_slice()).transpose()?;
+        let keyed = Sentence { text: sentence, place: Place { epoch, row, view }, weights };
+        let convert = |plan: &[TokenPlan<'_>], negative: &str| {
             let tokens = plan.iter().map(|step| self.explained(sentence, step)).collect();
             (tokens, negative.to_owned())
-        })
+        };
+        self.core.explain(&keyed, convert).map_err(|e| to_py(&e))
     }
 }
 
 impl Augmenter {
     fn explained(&self, sentence: &str, step: &TokenPlan<'_>) -> Explained {
+        let window = self.core.window(step);
         let old = &sentence[step.token.start..step.token.end];
-        let characters = |end: usize| sentence[..end].chars().count();
         (
             step.token.text.to_owned(),
-            characters(step.token.start),
-            characters(step.token.end),
+            characters(sentence, step.token.start),
+            characters(sentence, step.token.end),
             step.rank,
             step.score,
             step.probability,
+            (window.start, window.end - 1),
             step.replacement.map(|rank| self.core.written(rank, old).into_owned()),
         )
     }
+}
+
+fn weights_of<'a>(numbers: &'a [f64], ends: &[u64], i: usize) -> &'a [f64] {
+    let start = if i == 0 { 0 } else { ends[i - 1] as usize };
+    &numbers[start..ends[i] as usize]
 }

@@ -50,8 +50,8 @@ impl TermCounter {
 impl TermCounter {
     #[new]
     #[pyo3(signature = (*, tokenizer, lowercase))]
-    fn new(py: Python<'_>, tokenizer: &str, lowercase: bool) -> PyResult<Self> {
-        let tokenizer = self::tokenizer(py, tokenizer)?;
+    fn new(tokenizer: &str, lowercase: bool) -> PyResult<Self> {
+        let tokenizer = self::tokenizer(tokenizer)?;
         Ok(Self::holding(TermCounts::new(Settings { tokenizer, lowercase })))
     }
 

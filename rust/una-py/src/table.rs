@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyBytes, PyList};
+use una_core::Error;
 use una_core::artifact;
 use una_core::table::TermTable as Core;
 
@@ -43,6 +44,19 @@ impl TermTable {
 
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
         short(py, |_| artifact::save_table(&self.core, &path))
+    }
+
+    /// The bytes that `save` writes.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &short(py, |_| artifact::table_bytes(&self.core))?))
+    }
+
+    /// The table that such bytes hold.
+    #[staticmethod]
+    fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
+        let parse =
+            || artifact::parse_table(data).map_err(|reason| Error::Artifact { path: "bytes".into(), reason });
+        short(py, |_| parse()).map(Self::from)
     }
 
     fn __len__(&self) -> usize {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
-use una_core::casing::lowercase;
+use una_core::casing::{self, LowerMap};
 use una_core::reader::{self, Block, Progress, ReadOptions};
 use una_core::tokenize::{Scratch, Tokenizer};
 
@@ -83,8 +83,7 @@ pub(crate) fn read_options(errors: &str, max_line_bytes: usize) -> PyResult<Read
     Ok(ReadOptions { malformed, max_line_bytes, ..ReadOptions::default() })
 }
 
-pub(crate) fn tokenizer(py: Python<'_>, name: &str) -> PyResult<Tokenizer> {
-    let _ = py;
+pub(crate) fn tokenizer(name: &str) -> PyResult<Tokenizer> {
     Tokenizer::from_name(name).ok_or_else(|| {
         let names: Vec<_> = Tokenizer::ALL.iter().map(|t| t.name()).collect();
         to_py(&una_core::Error::Option(format!("tokenizer must be one of {names:?}, not {name:?}")))
@@ -110,30 +109,53 @@ pub(crate) fn read_sentences<'py>(
     Ok((all.bytes.into_pyarray(py), all.ends.into_pyarray(py), all.passed.empty, all.passed.skipped))
 }
 
-/// The tokens of each sentence.
+/// The tokens of one sentence, and the characters of it that each covers.
+type Tokenized<'py> = (Bound<'py, PyList>, Vec<(usize, usize)>);
+
+/// The tokens of each sentence, with their spans in characters of the sentence as written.
 #[pyfunction]
 #[pyo3(signature = (sentences, *, tokenizer, lowercase))]
 pub(crate) fn tokenize<'py>(
     sentences: &Bound<'py, PyAny>,
     tokenizer: &str,
     lowercase: bool,
-) -> PyResult<Vec<Bound<'py, PyList>>> {
+) -> PyResult<Vec<Tokenized<'py>>> {
     let py = sentences.py();
-    let tokenizer = self::tokenizer(py, tokenizer)?;
+    let tokenizer = self::tokenizer(tokenizer)?;
     let (mut scratch, mut buffer) = (Scratch::default(), String::new());
     let strings = Strings::extract(sentences)?;
-    strings
-        .as_strs()?
-        .into_iter()
-        .map(|sentence| {
-            let text = if lowercase { self::lower(sentence, &mut buffer) } else { sentence };
-            let mut tokens = Vec::new();
-            tokenizer.tokenize(text, &mut scratch, |token| tokens.push(token.text));
-            PyList::new(py, tokens)
-        })
-        .collect()
+    let tokenize = |sentence: &str| {
+        let text = if lowercase { casing::lowercase(sentence, &mut buffer) } else { sentence };
+        let map = if lowercase { LowerMap::new(sentence) } else { LowerMap::default() };
+        let (mut tokens, mut spans) = (Vec::new(), Vec::new());
+        tokenizer.tokenize(text, &mut scratch, |token| {
+            tokens.push(token.text);
+            spans.push((map.original(token.start), map.original(token.end)));
+        });
+        to_characters(sentence, &mut spans);
+        Ok((PyList::new(py, tokens)?, spans))
+    };
+    strings.as_strs()?.into_iter().map(tokenize).collect()
 }
 
-fn lower<'t>(sentence: &'t str, buffer: &'t mut String) -> &'t str {
-    lowercase(sentence, buffer)
+/// The number of characters before byte `end`.
+pub(crate) fn characters(text: &str, end: usize) -> usize {
+    text[..end].chars().count()
+}
+
+/// Turns rising byte offsets into offsets in characters, in one pass over the text.
+fn to_characters(text: &str, spans: &mut [(usize, usize)]) {
+    if text.is_ascii() {
+        return;
+    }
+    let (mut byte, mut character) = (0, 0);
+    let mut advance = |to: usize| {
+        character += characters(&text[byte..], to - byte);
+        byte = to;
+        character
+    };
+    for (start, end) in spans {
+        *start = advance(*start);
+        *end = advance(*end);
+    }
 }

@@ -1,0 +1,71 @@
+//! What a negative looks like.
+
+use std::borrow::Cow;
+
+use super::{Augmenter, Surface, TokenPlan};
+use crate::casing::LowerMap;
+
+impl Augmenter {
+    /// Appends the negative to `out`.
+    pub(super) fn render(&self, sentence: &str, plan: &[TokenPlan<'_>], out: &mut Vec<u8>) {
+        match self.options.surface {
+            Surface::Reference => self.render_reference(plan, out),
+            Surface::Preserve => self.render_preserve(sentence, plan, out),
+        }
+    }
+
+    /// From offsets in a sentence as tokenised to offsets in it as written.
+    pub(super) fn map(&self, sentence: &str) -> LowerMap {
+        if self.table.settings().lowercase { LowerMap::new(sentence) } else { LowerMap::default() }
+    }
+
+    /// The term of `rank` as it is written in place of `old`.
+    #[must_use]
+    pub fn written(&self, rank: u32, old: &str) -> Cow<'_, str> {
+        let term = self.table.term(rank);
+        match self.options.surface {
+            Surface::Reference => Cow::Borrowed(term),
+            Surface::Preserve => in_case_of(old, term),
+        }
+    }
+
+    fn render_reference(&self, plan: &[TokenPlan<'_>], out: &mut Vec<u8>) {
+        for (i, step) in plan.iter().enumerate() {
+            if i > 0 {
+                out.push(b' ');
+            }
+            let own = step.token.text.as_bytes();
+            out.extend_from_slice(step.replacement.map_or(own, |rank| self.table.vocab().term(rank)));
+        }
+    }
+
+    fn render_preserve(&self, sentence: &str, plan: &[TokenPlan<'_>], out: &mut Vec<u8>) {
+        let map = self.map(sentence);
+        let mut copied = 0;
+        for step in plan {
+            let Some(rank) = step.replacement else { continue };
+            let start = map.original(step.token.start);
+            let end = map.original(step.token.end);
+            out.extend_from_slice(&sentence.as_bytes()[copied..start]);
+            out.extend_from_slice(self.written(rank, &sentence[start..end]).as_bytes());
+            copied = end;
+        }
+        out.extend_from_slice(&sentence.as_bytes()[copied..]);
+    }
+}
+
+/// `term` in the case pattern of `pattern`: all capitals (of two or more letters), a capital first, or as it is.
+#[must_use]
+pub fn in_case_of<'t>(pattern: &str, term: &'t str) -> Cow<'t, str> {
+    let mut letters = pattern.chars().filter(|c| c.is_uppercase() || c.is_lowercase());
+    if !letters.next().is_some_and(char::is_uppercase) {
+        return Cow::Borrowed(term);
+    }
+    let mut rest = letters.peekable();
+    if rest.peek().is_some() && rest.all(char::is_uppercase) {
+        return Cow::Owned(term.to_uppercase());
+    }
+    let mut chars = term.chars();
+    let first = chars.next().into_iter().flat_map(char::to_uppercase);
+    Cow::Owned(first.chain(chars).collect())
+}
