@@ -1,9 +1,14 @@
 """Negatives: the law, the same text everywhere, and the edges."""
 
+import pickle
 import random
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,6 +60,132 @@ def test_every_negative_is_that_of_the_plain_python_statement(
     )
     assert augmenter.augment([sentence], rows=rows, epoch=epoch, view=view) == [expected]
     assert augmenter.explain(sentence, row=row, epoch=epoch, view=view).negative == expected
+
+
+strategies = st.fixed_dictionaries(
+    {},
+    optional={
+        "select": st.sampled_from(["tfidf", "inverse", "uniform"]),
+        "replace": st.sampled_from(["vicinity", "uniform"]),
+        "exclude_self": st.booleans(),
+        "protect": st.lists(st.sampled_from([*WORDS[:6], "unseen"]), max_size=4),
+        "max_replaced": st.sampled_from([1, 3, 0.2, 1.0]),
+        "min_score": st.sampled_from([0.0, 0.2, 0.6, 50.0]),
+        "radius": st.sampled_from([0, 1, 9]),
+        "replace_prob": st.sampled_from([0.3, 1.0]),
+    },
+)
+
+
+@settings(max_examples=500)
+@given(
+    words=st.lists(st.sampled_from([*WORDS[:12], "unseen"]), max_size=12),
+    row=st.integers(0, 10_000),
+    options=strategies,
+    weighted=st.booleans(),
+)
+def test_every_option_does_what_the_plain_python_statement_says(
+    words: list[str], row: int, options: dict[str, Any], weighted: bool
+) -> None:
+    weights = [float((7 * i + row) % 5) for i in range(len(words))] if weighted else None
+    made = una_fast.Augmenter(TABLE, **options).augment(
+        [" ".join(words)], rows=[row], weights=None if weights is None else [weights]
+    )
+    assert made == [_reference.augment(ORACLE, words, row=row, weights=weights, **options)]
+
+
+@given(st.text(max_size=60), st.integers(0, 1000))
+def test_preserve_leaves_all_but_the_replaced_spans(sentence: str, row: int) -> None:
+    explained = una_fast.Augmenter(TABLE, surface="preserve").explain(sentence, row=row)
+    rebuilt, copied = "", 0
+    for token in explained.tokens:
+        assert copied <= token.start <= token.end <= len(sentence)
+        if token.replacement is not None:
+            rebuilt += sentence[copied : token.start] + token.replacement
+            copied = token.end
+    assert rebuilt + sentence[copied:] == explained.negative
+
+
+def test_presets_name_the_strategies_of_the_paper() -> None:
+    for name, strategy in una_fast.augment.PRESETS.items():
+        made = una_fast.Augmenter.preset(name, TABLE, seed=4).augment(CORPUS)
+        assert made == una_fast.Augmenter(TABLE, **strategy, seed=4).augment(CORPUS)
+    with pytest.raises(una_fast.OptionError, match="preset must be one of 'una', 'uda'"):
+        una_fast.Augmenter.preset("eda", TABLE)  # type: ignore[arg-type]
+    with pytest.raises(una_fast.OptionError, match="preset 'uda' already decides select"):
+        una_fast.Augmenter.preset("uda", TABLE, select="tfidf")
+
+
+def test_statistics_are_those_of_the_explanations() -> None:
+    augmenter = una_fast.Augmenter(TABLE, radius=2)
+    negatives, stats = augmenter.augment_with_stats(CORPUS)
+    explained = [augmenter.explain(sentence, row=row) for row, sentence in enumerate(CORPUS)]
+    assert negatives == [one.negative for one in explained]
+    tokens = [token for one in explained for token in one.tokens]
+    assert (stats.sentences, stats.tokens) == (len(CORPUS), len(tokens))
+    assert stats.replaced == sum(token.replaced for token in tokens)
+    assert stats.changed == sum(token.replacement not in (None, token.text) for token in tokens)
+    shares = [100 * np.mean([token.replaced for token in one.tokens]) for one in explained]
+    assert abs(stats.quantile(0.5) - np.median(shares)) <= 1
+    assert "replaced" in str(stats + stats)
+
+
+class Rows:
+    """A map-style dataset, as data loaders take."""
+
+    def __init__(self, augmenter: una_fast.Augmenter) -> None:
+        self.augmenter = augmenter
+
+    def __len__(self) -> int:
+        return len(CORPUS)
+
+    def __getitem__(self, row: int) -> str:
+        return self.augmenter.augment([CORPUS[row]], rows=[row])[0]
+
+
+@pytest.mark.parametrize("context", ["fork", "spawn"])
+@pytest.mark.parametrize("workers", [0, 1, 3])
+def test_workers_of_data_loaders_make_the_same_text(context: str, workers: int) -> None:
+    data = pytest.importorskip("torch.utils.data")
+    augmenter = una_fast.Augmenter(TABLE, seed=6, protect=["w0"])
+    # Threads have run in this process before it forks: a pool would now be dead in the child.
+    expected = augmenter.augment(CORPUS * 10)[: len(CORPUS)]
+    how = {"multiprocessing_context": context} if workers else {}
+    loader = data.DataLoader(Rows(augmenter), batch_size=17, num_workers=workers, **how)
+    assert [text for batch in loader for text in batch] == expected
+
+
+def test_tables_and_augmenters_can_be_pickled() -> None:
+    augmenter = una_fast.Augmenter(TABLE, radius=3, seed=2, max_replaced=0.5, protect=["w1"])
+    again = pickle.loads(pickle.dumps(augmenter))
+    assert again.options == augmenter.options
+    assert again.table == TABLE
+    assert again.augment(CORPUS) == augmenter.augment(CORPUS)
+
+
+def test_the_gil_is_free_while_a_large_batch_is_augmented() -> None:
+    big, done, turns = CORPUS * 2000, threading.Event(), []
+
+    def turn() -> None:
+        while not done.is_set():
+            turns.append(time.perf_counter())
+            time.sleep(0.0005)
+
+    thread = threading.Thread(target=turn)
+    thread.start()
+    start = time.perf_counter()
+    una_fast.Augmenter(TABLE).augment(big)
+    end = time.perf_counter()
+    done.set()
+    thread.join()
+    assert sum(start < moment < end for moment in turns) > 5
+
+
+def test_many_threads_share_one_augmenter() -> None:
+    augmenter = una_fast.Augmenter(TABLE, seed=1)
+    expected = augmenter.augment(CORPUS)
+    with ThreadPoolExecutor(8) as pool:
+        assert all(made == expected for made in pool.map(lambda _: augmenter.augment(CORPUS), range(200)))
 
 
 def test_batches_order_and_threads_are_invisible() -> None:
@@ -118,6 +249,11 @@ def test_edges() -> None:
         ({"select": "idf"}, 'select must be one of .*, not "idf"'),
         ({"replace": "x"}, "replace must be one of"),
         ({"surface": "x"}, "surface must be one of"),
+        ({"max_replaced": 0}, "max_replaced must be at least 1 token"),
+        ({"max_replaced": 1.5}, "max_replaced as a share must be above 0 and at most 1"),
+        ({"max_replaced": True}, "max_replaced must be a whole number or a share"),
+        ({"min_score": float("nan")}, "min_score must be a finite number"),
+        ({"protect": "the"}, "protect must be terms"),
     ],
 )
 def test_impossible_options_are_named(options: dict[str, object], message: str) -> None:
@@ -137,3 +273,9 @@ def test_bad_arguments_are_named() -> None:
         augmenter.augment(["w1"], rows=[-1])
     with pytest.raises(una_fast.OptionError, match="whole numbers"):
         augmenter.augment(["w1"], rows=[0.5])
+    with pytest.raises(una_fast.OptionError, match="sentence 1: weights has 3 numbers for 2 tokens"):
+        augmenter.augment(["w1", "w1 w2"], weights=[[1], [1, 2, 3]])
+    with pytest.raises(una_fast.OptionError, match="one array for each of 2 sentences, not 1"):
+        augmenter.augment(["w1", "w1 w2"], weights=[[1]])
+    with pytest.raises(una_fast.InputError, match="sentence 0: weights must be finite and not negative"):
+        augmenter.augment(["w1"], weights=[[-1.0]])

@@ -1,5 +1,6 @@
 """The commands fit, inspect and augment, as a user types them."""
 
+import gzip
 import io
 import json
 import subprocess
@@ -74,6 +75,67 @@ def test_augment_is_line_aligned(
     feed(monkeypatch, b"fine\nbad \xff\n")
     assert main(["augment", table]) == 1
     assert "standard input: line 2: invalid UTF-8 at byte 4" in capsys.readouterr().err
+
+
+def test_augment_reads_and_writes_files_of_each_kind(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import una_fast
+
+    expected = una_fast.Augmenter.preset("uda", una_fast.TermTable.load(table)).augment(CORPUS)
+    options = ["--preset", "uda", "-j", "2", "--stats"]
+    for name in ("in.txt", "in.txt.gz"):
+        text = "\r\n".join(CORPUS).encode()
+        (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+        out = tmp_path / f"out-{name}"
+        assert main(["augment", table, str(tmp_path / name), "-o", str(out), *options]) == 0
+        read = gzip.decompress(out.read_bytes()) if name.endswith(".gz") else out.read_bytes()
+        assert read.decode() == "".join(f"{text}\n" for text in expected)
+    assert "3 sentences" in capsys.readouterr().err
+
+    records = [{"id": i, "text": text} for i, text in enumerate(CORPUS)]
+    (tmp_path / "in.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    assert (
+        main(["augment", table, str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.jsonl"), *options]) == 0
+    )
+    made = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert made == [{**record, "negative": text} for record, text in zip(records, expected, strict=True)]
+
+    parquet = pytest.importorskip("pyarrow.parquet")
+    import pyarrow as pa
+
+    parquet.write_table(pa.Table.from_pylist(records), tmp_path / "in.parquet")
+    arguments = [
+        "augment",
+        table,
+        str(tmp_path / "in.parquet"),
+        "-o",
+        str(tmp_path / "out.parquet"),
+        *options,
+    ]
+    assert main(arguments) == 0
+    assert parquet.read_table(tmp_path / "out.parquet").to_pylist() == made
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.startswith(".")) == []
+
+
+def test_augment_refuses_what_it_cannot_read_and_leaves_no_half_file(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in.jsonl").write_text('{"text": "fine"}\n{"title": "no text"}\n')
+    (tmp_path / "broken.jsonl").write_text('{"text": "fine"}\n{"te')
+    (tmp_path / "out.jsonl").write_text("old")
+    for name, message in (
+        ("in.jsonl", "field 'text' is missing"),
+        ("broken.jsonl", "broken.jsonl: line 2: no JSON"),
+        ("none.jsonl", "No such file"),
+    ):
+        assert main(["augment", table, str(tmp_path / name), "-o", str(tmp_path / "out.jsonl")]) == 1
+        assert message in capsys.readouterr().err
+        assert (tmp_path / "out.jsonl").read_text() == "old"
+    assert main(["augment", table, str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.txt")]) == 1
+    assert "must be of the same kind" in capsys.readouterr().err
+    assert main(["augment", table, "--preset", "una", "--select", "uniform"]) == 1
+    assert "--preset una already decides" in capsys.readouterr().err
 
 
 def test_errors_are_one_line_on_standard_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,3 +102,11 @@ def test_the_metadata_says_how_it_was_made(table: una_fast.TermTable, tmp_path: 
         facts = json.loads(file.metadata()["una_fast"])
     assert facts["digest"] == table.digest
     assert (facts["tokenizer"], facts["lowercase"], facts["n_documents"]) == ("treebank", True, 3)
+
+
+def test_tokens_come_with_the_characters_they_cover(table: una_fast.TermTable) -> None:
+    sentence = 'İzmir "said" no—thing.'
+    (tokens,) = table.tokenize([sentence])
+    assert tokens.texts == ["i̇zmir", "``", "said", "''", "no", "—", "thing", "."]
+    covered = [sentence[start:end] for start, end in tokens.spans]
+    assert covered == ["İzmir", '"', "said", '"', "no", "—", "thing", "."]

@@ -11,6 +11,7 @@ __all__ = ["Augmenter", "TermCounter", "TermTable", "__version__", "read_sentenc
 
 __version__: str
 
+_Explained: TypeAlias = tuple[str, int, int, int | None, float, float, tuple[int, int], str | None]
 _Path: TypeAlias = str | PathLike[str]
 _Tick: TypeAlias = Callable[[int, int], object] | None
 

@@ -19,6 +19,7 @@ __all__ = [
     "philox4x64",
     "replacement_law",
     "replacement_probabilities",
+    "token_probabilities",
     "token_scores",
 ]
 
@@ -92,7 +93,7 @@ def replacement_probabilities(scores: Sequence[float], p: float) -> list[float]:
 
 def replacement_law(table: ReferenceTable, rank: int, radius: int) -> dict[int, float]:
     """The probability of each rank to replace a term of `rank`: proportional to score within the window."""
-    window = range(max(0, rank - radius), min(len(table.terms) - 1, rank + radius) + 1)
+    window = _window(table, rank, radius)
     total = sum(table.score[k] for k in window)
     return {k: table.score[k] / total if total > 0 else 1 / len(window) for k in window}
 
@@ -108,6 +109,29 @@ def philox4x64(counter: Sequence[int], key: Sequence[int]) -> list[int]:
     return [c0, c1, c2, c3]
 
 
+def token_probabilities(
+    scores: Sequence[float],
+    *,
+    replace_prob: float = 0.5,
+    select: str = "tfidf",
+    weights: Sequence[float] | None = None,
+    may_go: Sequence[bool] | None = None,
+) -> list[float]:
+    """The probability of each token to be replaced; the law holds among the tokens that may go."""
+    places = [i for i in range(len(scores)) if may_go is None or may_go[i]]
+    out = [0.0] * len(scores)
+    if select == "uniform":
+        chosen = [replace_prob if len(scores) >= 3 else 0.0 for _ in places]
+    else:
+        measure = [(scores if weights is None else weights)[i] for i in places]
+        if select == "inverse":
+            measure = [max(measure) - value for value in measure]
+        chosen = replacement_probabilities(measure, replace_prob)
+    for i, probability in zip(places, chosen, strict=True):
+        out[i] = probability
+    return out
+
+
 def augment(
     table: ReferenceTable,
     tokens: Sequence[str],
@@ -118,6 +142,13 @@ def augment(
     seed: int = 0,
     radius: int = 4000,
     replace_prob: float = 0.5,
+    select: str = "tfidf",
+    replace: str = "vicinity",
+    exclude_self: bool = False,
+    protect: Sequence[str] = (),
+    max_replaced: float | None = None,
+    min_score: float = 0.0,
+    weights: Sequence[float] | None = None,
 ) -> str:
     """The negative of a tokenised sentence, with the same draws as the compiled half."""
 
@@ -125,35 +156,53 @@ def augment(
         return philox4x64([slot, row, epoch, view << 8 | purpose], [seed, STREAM])
 
     scores = token_scores(table, tokens)
-    out = []
-    for i, probability in enumerate(replacement_probabilities(scores, replace_prob)):
-        if _unit(block(SELECT, i // 4)[i % 4]) >= probability:
-            out.append(tokens[i])
-            continue
+    may_go = [
+        token not in protect and score >= min_score for token, score in zip(tokens, scores, strict=True)
+    ]
+    probabilities = token_probabilities(
+        scores, replace_prob=replace_prob, select=select, weights=weights, may_go=may_go
+    )
+    going = [i for i, p in enumerate(probabilities) if _unit(block(SELECT, i // 4)[i % 4]) < p]
+    if max_replaced is not None:
+        most = max(1, int(max_replaced * len(tokens))) if isinstance(max_replaced, float) else max_replaced
+        going = sorted(going, key=lambda i: (-probabilities[i], i))[:most]
+    out = list(tokens)
+    for i in going:
         rank = table.rank(tokens[i])
+        own = rank if exclude_self else None
         if rank is None:
             larger = sum(score > scores[i] for score in table.score)
             rank = min(larger, len(table.terms) - 1)
+        window = range(len(table.terms)) if replace == "uniform" else _window(table, rank, radius)
+        choices = [k for k in window if k != own]
+        if not choices:
+            continue
         words = [word for attempt in range(REJECTION_BLOCKS) for word in block(REPLACE, i << 8 | attempt)]
         last = block(REPLACE, i << 8 | REJECTION_BLOCKS)[0]
-        out.append(table.terms[_draw(table, rank, radius, words, last)])
+        if replace == "uniform":
+            chosen = choices[words[0] * len(choices) // WORD]
+        else:
+            chosen = choices[_draw([table.score[k] for k in choices], words, last)]
+        out[i] = table.terms[chosen]
     return " ".join(out)
 
 
-def _draw(table: ReferenceTable, rank: int, radius: int, words: Sequence[int], last: int) -> int:
-    """A uniform rank of the window, kept with probability score / highest; after 16 refusals, by inversion."""
-    first = max(0, rank - radius)
-    scores = table.score[first : rank + radius + 1]
+def _window(table: ReferenceTable, rank: int, radius: int) -> range:
+    return range(max(0, rank - radius), min(len(table.terms) - 1, rank + radius) + 1)
+
+
+def _draw(scores: Sequence[float], words: Sequence[int], last: int) -> int:
+    """A uniform choice, kept with probability score / highest; after 16 refusals, by inversion."""
     for where, keep in zip(words[::2], words[1::2], strict=True):
         offset = where * len(scores) // WORD
         if scores[0] <= 0 or _unit(keep) * scores[0] < scores[offset]:
-            return first + offset
+            return offset
     target = _unit(last) * sum(scores)
     for offset, score in enumerate(scores):
         target -= score
         if target < 0:
-            return first + offset
-    return first + len(scores) - 1
+            return offset
+    return len(scores) - 1
 
 
 def _unit(word: int) -> float:

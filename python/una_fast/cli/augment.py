@@ -1,17 +1,30 @@
-"""`una-fast augment`: sentences into hard negatives, line by line."""
+"""`una-fast augment`: sentences into hard negatives, in order, from and to files of several kinds."""
 
 from __future__ import annotations
 
 import argparse
+import gzip
+import json
+import os
 import sys
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from una_fast.cli.options import add_augment_options, augmenter
-from una_fast.errors import InputError
+from una_fast.cli.options import add_augment_options, add_progress_option, augmenter, show_progress
+from una_fast.errors import InputError, MissingExtraError, OptionError, StorageError
+from una_fast.progress import counting
+
+if TYPE_CHECKING:
+    from una_fast.augment import Augmenter, AugmentStats
 
 BATCH = 16_384
-"""Lines augmented at a time; it shows in no result."""
+"""Sentences augmented at a time; it shows in no result."""
+
+Sink = Callable[[list[Any], list[str]], None]
+"""Takes the records of a batch and their negatives."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -19,52 +32,233 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "augment",
         help="make hard negatives of sentences",
-        description="Read one sentence a line, write one negative a line, aligned: line n out belongs to line n in, "
-        "and its number, counted from 0, is its row. Empty lines stay empty.",
+        description="Make one negative a sentence, in order. Text is one sentence a line: line n out belongs to line n "
+        "in, and its number, counted from 0, is its row; empty lines stay empty. A .jsonl file comes out with one "
+        "more field, a .parquet file with one more column.",
     )
     parser.add_argument("table", metavar="TABLE", help="a table made by una-fast fit")
+    parser.add_argument(
+        "input",
+        nargs="?",
+        default="-",
+        metavar="INPUT",
+        help=".txt, .jsonl (each also .gz), .parquet, or - (default)",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="a file of the same kind (default: standard output)"
+    )
+    parser.add_argument(
+        "--field", default="text", metavar="NAME", help="field or column to read (default: text)"
+    )
+    parser.add_argument(
+        "--negative-field",
+        default="negative",
+        metavar="NAME",
+        help="field or column to add (default: negative)",
+    )
     parser.add_argument("--epoch", type=int, default=0, metavar="E", help="pass over the corpus")
     parser.add_argument(
         "--view", type=int, default=0, metavar="V", help="which of several negatives of a row"
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="default: one for each core")
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        "--threads",
+        dest="threads",
+        type=int,
+        metavar="N",
+        help="threads (default: one for each core)",
+    )
+    parser.add_argument(
+        "--stats", action="store_true", help="tell on standard error how much was really replaced"
+    )
     add_augment_options(parser)
+    add_progress_option(parser)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Streams standard input to standard output in batches."""
+    """Streams the input to the output in batches."""
     from una_fast.table import TermTable
 
     maker = augmenter(TermTable.load(args.table), args)
-    first = 0
-    for sentences in _batches(sys.stdin.buffer):
-        rows = range(first, first + len(sentences))
-        negatives = maker.augment(sentences, rows=rows, epoch=args.epoch, view=args.view)
-        # A sentence holds no line end, but a negative is made of terms, and a table may come from anywhere.
-        lines = (text.replace("\n", " ").replace("\r", " ") for text in negatives)
-        sys.stdout.buffer.write("".join(f"{line}\n" for line in lines).encode())
-        first += len(sentences)
-    sys.stdout.buffer.flush()
+    kind = _kind(args.input, args.output)
+    with ExitStack() as stack:
+        if kind == "parquet":
+            records: Iterable[Any]
+            records, sink = _parquet(args, stack)
+        else:
+            lines = _lines(args.input, stack)
+            out = _binary_output(args.output, stack)
+            records = lines if kind == "text" else _objects(lines, args.input)
+            sink = _line_sink(out, args.negative_field if kind == "jsonl" else None)
+        sentence = str if kind == "text" else _field(args.field, args.input)
+        tick = stack.enter_context(counting("augmenting", None, show=show_progress(args)))
+        stats = _stream(maker, records, sentence, sink, args, tick)
+    if args.stats and stats is not None:
+        print(stats, file=sys.stderr)
     return 0
 
 
-def _batches(stream: BinaryIO) -> Iterator[list[str]]:
-    batch: list[str] = []
-    for number, line in enumerate(stream, start=1):
-        batch.append(_decode(line, number))
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+def _stream(
+    maker: Augmenter,
+    records: Iterable[Any],
+    sentence: Callable[[Any], str],
+    sink: Sink,
+    args: argparse.Namespace,
+    tick: Callable[[int, int], None] | None,
+) -> AugmentStats | None:
+    total, first, remaining = None, 0, iter(records)
+    while batch := list(islice(remaining, BATCH)):
+        rows = range(first, first + len(batch))
+        negatives, stats = maker.augment_with_stats(
+            [sentence(record) for record in batch], rows=rows, epoch=args.epoch, view=args.view
+        )
+        sink(batch, negatives)
+        first += len(batch)
+        total = stats if total is None else total + stats
+        if tick is not None:
+            tick(0, first)
+    return total
 
 
-def _decode(line: bytes, number: int) -> str:
+def _kind(source: str, output: Path | None) -> str:
+    kinds = {
+        _kind_of(name)
+        for name in (source, None if output is None else str(output))
+        if name not in (None, "-")
+    }
+    if len(kinds) > 1:
+        raise OptionError(f"input {source!r} and output {str(output)!r} must be of the same kind")
+    kind = kinds.pop() if kinds else "text"
+    if kind == "parquet" and (source == "-" or output is None):
+        raise OptionError("a .parquet file needs a file to read and one to write (-o)")
+    return kind
+
+
+def _kind_of(name: str | None) -> str:
+    suffix = Path(str(name).removesuffix(".gz")).suffix
+    return {".jsonl": "jsonl", ".parquet": "parquet"}.get(suffix, "text")
+
+
+def _lines(source: str, stack: ExitStack) -> Iterator[str]:
+    """Lines without their ends."""
+    name, stream = ("standard input", cast("BinaryIO", sys.stdin.buffer)) if source == "-" else (source, None)
+    if stream is None:
+        try:
+            stream = stack.enter_context(open(source, "rb"))  # noqa: SIM115  # the stack closes it
+        except OSError as error:
+            raise StorageError(error.errno, error.strerror, source) from error
+        if source.endswith(".gz"):
+            stream = cast("BinaryIO", stack.enter_context(gzip.open(stream)))  # noqa: SIM115
+    return (_decode(line, name, number) for number, line in enumerate(_read(stream, name), start=1))
+
+
+def _read(stream: BinaryIO, name: str) -> Iterator[bytes]:
+    try:
+        yield from stream
+    except (EOFError, gzip.BadGzipFile) as error:
+        raise InputError(f"{name}: damaged or truncated gzip data: {error}") from error
+    except OSError as error:
+        raise StorageError(error.errno, error.strerror or str(error), name) from error
+
+
+def _decode(line: bytes, name: str, number: int) -> str:
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"standard input: line {number}: invalid UTF-8 at byte {error.start} of the line"
-        ) from None
+        raise InputError(f"{name}: line {number}: invalid UTF-8 at byte {error.start} of the line") from None
+    if number == 1:
+        text = text.removeprefix("\ufeff")
     return text.removesuffix("\n").removesuffix("\r")
+
+
+def _objects(lines: Iterable[str], name: str) -> Iterator[dict[str, Any]]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"{name}: line {number}: no JSON: {error}") from error
+        if not isinstance(record, dict):
+            raise InputError(f"{name}: line {number}: expected a JSON object, found {type(record).__name__}")
+        yield record
+
+
+def _field(field: str, name: str) -> Callable[[dict[str, Any]], str]:
+    def sentence(record: dict[str, Any]) -> str:
+        value = record.get(field)
+        if not isinstance(value, str):
+            raise InputError(f"{name}: field {field!r} is missing or no text in {str(record)[:80]!r}")
+        return value
+
+    return sentence
+
+
+def _line_sink(out: BinaryIO, negative_field: str | None) -> Sink:
+    def text(_: list[Any], negatives: list[str]) -> None:
+        # A line holds no line end, but terms do where a table comes from a file of strange making.
+        lines = (negative.replace("\n", " ").replace("\r", " ") for negative in negatives)
+        out.write("".join(f"{line}\n" for line in lines).encode())
+
+    def objects(records: list[Any], negatives: list[str]) -> None:
+        pairs = zip(records, negatives, strict=True)
+        lines = (json.dumps({**record, negative_field: text}, ensure_ascii=False) for record, text in pairs)
+        out.write("".join(f"{line}\n" for line in lines).encode())
+
+    return text if negative_field is None else objects
+
+
+def _binary_output(output: Path | None, stack: ExitStack) -> BinaryIO:
+    if output is None:
+        stack.callback(sys.stdout.buffer.flush)
+        return cast("BinaryIO", sys.stdout.buffer)
+    partial = stack.enter_context(_renamed_at_the_end(output))
+    file = stack.enter_context(open(partial, "wb"))  # noqa: SIM115  # the stack closes it before the renaming
+    return cast("BinaryIO", stack.enter_context(gzip.open(file, "wb")) if output.suffix == ".gz" else file)
+
+
+@contextmanager
+def _renamed_at_the_end(output: Path) -> Iterator[Path]:
+    """A name beside `output` that becomes it once all is written, and vanishes where that fails."""
+    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    try:
+        yield partial
+        with open(partial, "rb") as written:
+            os.fsync(written.fileno())
+        os.replace(partial, output)
+    except OSError as error:
+        if isinstance(error, StorageError):
+            raise
+        raise StorageError(error.errno, error.strerror, str(output)) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _parquet(args: argparse.Namespace, stack: ExitStack) -> tuple[Iterator[dict[str, Any]], Sink]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtraError("Parquet needs pyarrow: pip install 'una-fast[arrow]'") from error
+    try:
+        source = stack.enter_context(pq.ParquetFile(args.input))
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{args.input}: no Parquet file: {error}") from error
+    except OSError as error:
+        raise StorageError(error.errno, error.strerror or str(error), args.input) from error
+    if args.field not in source.schema_arrow.names:
+        raise InputError(
+            f"{args.input}: no column {args.field!r}; it has {', '.join(source.schema_arrow.names)}"
+        )
+    schema = source.schema_arrow.append(pa.field(args.negative_field, pa.string()))
+    partial = stack.enter_context(_renamed_at_the_end(args.output))
+    writer = stack.enter_context(pq.ParquetWriter(partial, schema))
+
+    def sink(records: list[Any], negatives: list[str]) -> None:
+        rows = [
+            {**record, args.negative_field: text} for record, text in zip(records, negatives, strict=True)
+        ]
+        writer.write_table(pa.Table.from_pylist(rows, schema=schema))
+
+    batches = source.iter_batches(batch_size=BATCH)
+    return (record for batch in batches for record in batch.to_pylist()), sink
