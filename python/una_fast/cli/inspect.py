@@ -111,7 +111,7 @@ def _term_lines(terms: Sequence[TermStats], mark: int | None = None) -> str:
 
 def _sentence(maker: Augmenter, sentence: str, n: int, style: Style) -> str:
     first = maker.explain(sentence)
-    lines = [sentence, "", f"  {'p':>5}  {'score':>7}  {'rank':>9}  token"]
+    lines = [sentence, "", f"  {'p':>5}  {'score':>7}  {'rank':>9}  {'replaced by ranks':>19}  token"]
     lines += [_token_line(token) for token in first.tokens]
     lines += ["", f"  {n} negatives, rows 0 to {n - 1}:"]
     lines += [f"  {_highlighted(maker.explain(sentence, row=row), maker, style)}" for row in range(n)]
@@ -121,7 +121,8 @@ def _sentence(maker: Augmenter, sentence: str, n: int, style: Style) -> str:
 def _token_line(token: TokenExplanation) -> str:
     rank = "unseen" if token.rank is None else f"{token.rank:,}"
     bar = "#" * round(10 * min(token.probability, 1.0))
-    return f"  {min(token.probability, 1.0):>5.2f}  {token.score:>7.4f}  {rank:>9}  {token.text:<20} {bar}"
+    window = f"{token.window[0]:,} - {token.window[1]:,}"
+    return f"  {min(token.probability, 1.0):>5.2f}  {token.score:>7.4f}  {rank:>9}  {window:>19}  {token.text:<20} {bar}"
 
 
 def _highlighted(explanation: Explanation, maker: Augmenter, style: Style) -> str:
