@@ -122,7 +122,8 @@ def _token_line(token: TokenExplanation) -> str:
     rank = "unseen" if token.rank is None else f"{token.rank:,}"
     bar = "#" * round(10 * min(token.probability, 1.0))
     window = f"{token.window[0]:,} - {token.window[1]:,}"
-    return f"  {min(token.probability, 1.0):>5.2f}  {token.score:>7.4f}  {rank:>9}  {window:>19}  {token.text:<20} {bar}"
+    figures = f"{min(token.probability, 1.0):>5.2f}  {token.score:>7.4f}  {rank:>9}  {window:>19}"
+    return f"  {figures}  {token.text:<20} {bar}"
 
 
 def _highlighted(explanation: Explanation, maker: Augmenter, style: Style) -> str:
