@@ -10,16 +10,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::bounded;
 
-use crate::casing::lowercase;
+use crate::arch::prefetch;
 use crate::error::{Error, Result};
+use crate::memo::TermFinder;
 use crate::reader::{self, Block, Passed, Progress, ReadOptions};
 use crate::stop::Stop;
 use crate::tfidf::Ratio;
-use crate::tokenize::{Scratch, Tokenizer};
+use crate::tokenize::Tokenizer;
 use crate::vocab::Vocab;
 
 /// Terms are spread over this many partitions, so that as many threads can merge without a lock.
 const PARTS: usize = 16;
+
+/// Tokens whose statistics are fetched while those before them are counted.
+const AHEAD: usize = 32;
 
 /// How text becomes terms. Counts made under different settings do not mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,9 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Those of a term not counted yet.
+    const NONE: Self = Self { df: 0, best: Ratio::NONE };
+
     fn merge(&mut self, other: Self) {
         self.df += other.df;
         self.best = self.best.max(other.best);
@@ -76,20 +83,41 @@ impl Part {
         }
     }
 
-    /// Adds the terms of `other` that belong to partition `index`.
-    fn absorb(&mut self, other: &Self, index: usize) {
+    /// Counts a sentence, given as the ids of its tokens. `runs` holds a zero for every term, and does so again after.
+    fn count(&mut self, ids: &[u32], runs: &mut [u32]) {
+        let length = ids.len() as u32;
+        for &id in ids {
+            runs[id as usize] += 1;
+        }
+        for &id in ids {
+            let count = std::mem::take(&mut runs[id as usize]);
+            if count == 0 {
+                continue; // an earlier token was of the same term
+            }
+            let stats = &mut self.stats[id as usize];
+            stats.df += 1;
+            if stats.best.is_below(count, length)
+                && let Some(best) = Ratio::new(count, length)
+            {
+                stats.best = best;
+            }
+        }
+    }
+
+    /// Adds the terms of `other` that belong to partition `index` of `of`.
+    fn absorb(&mut self, other: &Self, index: usize, of: usize) {
         for (id, stats) in (0u32..).zip(&other.stats) {
             let hash = other.vocab.hash_of(id);
-            if partition(hash) == index {
+            if partition(hash, of) == index {
                 self.add(hash, other.vocab.term(id), *stats);
             }
         }
     }
 }
 
-/// Bits of the hash that the tables themselves hardly use.
-const fn partition(hash: u64) -> usize {
-    (hash >> 40) as usize % PARTS
+/// The partition, of `of`, that a term belongs to. These are bits of the hash that the tables themselves hardly use.
+const fn partition(hash: u64, of: usize) -> usize {
+    (hash >> 40) as usize % of
 }
 
 /// The exact, mergeable statistics of a corpus.
@@ -98,6 +126,7 @@ pub struct TermCounts {
     settings: Settings,
     n_documents: u64,
     passed: Passed,
+    /// One table of all terms, or [`PARTS`] of them by [`partition`].
     parts: Vec<Part>,
 }
 
@@ -154,7 +183,7 @@ impl TermCounts {
         counts.n_documents = n_documents;
         for (term, stats) in terms {
             let hash = crate::vocab::hash(term);
-            counts.parts[partition(hash)].add(hash, term, stats);
+            counts.parts[partition(hash, PARTS)].add(hash, term, stats);
         }
         counts
     }
@@ -194,19 +223,36 @@ impl TermCounts {
             fan_out(settings, plan, feed)?
         };
         let mut counts = Self::new(settings);
-        counts.absorb(&locals, plan.threads);
+        counts.absorb(locals, plan.threads);
         Ok(counts)
     }
 
-    fn absorb(&mut self, locals: &[Local], threads: usize) {
-        for local in locals {
+    fn absorb(&mut self, mut locals: Vec<Local>, threads: usize) {
+        for local in &locals {
             self.n_documents += local.n_documents;
             self.passed.add(local.passed);
         }
-        let tables: Vec<&Part> = locals.iter().map(|local| &local.part).collect();
+        if locals.len() == 1
+            && let Some(only) = locals.pop()
+        {
+            self.parts = vec![only.part];
+            return;
+        }
+        self.parts = vec![Part::default(); PARTS];
+        let tables: Vec<Part> = locals.into_iter().map(|local| local.part).collect();
         each_part(&mut self.parts, threads, |index, part| {
             for table in &tables {
-                part.absorb(table, index);
+                part.absorb(table, index, PARTS);
+            }
+        });
+    }
+
+    /// Spreads a lone table over partitions, so that threads can share the work on them.
+    fn spread(&mut self, threads: usize) {
+        let whole = std::mem::replace(&mut self.parts, vec![Part::default(); PARTS]);
+        each_part(&mut self.parts, threads, |index, part| {
+            for table in &whole {
+                part.absorb(table, index, PARTS);
             }
         });
     }
@@ -232,8 +278,16 @@ impl TermCounts {
         }
         self.n_documents += other.n_documents;
         self.passed.add(other.passed);
+        if threads > 1 && self.parts.len() == 1 {
+            self.spread(threads);
+        }
+        let of = self.parts.len();
         each_part(&mut self.parts, threads, |index, part| {
-            part.absorb(&other.parts[index], index);
+            for (i, table) in other.parts.iter().enumerate() {
+                if other.parts.len() != of || i == index {
+                    part.absorb(table, index, of);
+                }
+            }
         });
         Ok(())
     }
@@ -312,25 +366,22 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// One thread's own table and buffers.
 struct Local {
-    settings: Settings,
     part: Part,
+    /// By term: how often the sentence in hand holds it.
+    runs: Vec<u32>,
     n_documents: u64,
     passed: Passed,
-    scratch: Scratch,
-    lowered: String,
-    ids: Vec<u32>,
+    finder: TermFinder,
 }
 
 impl Local {
     fn new(settings: Settings) -> Self {
         Self {
-            settings,
             part: Part::default(),
+            runs: Vec::new(),
             n_documents: 0,
             passed: Passed::default(),
-            scratch: Scratch::default(),
-            lowered: String::new(),
-            ids: Vec::new(),
+            finder: TermFinder::new(settings),
         }
     }
 
@@ -343,34 +394,34 @@ impl Local {
             self.add(sentence);
             Ok(())
         })?;
+        self.settle();
         self.passed.add(passed);
         plan.progress.documents.fetch_add(self.n_documents - before, Ordering::Relaxed);
         Ok(())
     }
 
     fn add(&mut self, sentence: &str) {
-        let Self { settings, part, scratch, lowered, ids, .. } = self;
-        let text = if settings.lowercase { lowercase(sentence, lowered) } else { sentence };
-        ids.clear();
-        settings.tokenizer.tokenize(text, scratch, |token| {
-            ids.push(part.vocab.intern(token.text.as_bytes()).0);
-        });
         self.n_documents += 1;
-        let length = ids.len() as u32;
-        ids.sort_unstable();
-        for run in ids.chunk_by(|a, b| a == b) {
-            let (id, count) = (run[0] as usize, run.len() as u32);
-            // Ids are dense and sorted, so a term seen for the first time is always the next one.
-            if let Some(stats) = part.stats.get_mut(id) {
-                stats.df += 1;
-                if stats.best.is_below(count, length)
-                    && let Some(best) = Ratio::new(count, length)
-                {
-                    stats.best = best;
-                }
-            } else if let Some(best) = Ratio::new(count, length) {
-                part.stats.push(Stats { df: 1, best });
-            }
+        if self.finder.add(sentence, &self.part.vocab) {
+            self.settle();
         }
+    }
+
+    /// Brings the statistics up to date with the sentences of the batch.
+    fn settle(&mut self) {
+        let Self { part, runs, finder, .. } = self;
+        finder.resolve(&mut part.vocab);
+        part.stats.resize(part.vocab.len(), Stats::NONE);
+        runs.resize(part.vocab.len(), 0);
+        let (ids, ends) = finder.sentences();
+        let mut start = 0;
+        for &end in ends {
+            for &id in ids[end..].iter().take(AHEAD) {
+                prefetch(&part.stats[id as usize]);
+            }
+            part.count(&ids[start..end], runs);
+            start = end;
+        }
+        finder.clear();
     }
 }

@@ -3,12 +3,14 @@
 //! Text goes through [`reader`], [`casing`] and [`tokenize`] into [`count`]; counts are frozen into a [`table`],
 //! which [`artifact`] saves and [`augment`] samples from.
 
+mod arch;
 pub mod artifact;
 pub mod augment;
 pub mod casing;
 pub mod chars;
 pub mod count;
 pub mod error;
+mod memo;
 #[cfg(any(test, feature = "naive"))]
 pub mod naive;
 pub mod reader;

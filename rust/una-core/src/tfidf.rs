@@ -15,13 +15,17 @@ pub struct Ratio {
 }
 
 impl Ratio {
+    /// Below every ratio there is: where a search for the largest starts.
+    pub(crate) const NONE: Self = Self { count: 0, length: 1 };
+
     /// `count / length`, reduced; `None` unless `1 <= count <= length`.
     #[must_use]
     pub const fn new(count: u32, length: u32) -> Option<Self> {
         if count == 0 || count > length {
             return None;
         }
-        let divisor = gcd(count, length);
+        // A term stands once in most sentences, and divisions are slow.
+        let divisor = if count == 1 { 1 } else { gcd(count, length) };
         Some(Self { count: count / divisor, length: length / divisor })
     }
 

@@ -100,6 +100,21 @@ impl Tokenizer {
     }
 }
 
+impl Tokenizer {
+    /// Where the tail of `text` starts: at 0, or after a space (U+0020).
+    ///
+    /// Up to there, what stands between two spaces, or between the start of the text and a space, has the same tokens
+    /// in whatever text it stands so; where it begins with an ASCII letter or digit, the start of the text is as good
+    /// as a space. And the tail has the same tokens as the end of whatever text, after a space. Lower-
+    /// casing keeps to the same bounds. For the treebank rules this holds because, whitespace apart, they look across
+    /// a space only for the final full stop, which no character but white space and closing signs can follow.
+    pub(crate) fn tail(self, text: &str) -> usize {
+        const CLOSING: [char; 9] = [']', ')', '}', '>', '"', '\'', '»', '”', '’'];
+        let body = text.trim_end_matches(|c| chars::is_space(c) || CLOSING.contains(&c));
+        memchr::memrchr(b' ', body.as_bytes()).map_or(0, |space| space + 1)
+    }
+}
+
 /// Buffers that one call leaves to the next, so that tokenizing allocates nothing in the long run.
 #[derive(Debug, Default)]
 pub struct Scratch {

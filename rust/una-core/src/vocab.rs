@@ -4,8 +4,8 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
+
+use crate::arch::{self, prefetch};
 
 /// Keyed anew in each process, so that no text can be made to collide; shared within it, so that tables agree on
 /// the partition of a term. Nothing that leaves the process depends on it.
@@ -24,13 +24,44 @@ pub fn hash(term: &[u8]) -> u64 {
 
 /// A set of terms, each with a dense id.
 ///
+/// A look-up touches three places in memory: a slot, the bounds of the term, its bytes. Whoever has many look-ups
+/// before him can have each of the three fetched ahead of time by [`Self::hint`].
+///
 /// Invariant: `ends[i]` is where term `i` stops in `bytes`, and term `i + 1` starts there.
 #[derive(Debug, Clone, Default)]
 pub struct Vocab {
     bytes: Vec<u8>,
     ends: Vec<u64>,
     hashes: Vec<u64>,
-    ids: HashTable<u32>,
+    /// Open addressing. Invariant: none, or a power of two of them of which a third at least is free.
+    slots: Vec<Slot>,
+}
+
+/// A term's place in the table: half of its hash, and its id.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    tag: u32,
+    id: u32,
+}
+
+impl Slot {
+    const FREE: Self = Self { tag: 0, id: u32::MAX };
+
+    const fn new(hash: u64, id: u32) -> Self {
+        Self { tag: (hash >> 32) as u32, id }
+    }
+
+    const fn is_free(self) -> bool {
+        self.id == u32::MAX
+    }
+}
+
+/// How far the memory of a look-up is to be fetched; each step needs what the one before it fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hint {
+    Slot,
+    Bounds,
+    Bytes,
 }
 
 impl Vocab {
@@ -41,7 +72,7 @@ impl Vocab {
             bytes: Vec::with_capacity(bytes),
             ends: Vec::with_capacity(terms),
             hashes: Vec::with_capacity(terms),
-            ids: HashTable::with_capacity(terms),
+            slots: vec![Slot::FREE; slots_for(terms)],
         }
     }
 
@@ -93,7 +124,7 @@ impl Vocab {
     /// [`Self::get`] for a caller that knows `hash(term)`.
     #[must_use]
     pub fn get_hashed(&self, hash: u64, term: &[u8]) -> Option<u32> {
-        self.ids.find(hash, |&id| self.hashes[id as usize] == hash && self.term(id) == term).copied()
+        self.find(hash, term).ok()
     }
 
     /// The id of `term`, inserted if it is new; and whether it is new.
@@ -103,20 +134,80 @@ impl Vocab {
 
     /// [`Self::intern`] for a caller that knows `hash(term)`.
     pub fn intern_hashed(&mut self, hash: u64, term: &[u8]) -> (u32, bool) {
-        let Self { bytes, ends, hashes, ids } = self;
-        let same = |&id: &u32| hashes[id as usize] == hash && slice(bytes, ends, id) == term;
-        match ids.entry(hash, same, |&id| hashes[id as usize]) {
-            Entry::Occupied(found) => (*found.get(), false),
-            Entry::Vacant(free) => {
-                let id = ends.len() as u32;
-                free.insert(id);
-                bytes.extend_from_slice(term);
-                ends.push(bytes.len() as u64);
-                hashes.push(hash);
+        if slots_for(self.len() + 1) > self.slots.len() {
+            self.grow();
+        }
+        match self.find(hash, term) {
+            Ok(id) => (id, false),
+            Err(free) => {
+                let id = self.ends.len() as u32;
+                self.slots[free] = Slot::new(hash, id);
+                self.bytes.extend_from_slice(term);
+                self.ends.push(self.bytes.len() as u64);
+                self.hashes.push(hash);
                 (id, true)
             }
         }
     }
+
+    /// Has memory fetched that looking up a term of this hash will need. Nothing but time depends on it.
+    #[inline]
+    pub(crate) fn hint(&self, hash: u64, hint: Hint) {
+        if self.slots.is_empty() {
+            return;
+        }
+        let home = hash as usize & (self.slots.len() - 1);
+        if hint == Hint::Slot {
+            return prefetch(&self.slots[home]);
+        }
+        let tag = (hash >> 32) as u32;
+        let near = self.slots[home..].iter().take(8).take_while(|slot| !slot.is_free());
+        for slot in near.filter(|slot| slot.tag == tag) {
+            let id = slot.id as usize;
+            if hint == Hint::Bounds {
+                prefetch(&self.ends[id.saturating_sub(1)]);
+                prefetch(&self.ends[id]);
+            } else if let Some(first) = self.term(slot.id).first() {
+                prefetch(first);
+            }
+        }
+    }
+
+    /// The id of a term, or else the index of the slot to put it in; the last needs a free slot.
+    #[inline]
+    fn find(&self, hash: u64, term: &[u8]) -> Result<u32, usize> {
+        let tag = (hash >> 32) as u32;
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut index = hash as usize & mask;
+        while let Some(slot) = self.slots.get(index) {
+            if slot.is_free() {
+                break;
+            }
+            if slot.tag == tag && self.term(slot.id) == term {
+                return Ok(slot.id);
+            }
+            index = (index + 1) & mask;
+        }
+        Err(index)
+    }
+
+    fn grow(&mut self) {
+        let size = slots_for(self.len() + 1);
+        let mask = size - 1;
+        self.slots = arch::vec_of(Slot::FREE, size);
+        for (id, &hash) in (0u32..).zip(&self.hashes) {
+            let mut index = hash as usize & mask;
+            while !self.slots[index].is_free() {
+                index = (index + 1) & mask;
+            }
+            self.slots[index] = Slot::new(hash, id);
+        }
+    }
+}
+
+/// The least power of two of slots of which so many terms leave a third free.
+const fn slots_for(terms: usize) -> usize {
+    if terms == 0 { 0 } else { (terms + terms / 2 + 2).next_power_of_two() }
 }
 
 fn slice<'a>(bytes: &'a [u8], ends: &[u64], id: u32) -> &'a [u8] {

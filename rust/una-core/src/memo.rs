@@ -1,0 +1,640 @@
+//! The terms of sentences, remembered piece by piece.
+//!
+//! Language repeats itself: nearly every stretch of text between two spaces has been seen before. Under the contract
+//! of [`Tokenizer::tail`](crate::tokenize::Tokenizer) the terms of such a piece depend on its bytes alone, so they are
+//! kept, and a piece seen again costs one look at one cache line instead of lower-casing, tokenizing and looking up.
+//! The memory is bounded: a new piece takes the place of an older one.
+//!
+//! What is not remembered is tokenized at once and looked up later, together with the rest of its batch, so that the
+//! memory of all these look-ups is fetched side by side. `find_slowly`, in the tests, is the twin without any of it.
+
+use crate::arch::{self, prefetch};
+use crate::casing::lowercase;
+use crate::count::Settings;
+use crate::tokenize::Scratch;
+use crate::vocab::{self, Hint, Vocab};
+
+/// Sets of two pieces that one thread comes to remember of each of the two sizes: 16 MiB and 1 MiB.
+const SHORT_SETS: usize = 1 << 18;
+const LONG_SETS: usize = 1 << 13;
+/// Sets it starts with, so that a few sentences cost no more than they are worth.
+const FIRST_SETS: usize = 1 << 7;
+/// Terms that are kept of one piece; a piece of more is looked at anew each time.
+const KEPT: usize = 3;
+/// 64-bit words of a short and of a long piece.
+const SHORT: usize = 2;
+const LONG: usize = 6;
+
+/// Where in its sentence a piece stands, as far as that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Right at the start, where that may matter, and a space follows.
+    First = 1,
+    /// Between two spaces.
+    Middle = 2,
+    /// After a space, up to the end of the sentence.
+    Tail = 3,
+    /// The sentence as a whole.
+    Whole = 4,
+}
+
+impl Place {
+    /// What stands around the piece in a text that stands for any sentence which holds it in this place.
+    const fn surroundings(self) -> (&'static str, &'static str) {
+        match self {
+            Self::First => ("", FOLLOWER),
+            Self::Middle => (" ", FOLLOWER),
+            Self::Tail => (" ", ""),
+            Self::Whole => ("", ""),
+        }
+    }
+}
+
+/// A token that follows a piece: a text that ends in it has no final full stop. It is long enough for every tokenizer.
+const FOLLOWER: &str = " xx";
+
+/// Sentences and tokens of a batch: enough look-ups to fetch side by side, few enough to stay in the nearest memory.
+const BATCH_SENTENCES: usize = 64;
+const BATCH_TOKENS: usize = 4096;
+
+/// Finds the terms of sentences, a batch at a time, as ids of a [`Vocab`].
+#[derive(Debug)]
+pub(crate) struct TermFinder {
+    settings: Settings,
+    short: Memo<SHORT>,
+    long: Memo<LONG>,
+    pieces: Vec<Piece>,
+    scratch: Scratch,
+    padded: String,
+    lowered: String,
+    batch: Batch,
+}
+
+/// What is known of the sentences that were added since the last [`TermFinder::clear`].
+#[derive(Debug, Default)]
+struct Batch {
+    /// One for each token; zero for those still unknown.
+    ids: Vec<u32>,
+    /// Where each sentence stops in `ids`.
+    ends: Vec<usize>,
+    unknown: Vec<Unknown>,
+    /// The terms of `unknown`, one after another.
+    text: Vec<u8>,
+}
+
+/// A token whose id is to be looked up.
+#[derive(Debug, Clone, Copy)]
+struct Unknown {
+    hash: u64,
+    /// Bounds of the term in `Batch::text`.
+    start: usize,
+    end: usize,
+    /// Index in `Batch::ids`.
+    at: usize,
+}
+
+impl TermFinder {
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self::with_sets(settings, SHORT_SETS, LONG_SETS)
+    }
+
+    /// Remembers at most as many sets of short and of long pieces: powers of two.
+    fn with_sets(settings: Settings, short: usize, long: usize) -> Self {
+        Self {
+            settings,
+            short: Memo::new(short),
+            long: Memo::new(long),
+            pieces: Vec::new(),
+            scratch: Scratch::default(),
+            padded: String::new(),
+            lowered: String::new(),
+            batch: Batch::default(),
+        }
+    }
+
+    /// Adds a sentence to the batch, and says whether the batch is full. It must always be the same `vocab`.
+    pub(crate) fn add(&mut self, sentence: &str, vocab: &Vocab) -> bool {
+        self.cut(sentence);
+        let pieces = std::mem::take(&mut self.pieces);
+        for piece in &pieces {
+            self.find(sentence, piece, vocab);
+        }
+        self.pieces = pieces;
+        let Batch { ids, ends, .. } = &mut self.batch;
+        ends.push(ids.len());
+        ends.len() >= BATCH_SENTENCES || ids.len() >= BATCH_TOKENS
+    }
+
+    /// Looks up what is unknown; the ids of every sentence of the batch are then in [`Self::sentences`].
+    pub(crate) fn resolve(&mut self, vocab: &mut Vocab) {
+        let Batch { ids, unknown, text, .. } = &mut self.batch;
+        for hint in [Hint::Bounds, Hint::Bytes] {
+            for token in &*unknown {
+                vocab.hint(token.hash, hint);
+            }
+        }
+        for token in &*unknown {
+            ids[token.at] = vocab.intern_hashed(token.hash, &text[token.start..token.end]).0;
+        }
+        self.short.keep_all(ids);
+        self.long.keep_all(ids);
+        unknown.clear();
+        text.clear();
+    }
+
+    /// The ids of all tokens of the batch, and where each sentence stops among them.
+    pub(crate) fn sentences(&self) -> (&[u32], &[usize]) {
+        (&self.batch.ids, &self.batch.ends)
+    }
+
+    /// Starts a new batch.
+    pub(crate) fn clear(&mut self) {
+        self.batch.ids.clear();
+        self.batch.ends.clear();
+    }
+
+    /// Cuts a sentence into pieces, and asks for the memory that may know them.
+    fn cut(&mut self, sentence: &str) {
+        self.pieces.clear();
+        let tail = self.settings.tokenizer.tail(sentence);
+        let window = Window::of(sentence.as_bytes());
+        let lower = self.settings.lowercase;
+        let Self { short, pieces, .. } = self;
+        let mut add = |start: usize, end: usize, place: Place| {
+            let length = end - start;
+            let mut piece = Piece { start: start as u32, end: end as u32, place, key: 0, hash: 0 };
+            if length <= 8 * SHORT {
+                piece.key = window.key(start, length);
+                if lower {
+                    piece.key = lowered(piece.key);
+                }
+                piece.hash = hash([piece.key as u64, (piece.key >> 64) as u64], piece.shape());
+                short.prefetch(piece.hash);
+            }
+            pieces.push(piece);
+        };
+        for_each_piece(&sentence.as_bytes()[..tail], |start, end| {
+            let first = start == 0 && !sentence.as_bytes()[0].is_ascii_alphanumeric();
+            add(start, end, if first { Place::First } else { Place::Middle });
+        });
+        add(tail, sentence.len(), if tail == 0 { Place::Whole } else { Place::Tail });
+    }
+
+    fn find(&mut self, sentence: &str, piece: &Piece, vocab: &Vocab) {
+        let text = &sentence[piece.start as usize..piece.end as usize];
+        let from = self.batch.ids.len();
+        if text.len() <= 8 * SHORT {
+            let key = [piece.key as u64, (piece.key >> 64) as u64];
+            if !self.short.recall(piece.hash, &key, piece.shape(), &mut self.batch.ids) {
+                self.tokenize(text, piece.place, vocab);
+                self.short.note(piece.hash, key, piece.shape(), from, self.batch.ids.len());
+            }
+        } else if text.len() <= 8 * LONG {
+            let key = long_key(text.as_bytes());
+            let hash = hash(key, piece.shape());
+            if !self.long.recall(hash, &key, piece.shape(), &mut self.batch.ids) {
+                self.tokenize(text, piece.place, vocab);
+                self.long.note(hash, key, piece.shape(), from, self.batch.ids.len());
+            }
+        } else {
+            self.tokenize(text, piece.place, vocab);
+        }
+    }
+
+    /// Adds the tokens of a piece to those to look up.
+    fn tokenize(&mut self, piece: &str, place: Place, vocab: &Vocab) {
+        let Self { settings, scratch, padded, lowered, batch, .. } = self;
+        let (before, after) = place.surroundings();
+        padded.clear();
+        padded.extend([before, piece, after]);
+        let text = if settings.lowercase { lowercase(padded, lowered) } else { padded };
+        let end = text.len() - after.len();
+        settings.tokenizer.tokenize(text, scratch, |token| {
+            if token.start < end {
+                let hash = vocab::hash(token.text.as_bytes());
+                vocab.hint(hash, Hint::Slot);
+                batch.push(hash, token.text);
+            }
+        });
+    }
+}
+
+impl Batch {
+    fn push(&mut self, hash: u64, term: &str) {
+        let start = self.text.len();
+        self.text.extend_from_slice(term.as_bytes());
+        self.unknown.push(Unknown { hash, start, end: self.text.len(), at: self.ids.len() });
+        self.ids.push(0);
+    }
+}
+
+/// A piece of a sentence, and its key if it is short.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    key: u128,
+    hash: u64,
+    start: u32,
+    end: u32,
+    place: Place,
+}
+
+impl Piece {
+    /// Length and place in one number that is never zero, but for pieces too long to be kept.
+    const fn shape(&self) -> u16 {
+        ((self.end - self.start) << 3) as u16 | self.place as u16
+    }
+}
+
+/// Calls `visit` with the bounds of each piece; `body` is empty or ends in a space.
+fn for_each_piece(body: &[u8], mut visit: impl FnMut(usize, usize)) {
+    let mut start = 0;
+    let mut offset = 0;
+    let mut look = |word: [u8; 8]| {
+        let mut spaces = spaces_of(word);
+        while spaces != 0 {
+            let at = offset + spaces.trailing_zeros() as usize / 8;
+            if at > start {
+                visit(start, at);
+            }
+            start = at + 1;
+            spaces &= spaces - 1;
+        }
+        offset += 8;
+    };
+    let (words, rest) = body.as_chunks::<8>();
+    for &word in words {
+        look(word);
+    }
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    look(last);
+}
+
+/// The highest bit of each byte that is a space.
+const fn spaces_of(word: [u8; 8]) -> u64 {
+    const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
+    let other = u64::from_le_bytes(word) ^ u64::from_le_bytes([b' '; 8]);
+    !(((other & LOW) + LOW) | other | LOW)
+}
+
+/// Reads up to 16 bytes anywhere in a text, never beyond its end.
+struct Window<'t> {
+    bytes: &'t [u8],
+    /// The last 16 bytes, or all of a shorter text with zeros after it.
+    last: u128,
+}
+
+impl<'t> Window<'t> {
+    fn of(bytes: &'t [u8]) -> Self {
+        let last = bytes.last_chunk::<16>().map_or_else(
+            || {
+                let mut padded = [0; 16];
+                padded[..bytes.len()].copy_from_slice(bytes);
+                u128::from_le_bytes(padded)
+            },
+            |last| u128::from_le_bytes(*last),
+        );
+        Self { bytes, last }
+    }
+
+    /// The `length` bytes at `start`, at most 16, with zeros after them.
+    #[inline]
+    fn key(&self, start: usize, length: usize) -> u128 {
+        if length == 0 {
+            return 0;
+        }
+        let all = match self.bytes[start..].first_chunk::<16>() {
+            Some(bytes) => u128::from_le_bytes(*bytes),
+            None => self.last >> (8 * (start - self.bytes.len().saturating_sub(16))),
+        };
+        all & (u128::MAX >> (128 - 8 * length))
+    }
+}
+
+/// The lower case of a key that is all ASCII; any other as it is. Pieces that differ in case alone share their terms.
+#[inline]
+const fn lowered(key: u128) -> u128 {
+    const fn each(byte: u8) -> u128 {
+        u128::from_le_bytes([byte; 16])
+    }
+    if key & each(0x80) != 0 {
+        return key;
+    }
+    let from_a = key + each(0x80 - b'A');
+    let beyond_z = key + each(0x7f - b'Z');
+    key | ((from_a & !beyond_z & each(0x80)) >> 2)
+}
+
+fn long_key(piece: &[u8]) -> [u64; LONG] {
+    let mut bytes = [0; 8 * LONG];
+    bytes[..piece.len()].copy_from_slice(piece);
+    let mut key = [0; LONG];
+    for (word, bytes) in key.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    key
+}
+
+/// Where a piece is kept hangs on this, and nothing else does: who makes pieces collide gains a slower count at most.
+#[inline]
+fn hash<const WORDS: usize>(key: [u64; WORDS], shape: u16) -> u64 {
+    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
+    const OTHER: u64 = 0xd1b5_4a32_d192_ed03;
+    key.as_chunks::<2>().0.iter().fold(u64::from(shape), |hash, &[a, b]| {
+        let product = u128::from(a ^ ODD ^ hash) * u128::from(b ^ OTHER);
+        (product as u64) ^ (product >> 64) as u64
+    })
+}
+
+/// A bounded memory from pieces of at most `8 * WORDS` bytes to their ids, two to a set.
+///
+/// It doubles when as many pieces have come in as it has room for, until it reaches its limit.
+#[derive(Debug)]
+struct Memo<const WORDS: usize> {
+    /// Invariant: a power of two of them, `limit` at most.
+    sets: Vec<Set<WORDS>>,
+    limit: usize,
+    /// Pieces that came in since it last grew.
+    come: usize,
+    /// Pieces of the batch that were not remembered.
+    noted: Vec<Noted<WORDS>>,
+}
+
+/// A piece to keep once its ids are known.
+#[derive(Debug, Clone, Copy)]
+struct Noted<const WORDS: usize> {
+    hash: u64,
+    key: [u64; WORDS],
+    shape: u16,
+    kept: u16,
+    from: usize,
+}
+
+/// The entry used last comes first.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(64))]
+struct Set<const WORDS: usize>([Entry<WORDS>; 2]);
+
+impl<const WORDS: usize> Set<WORDS> {
+    const NOTHING: Self = Self([Entry { key: [0; WORDS], ids: [0; KEPT], shape: 0, kept: 0 }; 2]);
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry<const WORDS: usize> {
+    key: [u64; WORDS],
+    ids: [u32; KEPT],
+    /// See [`Piece::shape`]; zero where nothing is kept.
+    shape: u16,
+    kept: u16,
+}
+
+impl<const WORDS: usize> Memo<WORDS> {
+    fn new(limit: usize) -> Self {
+        let sets = vec![Set::NOTHING; FIRST_SETS.min(limit)];
+        Self { sets, limit, come: 0, noted: Vec::new() }
+    }
+
+    fn index(&self, hash: u64) -> usize {
+        hash as usize & (self.sets.len() - 1)
+    }
+
+    fn prefetch(&self, hash: u64) {
+        prefetch(&self.sets[self.index(hash)]);
+    }
+
+    /// Appends the ids of a piece, if it is remembered.
+    #[inline]
+    fn recall(&mut self, hash: u64, key: &[u64; WORDS], shape: u16, ids: &mut Vec<u32>) -> bool {
+        let index = self.index(hash);
+        let Set(entries) = &mut self.sets[index];
+        if !entries[0].is(key, shape) {
+            if !entries[1].is(key, shape) {
+                return false;
+            }
+            entries.swap(0, 1);
+        }
+        let Entry { ids: kept, kept: n, .. } = entries[0];
+        ids.extend_from_slice(&kept);
+        ids.truncate(ids.len() - KEPT + usize::from(n));
+        true
+    }
+
+    /// Notes a piece whose ids will stand at `from..to` of the batch.
+    fn note(&mut self, hash: u64, key: [u64; WORDS], shape: u16, from: usize, to: usize) {
+        if to - from <= KEPT {
+            self.noted.push(Noted { hash, key, shape, kept: (to - from) as u16, from });
+        }
+    }
+
+    /// Keeps the pieces that were noted, now that their ids are known.
+    fn keep_all(&mut self, ids: &[u32]) {
+        self.come += self.noted.len();
+        if self.come > 2 * self.sets.len() && self.sets.len() < self.limit {
+            self.grow();
+        }
+        for index in 0..self.noted.len() {
+            let Noted { hash, key, shape, kept, from } = self.noted[index];
+            let mut entry = Entry { key, ids: [0; KEPT], shape, kept };
+            entry.ids[..usize::from(kept)].copy_from_slice(&ids[from..from + usize::from(kept)]);
+            self.keep(hash, entry);
+        }
+        self.noted.clear();
+    }
+
+    fn keep(&mut self, hash: u64, entry: Entry<WORDS>) {
+        let set = self.index(hash);
+        let Set([first, second]) = &mut self.sets[set];
+        // A batch may hold a piece more than once.
+        if !first.is(&entry.key, entry.shape) {
+            *second = std::mem::replace(first, entry);
+        }
+    }
+
+    fn grow(&mut self) {
+        let size = 2 * self.sets.len();
+        let old = std::mem::replace(&mut self.sets, arch::vec_of(Set::NOTHING, size));
+        self.come = 0;
+        for entry in
+            old.iter().flat_map(|Set([first, second])| [second, first]).filter(|entry| entry.shape != 0)
+        {
+            self.keep(hash(entry.key, entry.shape), *entry);
+        }
+    }
+}
+
+impl<const WORDS: usize> Entry<WORDS> {
+    #[inline]
+    fn is(&self, key: &[u64; WORDS], shape: u16) -> bool {
+        self.shape == shape && self.key == *key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenize::Tokenizer;
+    use proptest::prelude::*;
+
+    /// The twin that remembers nothing: the statement of what is to be found.
+    fn find_slowly(settings: Settings, sentence: &str) -> Vec<String> {
+        let mut buffer = String::new();
+        let text = if settings.lowercase { lowercase(sentence, &mut buffer) } else { sentence };
+        let mut terms = Vec::new();
+        settings.tokenizer.tokenize(text, &mut Scratch::default(), |token| terms.push(token.text.to_owned()));
+        terms
+    }
+
+    fn find(finder: &mut TermFinder, vocab: &mut Vocab, sentences: &[String]) -> Vec<Vec<String>> {
+        let mut found = Vec::new();
+        for batch in sentences.chunks(5) {
+            for sentence in batch {
+                finder.add(sentence, vocab);
+            }
+            finder.resolve(vocab);
+            let (ids, ends) = finder.sentences();
+            let mut start = 0;
+            for &end in ends {
+                let text = |&id| String::from_utf8_lossy(vocab.term(id)).into_owned();
+                found.push(ids[start..end].iter().map(text).collect());
+                start = end;
+            }
+            finder.clear();
+        }
+        found
+    }
+
+    /// What the rules act on, and what they look at; glued into pieces, with the whitespace they tell apart between.
+    fn sentence() -> impl Strategy<Value = String> {
+        let scrap = prop::sample::select(vec![
+            "a",
+            "B",
+            "The",
+            "x1",
+            "can",
+            "not",
+            "Cannot",
+            "gim",
+            "me",
+            "'",
+            "''",
+            "\"",
+            "``",
+            "`",
+            ".",
+            "..",
+            "...",
+            ",",
+            ":",
+            "-",
+            "--",
+            "(",
+            ")",
+            "[",
+            "]",
+            "}",
+            ">",
+            "!",
+            "?",
+            "%",
+            "3",
+            "3,5",
+            "n't",
+            "'s",
+            "'LL",
+            "'tis",
+            "é",
+            "Σ",
+            "ΑΣ",
+            "İ",
+            "ſ",
+            "»",
+            "«",
+            "’",
+            "‘",
+            "”",
+            "–",
+            "—",
+            "中文",
+            "한국",
+            "\u{301}",
+            "🇰🇷",
+            "\u{200d}",
+            "internationalisation",
+            "Donaudampfschifffahrtselektrizitätenhauptbetriebswerk",
+            "_",
+        ]);
+        let space = prop::sample::select(vec![
+            " ", " ", " ", " ", " ", " ", "  ", "\t", "\n", "\r", "\u{a0}", "\u{1c}", "\u{3000}", "\u{2028}",
+            "",
+        ]);
+        let piece = prop::collection::vec(scrap, 0..4).prop_map(|scraps| scraps.concat());
+        prop::collection::vec((piece, space), 0..8)
+            .prop_map(|pieces| pieces.into_iter().map(|(piece, space)| piece + space).collect())
+    }
+
+    fn settings() -> impl Strategy<Value = Settings> {
+        (prop::sample::select(Tokenizer::ALL.to_vec()), any::<bool>())
+            .prop_map(|(tokenizer, lowercase)| Settings { tokenizer, lowercase })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        /// One set forgets at once, and every batch; 128 never do.
+        #[test]
+        fn what_is_remembered_is_what_the_rules_say(
+            settings in settings(),
+            sentences in prop::collection::vec(sentence(), 1..30),
+            sets in prop::sample::select(vec![1usize, 2, 128]),
+        ) {
+            let (mut finder, mut vocab) = (TermFinder::with_sets(settings, sets, sets), Vocab::default());
+            let expected: Vec<_> = sentences.iter().map(|sentence| find_slowly(settings, sentence)).collect();
+            prop_assert_eq!(&find(&mut finder, &mut vocab, &sentences), &expected);
+            // And once more, now that much of it is known.
+            prop_assert_eq!(&find(&mut finder, &mut vocab, &sentences), &expected);
+        }
+
+        #[test]
+        fn keys_are_the_bytes(text in "[ -~é中]{0,40}", start in 0usize..40, length in 0usize..=16) {
+            let bytes = text.as_bytes();
+            let start = start.min(bytes.len());
+            let length = length.min(bytes.len() - start);
+            let mut expected = [0; 16];
+            expected[..length].copy_from_slice(&bytes[start..start + length]);
+            prop_assert_eq!(Window::of(bytes).key(start, length).to_le_bytes(), expected);
+        }
+
+        #[test]
+        fn keys_are_lowered_as_their_text_is(text in "[!-~]{0,16}") {
+            let key = |text: &str| Window::of(text.as_bytes()).key(0, text.len());
+            prop_assert_eq!(lowered(key(&text)), key(&text.to_ascii_lowercase()));
+        }
+
+        #[test]
+        fn pieces_are_what_stands_between_spaces(text in "[a ]{0,40}") {
+            let body = &text[..text.rfind(' ').map_or(0, |space| space + 1)];
+            let mut found = Vec::new();
+            for_each_piece(body.as_bytes(), |start, end| found.push(&body[start..end]));
+            let expected: Vec<_> = body.split(' ').filter(|piece| !piece.is_empty()).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_memo_grows_to_its_limit_and_loses_nothing_on_the_way() {
+        let mut memo = Memo::<2>::new(1 << 10);
+        let ids: Vec<u32> = (0..4 * FIRST_SETS as u32).collect();
+        for &id in &ids {
+            let key = [u64::from(id), 7];
+            memo.note(hash(key, 9), key, 9, id as usize, id as usize + 1);
+            memo.keep_all(&ids);
+        }
+        assert!(memo.sets.len() > FIRST_SETS && memo.sets.len() <= 1 << 10);
+        let known = |id: u32| {
+            let (key, mut found) = ([u64::from(id), 7], Vec::new());
+            memo.recall(hash(key, 9), &key, 9, &mut found).then(|| assert_eq!(found, [id])).is_some()
+        };
+        // Only what shares a set with two others can have been forgotten.
+        assert!(ids.iter().copied().map(known).filter(|&known| known).count() * 10 > ids.len() * 6);
+    }
+}
