@@ -68,6 +68,11 @@ pub struct TokenPlan<'t> {
 }
 
 impl<'t> TokenPlan<'t> {
+    /// A token of which nothing is known yet.
+    const fn new(token: Token<'t>) -> Self {
+        Self { token, rank: None, score: 0.0, probability: 0.0, replacement: None }
+    }
+
     /// What tells terms apart: the rank for those of the table, the text for the others.
     const fn term(&self) -> (Option<u32>, &'t str) {
         (self.rank, if self.rank.is_some() { "" } else { self.token.text })

@@ -10,6 +10,7 @@ pub mod casing;
 pub mod chars;
 pub mod count;
 pub mod error;
+mod index;
 mod memo;
 #[cfg(any(test, feature = "naive"))]
 pub mod naive;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::count::{Settings, Stats, TermCounts};
 use crate::error::{Error, Result};
+use crate::index::{Key, TermIndex, prefix};
 use crate::tfidf::{Ratio, idf, score, table_order, tf};
 use crate::vocab::Vocab;
 
@@ -32,6 +33,7 @@ pub struct TermTable {
     pruning: Pruning,
     n_documents: u64,
     vocab: Vocab,
+    index: TermIndex,
     df: Vec<u64>,
     best: Vec<Ratio>,
     idf: Vec<f64>,
@@ -85,6 +87,7 @@ impl TermTable {
             pruning,
             n_documents: counts.n_documents(),
             idf: df.iter().map(|&df| idf(counts.n_documents(), df)).collect(),
+            index: TermIndex::new(&vocab),
             vocab,
             df,
             best,
@@ -119,6 +122,7 @@ impl TermTable {
             pruning,
             n_documents,
             idf: df.iter().map(|&df| idf(n_documents, df)).collect(),
+            index: TermIndex::new(&vocab),
             vocab,
             df,
             best,
@@ -175,7 +179,12 @@ impl TermTable {
     /// The rank of `term`, if the table holds it.
     #[must_use]
     pub fn rank(&self, term: &str) -> Option<u32> {
-        self.vocab.get(term.as_bytes())
+        self.index.get(&Key::new(term.as_bytes()), term.as_bytes(), &self.vocab)
+    }
+
+    /// The ranks by term, for many look-ups side by side.
+    pub(crate) const fn index(&self) -> &TermIndex {
+        &self.index
     }
 
     /// Document frequency by rank.
@@ -266,11 +275,4 @@ fn sort_by_score(kept: Vec<(&[u8], Stats)>, n_documents: u64) -> Vec<Entry<'_>> 
         b.score.total_cmp(&a.score).then(a.prefix.cmp(&b.prefix)).then_with(|| a.term.cmp(b.term))
     });
     entries
-}
-
-fn prefix(term: &[u8]) -> u64 {
-    let mut bytes = [0; 8];
-    let n = term.len().min(8);
-    bytes[..n].copy_from_slice(&term[..n]);
-    u64::from_be_bytes(bytes)
 }

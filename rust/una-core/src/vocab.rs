@@ -173,6 +173,16 @@ impl Vocab {
         }
     }
 
+    /// Has the bounds of a term fetched, and with `Hint::Bytes` its bytes. Nothing but time depends on it.
+    #[inline]
+    pub(crate) fn hint_term(&self, id: u32, hint: Hint) {
+        if hint != Hint::Bytes {
+            prefetch(&self.ends[(id as usize).saturating_sub(1)]);
+        } else if let Some(first) = self.term(id).first() {
+            prefetch(first);
+        }
+    }
+
     /// The id of a term, or else the index of the slot to put it in; the last needs a free slot.
     #[inline]
     fn find(&self, hash: u64, term: &[u8]) -> Result<u32, usize> {

@@ -3,11 +3,13 @@
 use std::ops::Range;
 
 use super::{Augmenter, Buffers, Replace, Select, Sentence, TokenPlan};
+use crate::arch::prefetch;
 use crate::casing::lowercase;
 use crate::error::{Error, Result};
+use crate::index::Key;
 use crate::rng::{Draws, Purpose, below, unit};
 use crate::tfidf::{replacement_probabilities, tf};
-use crate::vocab::hash;
+use crate::vocab::{Hint, hash};
 
 /// Rejection draws before the exact search takes over. Each block of the generator holds two.
 const REJECTION_BLOCKS: u64 = 8;
@@ -27,15 +29,8 @@ impl Augmenter {
         let Buffers { scratch, lowered, decision } = buffers;
         let text = if settings.lowercase { lowercase(sentence.text, lowered) } else { sentence.text };
         let mut plan = Vec::with_capacity(text.len() / 4 + 1);
-        settings.tokenizer.tokenize(text, scratch, |token| {
-            plan.push(TokenPlan {
-                token,
-                rank: self.table.rank(token.text),
-                score: 0.0,
-                probability: 0.0,
-                replacement: None,
-            });
-        });
+        settings.tokenizer.tokenize(text, scratch, |token| plan.push(TokenPlan::new(token)));
+        self.look_up(&mut plan, &mut decision.keys);
         if let Some(weights) = sentence.weights
             && weights.len() != plan.len()
         {
@@ -46,11 +41,49 @@ impl Augmenter {
         self.select(&mut plan, sentence.weights, decision);
         let draws = Draws::new(self.options.seed, sentence.place);
         self.choose(&plan, draws, &mut decision.positions);
-        for &i in &decision.positions {
-            let step = &mut plan[i as usize];
-            step.replacement = self.draw(step, draws, u64::from(i));
-        }
+        self.replace(&mut plan, draws, decision);
         Ok(then(&mut plan))
+    }
+
+    /// Finds the rank of every token. Each look-up waits for memory, so all of them wait together.
+    fn look_up(&self, plan: &mut [TokenPlan<'_>], keys: &mut Vec<Key>) {
+        let (index, vocab) = (self.table.index(), self.table.vocab());
+        keys.clear();
+        for step in &*plan {
+            let key = Key::new(step.token.text.as_bytes());
+            index.hint(&key);
+            keys.push(key);
+        }
+        for (step, key) in plan.iter_mut().zip(&*keys) {
+            step.rank = index.get(key, step.token.text.as_bytes(), vocab);
+            if let Some(rank) = step.rank {
+                prefetch(&self.table.idf()[rank as usize]);
+            }
+        }
+    }
+
+    /// Draws what replaces the tokens that go. Each draw and each term drawn waits for memory: they wait together.
+    fn replace(&self, plan: &mut [TokenPlan<'_>], draws: Draws, decision: &mut Decision) {
+        let Decision { positions, first_words, .. } = decision;
+        first_words.clear();
+        for &i in &*positions {
+            let (words, choices) = (replace_block(draws, i, 0), self.choices(&plan[i as usize]));
+            if choices.len() > 0 {
+                prefetch(&self.table.score()[choices.at(below(words[0], choices.len())) as usize]);
+            }
+            first_words.push(words);
+        }
+        let vocab = self.table.vocab();
+        for (&i, words) in positions.iter().zip(first_words) {
+            let step = &mut plan[i as usize];
+            step.replacement = self.draw(step, draws, i, *words);
+            if let Some(rank) = step.replacement {
+                vocab.hint_term(rank, Hint::Bounds);
+            }
+        }
+        for rank in positions.iter().filter_map(|&i| plan[i as usize].replacement) {
+            vocab.hint_term(rank, Hint::Bytes);
+        }
     }
 
     /// Gives every token its TF-IDF.
@@ -124,30 +157,33 @@ impl Augmenter {
         self.table.vicinity(rank, self.options.radius)
     }
 
-    /// The term that replaces token number `index`; none where there is no other to choose from.
-    fn draw(&self, step: &TokenPlan<'_>, draws: Draws, index: u64) -> Option<u32> {
-        let block = |attempt: u64| draws.block(Purpose::Replace, index << 8 | attempt);
-        let own = if self.options.exclude_self { step.rank } else { None };
-        let choices = Choices::new(self.window(step), own);
+    fn choices(&self, step: &TokenPlan<'_>) -> Choices {
+        Choices::new(self.window(step), if self.options.exclude_self { step.rank } else { None })
+    }
+
+    /// The term that replaces token number `index`, whose first words are at hand; none where there is no other.
+    fn draw(&self, step: &TokenPlan<'_>, draws: Draws, index: u32, first_words: [u64; 4]) -> Option<u32> {
+        let choices = self.choices(step);
         if choices.len() == 0 {
             return None;
         }
         if self.options.replace == Replace::Uniform {
-            return Some(choices.at(below(block(0)[0], choices.len())));
+            return Some(choices.at(below(first_words[0], choices.len())));
         }
         // Neighbours score nearly alike, so a uniform rank kept with probability score / highest is soon kept.
         // Either way has the same law, so that which of the two ends the draw does not matter.
         let highest = self.table.score()[choices.at(0) as usize];
-        for attempt in 0..REJECTION_BLOCKS {
-            let words = block(attempt);
+        let mut words = first_words;
+        for attempt in 1..=REJECTION_BLOCKS {
             for pair in words.as_chunks::<2>().0 {
                 let rank = choices.at(below(pair[0], choices.len()));
                 if unit(pair[1]) * highest < self.table.score()[rank as usize] || highest <= 0.0 {
                     return Some(rank);
                 }
             }
+            words = replace_block(draws, index, attempt);
         }
-        Some(self.search(&choices, unit(block(REJECTION_BLOCKS)[0])))
+        Some(self.search(&choices, unit(words[0])))
     }
 
     /// The choice whose share of all the choices' score holds `u`.
@@ -171,6 +207,10 @@ impl Augmenter {
         let found = tail.partition_point(|&sum| sum >= tail[0] - target);
         run.start + found.saturating_sub(1).min(tail.len() - 2) as u32
     }
+}
+
+fn replace_block(draws: Draws, index: u32, attempt: u64) -> [u64; 4] {
+    draws.block(Purpose::Replace, u64::from(index) << 8 | attempt)
 }
 
 /// The ranks that may replace a token: a window, perhaps without the token's own. `own` lies in the window.
@@ -197,6 +237,7 @@ impl Choices {
 /// What is worked out for one sentence, in buffers that the next one uses again.
 #[derive(Debug, Default)]
 pub(super) struct Decision {
+    keys: Vec<Key>,
     /// A hash table of positions plus one, 0 where it is free.
     slots: Vec<u32>,
     /// The first position of each token's term.
@@ -204,6 +245,7 @@ pub(super) struct Decision {
     /// How often the term occurs, at its first position.
     counts: Vec<u32>,
     positions: Vec<u32>,
+    first_words: Vec<[u64; 4]>,
     scores: Vec<f64>,
     probabilities: Vec<f64>,
 }

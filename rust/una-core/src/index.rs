@@ -1,0 +1,113 @@
+//! From a term to its rank with one look at memory for most terms.
+//!
+//! A slot holds the first eight bytes of its term and its length beside the rank: a term of up to eight bytes, as most
+//! words of a text are, is compared within the slot. Only longer ones need a look at their bytes.
+
+use crate::arch::{self, prefetch};
+use crate::vocab::{Vocab, hash};
+
+/// A slot of the table; free where `length` is 0, since no term is empty.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    prefix: u64,
+    rank: u32,
+    /// The term's length, or [`u32::MAX`] for whatever is longer than that.
+    length: u32,
+}
+
+const FREE: Slot = Slot { prefix: 0, rank: 0, length: 0 };
+
+/// A term that is to be looked up: what its slot is compared with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    hash: u64,
+    prefix: u64,
+    length: u32,
+}
+
+impl Key {
+    pub(crate) fn new(term: &[u8]) -> Self {
+        Self { hash: hash(term), prefix: prefix(term), length: u32::try_from(term.len()).unwrap_or(u32::MAX) }
+    }
+}
+
+/// The first eight bytes of a term as a number, zeros after a shorter one.
+pub(crate) fn prefix(term: &[u8]) -> u64 {
+    if let Some((first, _)) = term.split_first_chunk::<8>() {
+        return u64::from_be_bytes(*first);
+    }
+    let mut bytes = [0; 8];
+    bytes[..term.len()].copy_from_slice(term);
+    u64::from_be_bytes(bytes)
+}
+
+/// The ranks of a table's terms by their bytes. Open addressing; a power of two of slots, half of them free at least.
+#[derive(Debug, Clone)]
+pub(crate) struct TermIndex {
+    slots: Vec<Slot>,
+}
+
+impl TermIndex {
+    /// The index of a vocabulary whose ids are ranks.
+    pub(crate) fn new(vocab: &Vocab) -> Self {
+        let mut slots = arch::vec_of(FREE, (2 * vocab.len()).next_power_of_two());
+        let mask = slots.len() - 1;
+        for rank in 0..vocab.len() as u32 {
+            let mut at = vocab.hash_of(rank) as usize & mask;
+            while slots[at].length != 0 {
+                at = (at + 1) & mask;
+            }
+            let Key { prefix, length, .. } = Key::new(vocab.term(rank));
+            slots[at] = Slot { prefix, rank, length };
+        }
+        Self { slots }
+    }
+
+    /// Has the memory fetched that looking up `key` will need. Nothing but time depends on it.
+    #[inline]
+    pub(crate) fn hint(&self, key: &Key) {
+        prefetch(&self.slots[key.hash as usize & (self.slots.len() - 1)]);
+    }
+
+    /// The rank of `term`, whose key is `key`.
+    #[inline]
+    pub(crate) fn get(&self, key: &Key, term: &[u8], vocab: &Vocab) -> Option<u32> {
+        let mask = self.slots.len() - 1;
+        let mut at = key.hash as usize & mask;
+        loop {
+            let slot = &self.slots[at];
+            if slot.length == 0 {
+                return None;
+            }
+            let alike = slot.prefix == key.prefix && slot.length == key.length;
+            if alike && (term.len() <= 8 || vocab.term(slot.rank) == term) {
+                return Some(slot.rank);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn finds_what_the_vocabulary_finds(
+            terms in prop::collection::vec("[ab\0]{1,12}", 1..200),
+            others in prop::collection::vec("[ab\0]{1,12}", 50),
+        ) {
+            let mut vocab = Vocab::default();
+            for term in &terms {
+                vocab.intern(term.as_bytes());
+            }
+            let index = TermIndex::new(&vocab);
+            for term in terms.iter().chain(&others) {
+                let term = term.as_bytes();
+                prop_assert_eq!(index.get(&Key::new(term), term, &vocab), vocab.get(term));
+            }
+        }
+    }
+}
