@@ -61,7 +61,7 @@ fn fit(options: &Options, path: &std::path::Path) -> Result<()> {
     let settings = Settings { tokenizer: options.tokenizer, lowercase: true };
     let counts = TermCounts::count_files(settings, &options.files, &plan)?;
     let count = start.elapsed();
-    let table = TermTable::freeze(&counts, Pruning::default())?;
+    let table = TermTable::freeze_on(&counts, Pruning::default(), options.threads)?;
     let freeze = start.elapsed();
     save_table(&table, path)?;
     let total = start.elapsed();

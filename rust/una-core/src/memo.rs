@@ -14,8 +14,8 @@ use crate::count::Settings;
 use crate::tokenize::Scratch;
 use crate::vocab::{self, Hint, Vocab};
 
-/// Sets of two pieces that one thread comes to remember of each of the two sizes: 16 MiB and 1 MiB.
-const SHORT_SETS: usize = 1 << 18;
+/// Sets of two pieces that one thread comes to remember of each of the two sizes: 8 MiB and 1 MiB.
+const SHORT_SETS: usize = 1 << 17;
 const LONG_SETS: usize = 1 << 13;
 /// Sets it starts with, so that a few sentences cost no more than they are worth.
 const FIRST_SETS: usize = 1 << 7;

@@ -1,12 +1,20 @@
 //! The frozen vocabulary: terms sorted by falling score, with all that sampling needs to know of them.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
+use crate::arch::prefetch;
 use crate::count::{Settings, Stats, TermCounts};
 use crate::error::{Error, Result};
 use crate::index::{Key, TermIndex, prefix};
 use crate::tfidf::{Ratio, idf, score, table_order, tf};
-use crate::vocab::Vocab;
+use crate::vocab::{self, Hint, Vocab};
+
+/// Terms whose memory is fetched ahead.
+const AHEAD: usize = 16;
+
+/// Terms for which another thread is worth its start.
+const SHARE: usize = 1 << 14;
 
 /// What is kept of the counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +49,19 @@ pub struct TermTable {
 }
 
 impl TermTable {
-    /// Freezes counts into a table.
+    /// Freezes counts into a table, on this thread.
     ///
     /// # Errors
     /// [`Error::Input`] where there is no sentence or no term; [`Error::Option`] where pruning leaves nothing.
     pub fn freeze(counts: &TermCounts, pruning: Pruning) -> Result<Self> {
+        Self::freeze_on(counts, pruning, 1)
+    }
+
+    /// [`Self::freeze`] on `threads` threads.
+    ///
+    /// # Errors
+    /// As [`Self::freeze`].
+    pub fn freeze_on(counts: &TermCounts, pruning: Pruning, threads: usize) -> Result<Self> {
         if counts.n_documents() == 0 {
             return Err(Error::Input("the corpus is empty: no sentence was counted".into()));
         }
@@ -71,27 +87,33 @@ impl TermTable {
                 pruning.max_terms.map_or("none".into(), |n| n.to_string()),
             )));
         }
-        let sorted = sort_by_score(kept, counts.n_documents());
-        let mut vocab = Vocab::with_capacity(sorted.len(), sorted.iter().map(|entry| entry.term.len()).sum());
-        let mut df = Vec::with_capacity(sorted.len());
-        let mut best = Vec::with_capacity(sorted.len());
-        let mut scores = Vec::with_capacity(sorted.len());
-        for entry in &sorted {
-            vocab.intern(entry.term);
-            df.push(entry.stats.df);
-            best.push(entry.stats.best);
-            scores.push(entry.score);
+        let n_documents = counts.n_documents();
+        let order = order_by_score(&kept, n_documents, threads);
+        let mut vocab = Vocab::with_capacity(kept.len(), kept.iter().map(|(term, _)| term.len()).sum());
+        let (mut df, mut best) = (Vec::with_capacity(kept.len()), Vec::with_capacity(kept.len()));
+        for (rank, entry) in order.iter().enumerate() {
+            if let Some(later) = order.get(rank + 2 * AHEAD) {
+                prefetch(&kept[later.index as usize]);
+            }
+            if let Some(soon) = order.get(rank + AHEAD) {
+                vocab.hint(soon.hash, Hint::Slot);
+                kept[soon.index as usize].0.first().inspect(|first| prefetch(*first));
+            }
+            let (term, stats) = kept[entry.index as usize];
+            vocab.intern_hashed(entry.hash, term);
+            df.push(stats.df);
+            best.push(stats.best);
         }
         Ok(Self {
             settings: counts.settings(),
             pruning,
-            n_documents: counts.n_documents(),
-            idf: df.iter().map(|&df| idf(counts.n_documents(), df)).collect(),
+            n_documents,
+            idf: idf_of_all(n_documents, &df),
             index: TermIndex::new(&vocab),
             vocab,
             df,
             best,
-            score: scores,
+            score: order.iter().map(|entry| entry.score()).collect(),
         })
     }
 
@@ -121,7 +143,7 @@ impl TermTable {
             settings,
             pruning,
             n_documents,
-            idf: df.iter().map(|&df| idf(n_documents, df)).collect(),
+            idf: idf_of_all(n_documents, &df),
             index: TermIndex::new(&vocab),
             vocab,
             df,
@@ -253,26 +275,81 @@ fn prune(counts: &TermCounts, pruning: Pruning) -> Vec<(&[u8], Stats)> {
     kept
 }
 
-struct Entry<'t> {
-    score: f64,
-    /// The first bytes of the term, big-endian: settles most ties without a look at the term itself.
-    prefix: u64,
-    term: &'t [u8],
-    stats: Stats,
+/// A term's place in the order of the table.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// Score, inverted so that it rises, then the first bytes of the term: settles most comparisons.
+    order: u128,
+    hash: u64,
+    /// Which of the terms it is.
+    index: u32,
 }
 
-fn sort_by_score(kept: Vec<(&[u8], Stats)>, n_documents: u64) -> Vec<Entry<'_>> {
-    let mut entries: Vec<_> = kept
-        .into_iter()
-        .map(|(term, stats)| Entry {
-            score: score(n_documents, stats.df, stats.best),
-            prefix: prefix(term),
-            term,
-            stats,
-        })
-        .collect();
-    entries.sort_unstable_by(|a, b| {
-        b.score.total_cmp(&a.score).then(a.prefix.cmp(&b.prefix)).then_with(|| a.term.cmp(b.term))
+impl Entry {
+    fn new(index: u32, term: &[u8], score: f64) -> Self {
+        // The bits of floats that are not negative are in the order of the floats.
+        let order = u128::from(!score.to_bits()) << 64 | u128::from(prefix(term));
+        Self { order, hash: vocab::hash(term), index }
+    }
+
+    fn score(self) -> f64 {
+        f64::from_bits(!((self.order >> 64) as u64))
+    }
+}
+
+/// The terms in [`table_order`]. Each thread sorts a share; the shares are then merged.
+fn order_by_score(kept: &[(&[u8], Stats)], n_documents: u64, threads: usize) -> Vec<Entry> {
+    let compare = |a: &Entry, b: &Entry| {
+        let term = |entry: &Entry| kept[entry.index as usize].0;
+        a.order.cmp(&b.order).then_with(|| term(a).cmp(term(b)))
+    };
+    let share = kept.len().div_ceil(threads.max(1)).max(SHARE);
+    let mut runs = vec![Vec::new(); kept.len().div_ceil(share)];
+    std::thread::scope(|scope| {
+        for (first, (run, kept)) in (0u32..).step_by(share).zip(runs.iter_mut().zip(kept.chunks(share))) {
+            let mut sort = move || {
+                let entry = |(index, &(term, stats)): (u32, &(&[u8], Stats))| {
+                    Entry::new(index, term, score(n_documents, stats.df, stats.best))
+                };
+                *run = (first..).zip(kept).map(entry).collect();
+                run.sort_unstable_by(compare);
+            };
+            // The last share is this thread's own.
+            if kept.len() == share { drop(scope.spawn(sort)) } else { sort() }
+        }
     });
-    entries
+    while runs.len() > 1 {
+        runs = runs.chunks(2).map(|pair| merge(pair, compare)).collect();
+    }
+    runs.pop().unwrap_or_default()
+}
+
+/// One or two sorted runs as one.
+fn merge(runs: &[Vec<Entry>], compare: impl Fn(&Entry, &Entry) -> Ordering) -> Vec<Entry> {
+    let (mut left, mut right) = (runs[0].as_slice(), runs.get(1).map_or(&[][..], Vec::as_slice));
+    let mut merged = Vec::with_capacity(left.len() + right.len());
+    while let ([a, after_a @ ..], [b, after_b @ ..]) = (left, right) {
+        if compare(a, b).is_le() {
+            merged.push(*a);
+            left = after_a;
+        } else {
+            merged.push(*b);
+            right = after_b;
+        }
+    }
+    merged.extend_from_slice(left);
+    merged.extend_from_slice(right);
+    merged
+}
+
+fn idf_of_all(n_documents: u64, df: &[u64]) -> Vec<f64> {
+    let mut last = (0, 0.0);
+    let mut each = |&df: &u64| {
+        // Neighbours in the table are mostly of one document frequency.
+        if df != last.0 {
+            last = (df, idf(n_documents, df));
+        }
+        last.1
+    };
+    df.iter().map(&mut each).collect()
 }
