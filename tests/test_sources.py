@@ -344,6 +344,7 @@ for source in (Column(), __import__("pathlib").Path({str(tmp_path / "x.parquet")
     assert out.count("pip install 'una-fast[arrow]'") == 2
 
 
+@settings(deadline=None)
 @given(corpora, st.integers(1, 5), st.integers(1, 3))
 def test_shares_of_any_source_merge_to_the_whole(corpus: list[str], n: int, threads: int) -> None:
     whole = una_fast.fit(corpus)
