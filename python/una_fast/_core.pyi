@@ -2,18 +2,27 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Augmenter", "TermCounter", "TermTable", "__version__", "read_sentences", "tokenize"]
+__all__ = ["Augmenter", "Reading", "TermCounter", "TermTable", "__version__", "read_sentences", "tokenize"]
 
 __version__: str
 
 _Explained: TypeAlias = tuple[str, int, int, int | None, float, float, tuple[int, int], str | None]
 _Path: TypeAlias = str | PathLike[str]
 _Tick: TypeAlias = Callable[[int, int], object] | None
+_Batch: TypeAlias = tuple[
+    NDArray[np.int32] | NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8] | None, int
+]
+
+@final
+class Reading:
+    def __new__(
+        cls, *, errors: str, max_line_bytes: int, text_field: str, shard: tuple[int, int] | None
+    ) -> Reading: ...
 
 @final
 class TermCounter:
@@ -30,12 +39,42 @@ class TermCounter:
     def n_empty(self) -> int: ...
     @property
     def n_skipped(self) -> int: ...
+    @property
+    def n_null(self) -> int: ...
     def update_files(
-        self, paths: Sequence[_Path], *, threads: int, errors: str, max_line_bytes: int, tick: _Tick
+        self, paths: Sequence[_Path], *, reading: Reading, threads: int, tick: _Tick
     ) -> None: ...
     def update_rows(
-        self, sentences: Iterable[str], *, threads: int, errors: str, max_line_bytes: int, tick: _Tick
+        self, sentences: Iterable[str], *, reading: Reading, threads: int, tick: _Tick
     ) -> None: ...
+    def update_columns(
+        self,
+        columns: Iterable[tuple[_Path | None, Iterable[_Batch]]],
+        *,
+        reading: Reading,
+        threads: int,
+        tick: _Tick,
+    ) -> None: ...
+    def update_stream(
+        self, stream: Any, *, name: _Path, json: bool, reading: Reading, threads: int, tick: _Tick
+    ) -> None: ...
+    def arrays(
+        self,
+    ) -> tuple[
+        NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint32], NDArray[np.uint32]
+    ]: ...
+    @staticmethod
+    def from_arrays(
+        term_bytes: NDArray[np.uint8],
+        offsets: NDArray[np.uint64],
+        df: NDArray[np.uint64],
+        best_count: NDArray[np.uint32],
+        best_length: NDArray[np.uint32],
+        *,
+        tokenizer: str,
+        lowercase: bool,
+        n_documents: int,
+    ) -> TermCounter: ...
     def merge(self, other: TermCounter) -> None: ...
     def save(self, path: _Path) -> None: ...
     @staticmethod
@@ -66,6 +105,9 @@ class TermTable:
     def rank(self, term: str) -> int | None: ...
     def stats(self, rank: int) -> tuple[str, int, float, float, int, int]: ...
     def vicinity(self, rank: int, radius: int) -> tuple[int, int]: ...
+    def transform(
+        self, sentences: Iterable[str], *, threads: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.uint64]]: ...
     def terms(self) -> list[str]: ...
     def term_bytes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]: ...
     def df(self) -> NDArray[np.uint64]: ...
@@ -106,7 +148,7 @@ class Augmenter:
     ) -> tuple[list[_Explained], str]: ...
 
 def read_sentences(
-    paths: Sequence[_Path], *, errors: str, max_line_bytes: int, tick: _Tick
+    paths: Sequence[_Path], *, reading: Reading, tick: _Tick
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint64], int, int]: ...
 def tokenize(
     sentences: Iterable[str], *, tokenizer: str, lowercase: bool

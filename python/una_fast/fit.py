@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
-from typing import TypedDict, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, cast
+
+import numpy as np
 
 from una_fast import _core
-from una_fast.errors import OptionError
+from una_fast.columns import batches_of_file, batches_of_object, is_column, is_column_file
+from una_fast.errors import InputError, MissingExtraError, OptionError
 from una_fast.progress import Tick, counting
-from una_fast.sources import MAX_LINE_BYTES, Source, default_threads, find_files, total_bytes
+from una_fast.sources import (
+    MAX_LINE_BYTES,
+    Source,
+    default_threads,
+    find_files,
+    is_stream,
+    reading,
+    stream_name,
+    total_bytes,
+)
 from una_fast.table import TermTable
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 __all__ = ["TermCounter", "fit"]
+
+
+FORMAT = 1
+"""Version of the files, and of the metadata of an Arrow table of counts."""
 
 
 class _Options(TypedDict):
     """What every way of counting takes."""
 
+    reading: _core.Reading
     threads: int
-    errors: str
-    max_line_bytes: int
     tick: Tick | None
 
 
@@ -32,6 +52,9 @@ def fit(
     min_df: int = 1,
     max_terms: int | None = None,
     errors: str = "strict",
+    max_line_bytes: int = MAX_LINE_BYTES,
+    text_field: str | None = None,
+    column: str | None = None,
     threads: int | None = None,
     progress: bool = False,
 ) -> TermTable:
@@ -40,15 +63,23 @@ def fit(
     The result is the same, byte for byte, for any number of threads and any order of files and sentences.
 
     Args:
-        source: a path, a glob, a list of `pathlib.Path`, or any iterable of str. Files hold one sentence a line,
-            plain or gzip.
+        source: a path, a glob, a list of `pathlib.Path`; a table or column that speaks the Arrow C interface
+            (pyarrow, polars) or a Hugging Face dataset's; a binary file object, as `sys.stdin.buffer`; or any
+            iterable of str. Text files and streams hold one sentence a line, plain or compressed by gzip, zstd,
+            bzip2 or xz; `.jsonl` files a JSON object a line; `.parquet`, `.arrow`, `.feather` and `.ipc` files a
+            table. How that is decided: see `una_fast.sources`.
         tokenizer: "treebank" (NLTK 3.10 `word_tokenize(text, preserve_line=True)`), "treebank-3.9" (the same of
             NLTK 3.9), "word" (scikit-learn's default pattern), "unicode" (UAX 29 words), "whitespace".
         lowercase: whether to lower-case sentences first, as Python's `str.lower` does.
         min_df: leave out terms in fewer sentences.
         max_terms: keep at most so many terms, those in the most sentences (ties: by term bytes).
         errors: what to do with lines that are not UTF-8 or hold a NUL: "strict" raises with file, line and byte,
-            "replace" puts U+FFFD, "skip" leaves the line out.
+            "replace" puts U+FFFD, "skip" leaves the line out. Lines of a `.jsonl` file without the field are errors
+            too, which "skip" leaves out and nothing can replace.
+        max_line_bytes: longest line accepted, in bytes.
+        text_field: where lines are JSON objects, the name under which the sentence stands ("text" by default). Null
+            counts as an empty line. Giving it makes a stream one of JSON; files are told by their names.
+        column: the column to read of a table; by default its only column of strings.
         threads: number of counting threads; by default one for each core.
         progress: whether to show a bar.
 
@@ -59,8 +90,17 @@ def fit(
         InputError: for malformed text and for an empty corpus.
         OptionError: for an option without meaning.
         StorageError: for a file that cannot be read.
+        MissingExtraError: for a table or column without pyarrow.
     """
-    counter = TermCounter(tokenizer=tokenizer, lowercase=lowercase, errors=errors, threads=threads)
+    counter = TermCounter(
+        tokenizer=tokenizer,
+        lowercase=lowercase,
+        errors=errors,
+        max_line_bytes=max_line_bytes,
+        text_field=text_field,
+        column=column,
+        threads=threads,
+    )
     counter.update(source, progress=progress)
     return counter.freeze(min_df=min_df, max_terms=max_terms)
 
@@ -73,7 +113,13 @@ class TermCounter:
         lowercase: see `fit`.
         errors: see `fit`.
         threads: see `fit`.
-        max_line_bytes: longest line accepted, in bytes.
+        max_line_bytes: see `fit`.
+        text_field: see `fit`.
+        column: see `fit`.
+        shard: `(i, n)` counts only the i-th of n shares of what is given to `update`, i from 1 to n: the rows whose
+            number, from 0, leaves i - 1 when divided by n. Every file and every other source numbers its own rows
+            (lines, values, sentences), empty ones too; so n counters, here or on other machines, count everything
+            once, in whatever order the files come to them.
     """
 
     def __init__(
@@ -84,35 +130,58 @@ class TermCounter:
         errors: str = "strict",
         threads: int | None = None,
         max_line_bytes: int = MAX_LINE_BYTES,
+        text_field: str | None = None,
+        column: str | None = None,
+        shard: tuple[int, int] | None = None,
     ) -> None:
-        if errors not in ("strict", "replace", "skip"):
-            raise OptionError(f'errors must be "strict", "replace" or "skip", not {errors!r}')
-        if not 1 <= max_line_bytes < 1 << 32:
-            raise OptionError(f"max_line_bytes must be at least 1 and below 2**32, not {max_line_bytes}")
+        self._reading = reading(
+            errors=errors, max_line_bytes=max_line_bytes, text_field=text_field, shard=shard
+        )
         self._core = _core.TermCounter(tokenizer=tokenizer, lowercase=lowercase)
-        self._errors = errors
         self._threads = default_threads(threads)
-        self._max_line_bytes = max_line_bytes
+        self._json_streams = text_field is not None
+        self._column = column
 
     def update(self, source: Source, *, progress: bool = False) -> None:
         """Adds the sentences of a source. All of them or, where an exception is raised, none.
 
-        Lines of white space alone are no sentences; `n_empty` counts them.
+        Lines of white space alone are no sentences; `n_empty` counts them, and `n_null` the nulls of a column.
 
         Raises:
             InputError: for malformed text, by file, line and byte.
+            OptionError: for a table of several columns of strings, none of them named.
             StorageError: for a file that cannot be read.
+            MissingExtraError: for a table or column without pyarrow.
             KeyboardInterrupt: within a second of Ctrl-C; the counts are then as they were before.
         """
         files = find_files(source)
-        with counting("counting", None if files is None else total_bytes(files), show=progress) as tick:
-            options = _Options(
-                threads=self._threads, errors=self._errors, max_line_bytes=self._max_line_bytes, tick=tick
-            )
-            if files is None:
-                self._core.update_rows(cast("Iterable[str]", source), **options)
+        known = files is not None and not any(map(is_column_file, files))
+        with counting("counting", total_bytes(files or []) if known else None, show=progress) as tick:
+            options = _Options(reading=self._reading, threads=self._threads, tick=tick)
+            if files is not None:
+                self._update_files(files, options)
+            elif is_column(source):
+                columns = [(None, batches_of_object(source, self._column))]
+                self._core.update_columns(columns, **options)
+            elif is_stream(source):
+                name = stream_name(source)
+                self._core.update_stream(source, name=name, json=self._json_streams, **options)
             else:
-                self._core.update_files(files, **options)
+                self._core.update_rows(cast("Iterable[str]", source), **options)
+
+    def _update_files(self, files: list[Path], options: _Options) -> None:
+        text = [path for path in files if not is_column_file(path)]
+        columns = ((path, batches_of_file(path, self._column)) for path in files if is_column_file(path))
+        if len(text) == len(files):
+            self._core.update_files(text, **options)
+        elif not text:
+            self._core.update_columns(columns, **options)
+        else:
+            # Apart first, so that a fault in either leaves the counts as they were.
+            both = _core.TermCounter(tokenizer=self._core.tokenizer, lowercase=self._core.lowercase)
+            both.update_files(text, **options)
+            both.update_columns(columns, **options)
+            self._core.merge(both)
 
     def merge(self, other: TermCounter) -> None:
         """Adds the counts of other text, exactly; `other` stays as it is.
@@ -142,6 +211,11 @@ class TermCounter:
         """Number of malformed lines left out under `errors="skip"`."""
         return self._core.n_skipped
 
+    @property
+    def n_null(self) -> int:
+        """Number of nulls in columns, which were not counted."""
+        return self._core.n_null
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Saves the counts as one safetensors file: canonical bytes, atomic, durable on return.
 
@@ -152,17 +226,90 @@ class TermCounter:
 
     @classmethod
     def load(
-        cls, path: str | os.PathLike[str], *, errors: str = "strict", threads: int | None = None
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        errors: str = "strict",
+        threads: int | None = None,
+        max_line_bytes: int = MAX_LINE_BYTES,
+        text_field: str | None = None,
+        column: str | None = None,
+        shard: tuple[int, int] | None = None,
     ) -> TermCounter:
-        """Loads counts, to be updated further, merged or frozen.
+        """Loads counts, to be updated further, merged or frozen. The options are those of further updates.
 
         Raises:
             ArtifactError: for a file that is damaged, hostile, or holds no counts; it says what is wrong.
             StorageError: for a file that cannot be read.
         """
         core = _core.TermCounter.load(os.fspath(path))
-        counter = cls(tokenizer=core.tokenizer, lowercase=core.lowercase, errors=errors, threads=threads)
+        counter = cls(
+            tokenizer=core.tokenizer,
+            lowercase=core.lowercase,
+            errors=errors,
+            threads=threads,
+            max_line_bytes=max_line_bytes,
+            text_field=text_field,
+            column=column,
+            shard=shard,
+        )
         counter._core = core
+        return counter
+
+    def to_arrow(self) -> pa.Table:
+        """The counts as Arrow columns, in order of term bytes: term, df, best_count, best_length.
+
+        The schema's metadata holds under `una_fast`, as JSON, what the columns do not: the settings and N. A group-by
+        of several such tables (the sum of df, the largest best_count / best_length) with the sum of their N is their
+        merge.
+
+        Raises:
+            MissingExtraError: without pyarrow.
+        """
+        pa = _pyarrow("to_arrow")
+        data, offsets, df, count, length = self._core.arrays()
+        bounds = pa.py_buffer(offsets.astype(np.int64))
+        terms = pa.LargeStringArray.from_buffers(len(df), bounds, pa.py_buffer(data))
+        columns = {"term": terms, "df": df, "best_count": count, "best_length": length}
+        facts = {
+            "format": FORMAT,
+            "kind": "counts",
+            "lowercase": self._core.lowercase,
+            "n_documents": self._core.n_documents,
+            "tokenizer": self._core.tokenizer,
+        }
+        return pa.table(columns).replace_schema_metadata(
+            {"una_fast": json.dumps(facts, separators=(",", ":"))}
+        )
+
+    @classmethod
+    def from_arrow(cls, table: Any, *, threads: int | None = None) -> TermCounter:
+        """Counts from such a table, by way of any engine: what a file is checked for, it is checked for.
+
+        The rows may stand in any order, since a group-by keeps none.
+
+        Raises:
+            InputError: for columns or metadata that are missing or cannot be counts; it says which.
+            MissingExtraError: without pyarrow.
+        """
+        pa = _pyarrow("from_arrow")
+        rows = pa.table(table)
+        facts = _facts(rows.schema.metadata or {})
+        terms = _column(rows, "term", pa.large_string())
+        _, offsets, data = terms.buffers()
+        bounds = np.frombuffer(offsets, np.int64, len(terms) + 1, terms.offset * 8)
+        first, last = int(bounds[0]), int(bounds[-1])
+        counter = cls(tokenizer=facts["tokenizer"], lowercase=facts["lowercase"], threads=threads)
+        counter._core = _core.TermCounter.from_arrays(
+            np.frombuffer(data or b"", np.uint8)[first:last],
+            (bounds - first).astype(np.uint64),
+            _column(rows, "df", pa.uint64()).to_numpy(),
+            _column(rows, "best_count", pa.uint32()).to_numpy(),
+            _column(rows, "best_length", pa.uint32()).to_numpy(),
+            tokenizer=facts["tokenizer"],
+            lowercase=facts["lowercase"],
+            n_documents=facts["n_documents"],
+        )
         return counter
 
     def freeze(self, *, min_df: int = 1, max_terms: int | None = None) -> TermTable:
@@ -184,3 +331,46 @@ class TermCounter:
 
     def __repr__(self) -> str:
         return f"TermCounter({self.n_terms:,} terms of {self.n_documents:,} sentences)"
+
+
+def _pyarrow(what: str) -> Any:
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise MissingExtraError(f"{what} needs pyarrow: pip install 'una-fast[arrow]'") from error
+    return pa
+
+
+class _Facts(TypedDict):
+    tokenizer: str
+    lowercase: bool
+    n_documents: int
+
+
+def _facts(metadata: dict[bytes, bytes]) -> _Facts:
+    try:
+        facts = json.loads(metadata[b"una_fast"])
+    except (KeyError, ValueError):
+        raise InputError("the schema has no metadata key 'una_fast' that holds JSON: no counts") from None
+    if not isinstance(facts, dict) or (facts.get("format"), facts.get("kind")) != (FORMAT, "counts"):
+        raise InputError(f"the metadata says {facts!r}, not counts of format {FORMAT}")
+    for name, kind in (("tokenizer", str), ("lowercase", bool), ("n_documents", int)):
+        if type(facts.get(name)) is not kind:
+            raise InputError(f"metadata {name} is missing or no {kind.__name__}")
+    if not 0 <= facts["n_documents"] < 1 << 64:
+        raise InputError(f"metadata n_documents is {facts['n_documents']}, not in 0 to 2**64 - 1")
+    return cast("_Facts", facts)
+
+
+def _column(rows: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    if rows.schema.names.count(name) != 1:
+        raise InputError(f"no column {name!r}, or several; there are {rows.schema.names}")
+    try:
+        values = rows[name].cast(kind).combine_chunks()
+    except pa.ArrowException as error:
+        raise InputError(f"column {name!r} cannot be {kind}: {error}") from error
+    if values.null_count:
+        raise InputError(f"column {name!r} holds {values.null_count} nulls")
+    return values

@@ -1,7 +1,16 @@
-"""What a source is, decided once: files by path, list or glob; or any iterable of str.
+"""What a source is, decided once, by the first of these that holds.
 
-A `str` alone, or anything with `__fspath__`, names a file, or files by a glob pattern. In a list, path objects are
-files and str are sentences. Files are plain text or gzip, told apart by their first bytes, one sentence a line.
+1. A `str` alone, or anything with `__fspath__`, names a file, or files by a glob pattern. In a list, path objects are
+   files and str are sentences.
+2. An object with `__arrow_c_stream__` or `__arrow_c_array__`, or a Hugging Face dataset or its column, holds strings
+   in Arrow's layout: see `una_fast.columns`.
+3. An object with `readinto` is a binary stream: `sys.stdin.buffer`, `open(path, "rb")`, a socket's file.
+4. All else is an iterable of str, one sentence each; an open text file is one, by its lines.
+
+Files and streams hold one sentence a line, plain or compressed by gzip, zstd, bzip2 or xz, told apart by their first
+bytes. The name tells the rest: `.jsonl` and `.ndjson` (with `.gz` and the like behind them or not) hold a JSON object a
+line, `.parquet`, `.arrow`, `.feather` and `.ipc` a table. A stream holds JSON where its name says so or `text_field` is
+given.
 """
 
 from __future__ import annotations
@@ -10,11 +19,20 @@ import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, overload
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast, overload
 
 import numpy as np
 
 from una_fast import _core
+from una_fast.columns import (
+    ArrowArray,
+    ArrowStream,
+    batches_of_file,
+    batches_of_object,
+    is_column,
+    is_column_file,
+    strings,
+)
 from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.progress import counting
 
@@ -23,7 +41,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Sentences", "Source", "default_threads", "find_files", "load_sentences"]
 
-Source: TypeAlias = str | os.PathLike[str] | Iterable[str] | Iterable[os.PathLike[str]]
+Source: TypeAlias = (
+    str | os.PathLike[str] | Iterable[str] | Iterable[os.PathLike[str]] | ArrowStream | ArrowArray | BinaryIO
+)
+"""See the module."""
 
 MAX_LINE_BYTES = 64 << 20
 """The longest line accepted by default; longer ones are an error, since they are rarely sentences."""
@@ -59,6 +80,43 @@ def _expand(path: str) -> list[Path]:
     return [Path(path)]
 
 
+def is_stream(source: object) -> bool:
+    """Whether a source is a binary file object."""
+    return callable(getattr(source, "readinto", None))
+
+
+def stream_name(stream: object) -> str:
+    """What a stream is called in messages; its own name, if it has one."""
+    name = getattr(stream, "name", None)
+    return name if isinstance(name, str) and name else f"<{type(stream).__name__}>"
+
+
+def reading(
+    *,
+    errors: str = "strict",
+    max_line_bytes: int = MAX_LINE_BYTES,
+    text_field: str | None = None,
+    shard: tuple[int, int] | None = None,
+) -> _core.Reading:
+    """How sources are read, checked.
+
+    Raises:
+        OptionError: for an option without meaning.
+    """
+    if errors not in ("strict", "replace", "skip"):
+        raise OptionError(f'errors must be "strict", "replace" or "skip", not {errors!r}')
+    if not 1 <= max_line_bytes < 1 << 32:
+        raise OptionError(f"max_line_bytes must be at least 1 and below 2**32, not {max_line_bytes}")
+    if shard is not None and not 1 <= shard[0] <= shard[1] < 1 << 64:
+        raise OptionError(f"shard must be (i, n) with 1 <= i <= n, not {shard}")
+    return _core.Reading(
+        errors=errors,
+        max_line_bytes=max_line_bytes,
+        text_field=TEXT_FIELD if text_field is None else text_field,
+        shard=shard,
+    )
+
+
 def total_bytes(files: Iterable[Path]) -> int:
     """Size of all files together; those that cannot be looked at count as empty, and fail when they are read."""
     return sum(path.stat().st_size for path in files if path.is_file())
@@ -73,6 +131,10 @@ def default_threads(threads: int | None) -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
+
+
+TEXT_FIELD = "text"
+"""The name under which a JSON object holds its sentence by default."""
 
 
 class Sentences(Sequence[str]):
@@ -123,28 +185,50 @@ def load_sentences(
     *,
     errors: str = "strict",
     max_line_bytes: int = MAX_LINE_BYTES,
+    text_field: str | None = None,
+    column: str | None = None,
     progress: bool = False,
 ) -> Sentences:
     """Reads a source into memory, by the same rules by which `fit` counts it: row i here is document i there.
+
+    Files of text are read by the compiled half; columns and streams pass through Python strings.
 
     Args:
         source: files or sentences, see the module.
         errors: "strict", "replace" or "skip", for lines that are not UTF-8 or hold a NUL.
         max_line_bytes: longest line accepted.
+        text_field: where lines are JSON objects, the name under which the sentence stands ("text" by default).
+        column: the column of strings to read, where there are several.
         progress: whether to show a bar.
 
     Raises:
         InputError: for malformed text, by file, line and byte.
         StorageError: for files that cannot be read.
     """
+    how = reading(errors=errors, max_line_bytes=max_line_bytes, text_field=text_field)
     files = find_files(source)
     if files is None:
-        return _pack(source)  # type: ignore[arg-type]  # what is not files is sentences
-    with counting("reading", total_bytes(files), show=progress) as tick:
-        data, ends, n_empty, n_skipped = _core.read_sentences(
-            files, errors=errors, max_line_bytes=max_line_bytes, tick=tick
+        if is_stream(source):
+            raise InputError(
+                f"{stream_name(source)}: a stream is counted, not read into memory; give the file's path"
+            )
+        return _pack(
+            strings(batches_of_object(source, column)) if is_column(source) else cast("Iterable[str]", source)
         )
+    if any(map(is_column_file, files)):
+        return _pack(_strings_of_files(files, how, column))
+    with counting("reading", total_bytes(files), show=progress) as tick:
+        data, ends, n_empty, n_skipped = _core.read_sentences(files, reading=how, tick=tick)
     return Sentences(data, ends, n_empty=n_empty, n_skipped=n_skipped)
+
+
+def _strings_of_files(files: Iterable[Path], how: _core.Reading, column: str | None) -> Iterator[str]:
+    for path in files:
+        if is_column_file(path):
+            yield from strings(batches_of_file(path, column))
+        else:
+            data, ends, _, _ = _core.read_sentences([path], reading=how, tick=None)
+            yield from Sentences(data, ends)
 
 
 def _pack(sentences: Iterable[str]) -> Sentences:

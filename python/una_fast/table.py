@@ -12,10 +12,12 @@ import numpy as np
 
 from una_fast import _core
 from una_fast.errors import MissingExtraError
+from una_fast.sources import default_threads
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
 
 __all__ = ["TermStats", "TermTable", "Tokens"]
 
@@ -166,6 +168,34 @@ class TermTable:
         """The tokens of each sentence, cut as the table's own corpus was, with the characters that they cover."""
         found = _core.tokenize(sentences, tokenizer=self.tokenizer, lowercase=self.lowercase)
         return [Tokens(texts, spans) for texts, spans in found]
+
+    def transform(self, sentences: Iterable[str], *, threads: int | None = None) -> csr_matrix:
+        """The sentences as a sparse matrix of TF-IDF: a row each, a column for each term of the table, by rank.
+
+        The value of a term is ln(1 + c / L) * ln(N / df), float64, with c of the L tokens of the sentence. Terms that
+        the table does not hold are left out, yet count for L; an empty sentence is an empty row. Column indices
+        ascend within a row; they are int64 only where there are 2**31 values or more.
+
+        Args:
+            sentences: any iterable of str; `una_fast.sources.load_sentences` reads files into one.
+            threads: number of threads; by default one for each core.
+
+        Returns:
+            A `scipy.sparse.csr_matrix` of shape (n, V), as scikit-learn's vectorizers give.
+
+        Raises:
+            MissingExtraError: without scipy.
+        """
+        try:
+            from scipy.sparse import csr_matrix
+        except ImportError as error:
+            raise MissingExtraError("transform needs scipy: pip install scipy") from error
+        values, ranks, bounds = self._core.transform(sentences, threads=default_threads(threads))
+        kind = np.int32 if max(len(values), len(self)) <= np.iinfo(np.int32).max else np.int64
+        shape = (len(bounds) - 1, len(self))
+        matrix = csr_matrix((values, ranks.astype(kind), bounds.astype(kind)), shape=shape)
+        matrix.has_sorted_indices = matrix.has_canonical_format = True
+        return matrix
 
     def to_arrow(self) -> pa.Table:
         """The table as Arrow columns, by rank: term, df, best_count, best_length, idf, score.

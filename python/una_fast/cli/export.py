@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,18 +16,32 @@ from una_fast.errors import MissingExtraError, OptionError, StorageError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from una_fast.table import TermTable
+
+REFERENCE = {"term_idf.csv": "idf", "term_count.csv": "count", "term_tfidfmax.csv": "max"}
+"""The reference's files, and what stands in them; its column is called Scores_ and this."""
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command."""
     parser = subparsers.add_parser(
         "export",
-        help="write a table as Parquet or CSV",
-        description="Write a table as Parquet or CSV: term, df, best_count, best_length, idf, score, by rank.",
+        help="write a table as Parquet, CSV, or the reference's three CSV files",
+        description="Write a table as Parquet or CSV: term, df, best_count, best_length, idf, score, by rank. With "
+        "--reference, write the three files that UNA's reference implementation reads, each with a header and a term "
+        "a line, by rank: term_idf.csv (Keys, Scores_idf), term_count.csv (Keys, Scores_count: the document "
+        "frequency) and term_tfidfmax.csv (Keys, Scores_max).",
     )
     parser.add_argument("table", metavar="TABLE", help="a table made by una-fast fit")
     parser.add_argument(
-        "-o", "--output", required=True, type=Path, metavar="FILE", help="its suffix tells: .parquet or .csv"
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="its suffix tells: .parquet or .csv; with --reference a folder, made if need be",
     )
+    parser.add_argument("--reference", action="store_true", help="write the reference's three CSV files")
     parser.set_defaults(run=run)
 
 
@@ -33,12 +49,34 @@ def run(args: argparse.Namespace) -> int:
     """Loads, converts, writes."""
     from una_fast.table import TermTable
 
+    if args.reference:
+        return _export_reference(TermTable.load(args.table), args.output)
     write = _writer(args.output)
     table = TermTable.load(args.table)
     rows = table.to_arrow()
     _replace(args.output, lambda path: write(rows, path))
     print(f"{len(table):,} terms in {args.output}")
     return 0
+
+
+def _export_reference(table: TermTable, folder: Path) -> int:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(error.errno, error.strerror, str(folder)) from error
+    columns = {"idf": table.idf.tolist(), "count": table.df.tolist(), "max": table.score.tolist()}
+    for file, column in REFERENCE.items():
+        rows = list(zip(table.terms, columns[column], strict=True))
+        _replace(folder / file, partial(_write_pairs, rows, f"Scores_{column}"))
+    print(f"{len(table):,} terms in {', '.join(REFERENCE)} in {folder}")
+    return 0
+
+
+def _write_pairs(rows: list[tuple[str, float]], heading: str, path: str) -> None:
+    with open(path, "w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(["Keys", heading])
+        writer.writerows(rows)
 
 
 def _writer(output: Path) -> Callable[[pa.Table, str], None]:

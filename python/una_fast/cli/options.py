@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from una_fast.augment import PRESETS
 from una_fast.errors import OptionError
-from una_fast.sources import load_sentences
+from una_fast.sources import MAX_LINE_BYTES, load_sentences
 
 if TYPE_CHECKING:
     from una_fast.augment import Augmenter
+    from una_fast.fit import TermCounter
     from una_fast.table import TermTable
 
-__all__ = ["add_augment_options", "add_fit_options", "add_progress_option", "augmenter", "show_progress"]
+__all__ = [
+    "add_augment_options",
+    "add_fit_options",
+    "add_progress_option",
+    "add_prune_options",
+    "add_read_options",
+    "augmenter",
+    "print_figures",
+    "save",
+    "show_progress",
+]
 
 
 def add_fit_options(parser: argparse.ArgumentParser) -> None:
-    """How text becomes terms, and which terms stay."""
+    """How text becomes terms."""
     group = parser.add_argument_group("fitting")
     group.add_argument(
         "--tokenizer",
@@ -29,17 +41,80 @@ def add_fit_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--no-lowercase", dest="lowercase", action="store_false", help="keep capitals apart")
     group.add_argument(
-        "--min-df", type=int, default=1, metavar="N", help="leave out terms in fewer sentences"
-    )
-    group.add_argument(
-        "--max-terms", type=int, metavar="N", help="keep at most N terms, those in the most sentences"
-    )
-    group.add_argument(
         "--errors",
         default="strict",
         choices=["strict", "replace", "skip"],
         help="for lines that are not UTF-8 or hold a NUL (default: strict, which stops)",
     )
+
+
+def add_prune_options(parser: argparse.ArgumentParser) -> None:
+    """Which terms stay."""
+    group = parser.add_argument_group("pruning")
+    group.add_argument(
+        "--min-df", type=int, default=1, metavar="N", help="leave out terms in fewer sentences"
+    )
+    group.add_argument(
+        "--max-terms", type=int, metavar="N", help="keep at most N terms, those in the most sentences"
+    )
+
+
+def add_read_options(parser: argparse.ArgumentParser) -> None:
+    """How files are read."""
+    group = parser.add_argument_group("reading")
+    group.add_argument(
+        "--text-field",
+        metavar="NAME",
+        help='where lines are JSON objects, the name of the sentence (default: "text"); given, it makes standard '
+        "input JSON",
+    )
+    group.add_argument(
+        "--column", metavar="NAME", help="column of a table to read (default: its only one of strings)"
+    )
+    group.add_argument(
+        "--max-line-bytes",
+        type=int,
+        default=MAX_LINE_BYTES,
+        metavar="N",
+        help="longest line accepted (default: %(default)s)",
+    )
+
+
+def save(counter: TermCounter, args: argparse.Namespace) -> dict[str, object]:
+    """Saves the counts, the table or both, as `--counts` and `--output` say; returns what to print of it."""
+    figures: dict[str, object] = {"sentences": counter.n_documents, "terms": counter.n_terms}
+    if args.output is not None:
+        table = counter.freeze(min_df=args.min_df, max_terms=args.max_terms)
+    if args.counts is not None:
+        counter.save(args.counts)
+        figures["counts"] = str(args.counts)
+    if args.output is not None:
+        table.save(args.output)
+        figures |= {"terms": len(table), "digest": table.digest, "table": str(args.output)}
+    return figures
+
+
+def print_figures(figures: dict[str, object], seconds: float, *, as_json: bool) -> None:
+    """Shows what was counted and written."""
+    if as_json:
+        print(json.dumps(figures))
+        return
+    print(f"{figures['sentences']:,} sentences, {figures['terms']:,} terms in {seconds:.1f} s")
+    left_out = [
+        f"{figures[key]:,} {what}"
+        for key, what in (
+            ("empty_lines", "empty lines"),
+            ("skipped_lines", "malformed lines"),
+            ("nulls", "nulls"),
+        )
+        if figures.get(key)
+    ]
+    if left_out:
+        print(f"left out: {', '.join(left_out)}")
+    if "counts" in figures:
+        print(f"{figures['counts']}  counts")
+    if "table" in figures:
+        print(f"{figures['table']}  sha256 {figures['digest']}")
 
 
 def add_augment_options(parser: argparse.ArgumentParser) -> None:

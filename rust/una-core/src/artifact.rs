@@ -98,12 +98,18 @@ fn table_facts(table: &TermTable) -> Map<String, Value> {
 }
 
 /// The arrays of a file, in memory.
-struct Arrays {
-    term_bytes: Vec<u8>,
-    offsets: Vec<u64>,
-    df: Vec<u64>,
-    best_count: Vec<u32>,
-    best_length: Vec<u32>,
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Arrays {
+    /// All terms, one after another.
+    pub term_bytes: Vec<u8>,
+    /// Where each term starts in `term_bytes`, and where the last one stops.
+    pub offsets: Vec<u64>,
+    /// Number of sentences that hold the term.
+    pub df: Vec<u64>,
+    /// Numerator, in lowest terms, of the largest part of a sentence that the term makes up.
+    pub best_count: Vec<u32>,
+    /// Its denominator.
+    pub best_length: Vec<u32>,
 }
 
 impl Arrays {
@@ -132,7 +138,9 @@ impl Arrays {
         }))
     }
 
-    fn of_counts(counts: &TermCounts) -> Self {
+    /// The arrays of counts, in order of term bytes.
+    #[must_use]
+    pub fn of_counts(counts: &TermCounts) -> Self {
         let mut terms: Vec<_> = counts.iter().collect();
         terms.sort_unstable_by_key(|&(term, _)| term);
         Self::collect(terms.into_iter())
@@ -310,9 +318,22 @@ fn parse_counts(bytes: &[u8]) -> Checked<TermCounts> {
             return Err(format!("terms {} and {id} are out of order", id - 1));
         }
     }
-    let terms =
-        (0u32..).zip(df.iter().zip(&best)).map(|(id, (&df, &best))| (vocab.term(id), Stats { df, best }));
-    Ok(TermCounts::restore(settings, n_documents, terms))
+    Ok(restore(settings, n_documents, &vocab, &df, &best))
+}
+
+/// Counts from arrays that may come from anywhere, with the checks of a file; terms may stand in any order.
+///
+/// # Errors
+/// A sentence that says which of them fails, and where.
+pub fn counts_from_arrays(settings: Settings, n_documents: u64, arrays: &Arrays) -> Checked<TermCounts> {
+    let (vocab, best) = (vocab(arrays)?, ratios(arrays, n_documents)?);
+    Ok(restore(settings, n_documents, &vocab, &arrays.df, &best))
+}
+
+fn restore(settings: Settings, n_documents: u64, vocab: &Vocab, df: &[u64], best: &[Ratio]) -> TermCounts {
+    let stats = df.iter().zip(best).map(|(&df, &best)| Stats { df, best });
+    let terms = (0u32..).map(|id| vocab.term(id));
+    TermCounts::restore(settings, n_documents, stats.zip(terms).map(|(stats, term)| (term, stats)))
 }
 
 fn parse(bytes: &[u8], kind: &str) -> Checked<Contents> {

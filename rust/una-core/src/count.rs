@@ -59,7 +59,7 @@ pub struct Plan<'a> {
     /// Number of threads that count.
     pub threads: usize,
     /// How the text is read.
-    pub read: ReadOptions,
+    pub read: ReadOptions<'a>,
     /// Looked at several times a second.
     pub stop: &'a Stop,
     /// Kept up to date.

@@ -1,7 +1,7 @@
 //! Exact one-pass TF-IDF over large corpora, and keyed sampling of hard negatives from it (UNA, arXiv 2401.02594).
 //!
 //! Text goes through [`reader`], [`casing`] and [`tokenize`] into [`count`]; counts are frozen into a [`table`],
-//! which [`artifact`] saves and [`augment`] samples from.
+//! which [`artifact`] saves, [`augment`] samples from and [`transform`] weighs sentences by.
 
 mod arch;
 pub mod artifact;
@@ -20,6 +20,7 @@ pub mod stop;
 pub mod table;
 pub mod tfidf;
 pub mod tokenize;
+pub mod transform;
 pub mod vocab;
 
 pub use error::{Error, Result};

@@ -1,32 +1,37 @@
-//! Sentences out of bytes: files (plain or gzip) become blocks of whole lines, blocks become sentences.
+//! Sentences out of bytes: files and streams (plain, gzip, zstd, bzip2 or xz) become blocks of whole lines, rows of
+//! lists and columns become blocks of rows, blocks become sentences.
 //!
 //! The rules, the same for every source:
 //! - a sentence is one line, without its LF or CR LF; the last line needs none;
 //! - a byte order mark at the start of a file is dropped;
 //! - a line of white space alone is no document, and is counted as empty;
+//! - a line of a `.jsonl` or `.ndjson` file is a JSON object, and its sentence the string under one name; null counts
+//!   as empty;
 //! - invalid UTF-8 and NUL are errors, or repaired, or skipped, as [`Malformed`] says.
 //!
 //! Blocks are cut at line ends, so that any worker can take any block; the size of a block shows in no result.
 
+mod decode;
+mod json;
+mod lines;
+mod rows;
+
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
-use memchr::{memchr, memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter};
 
 use crate::chars::is_space;
 use crate::error::{Error, Result};
 use crate::stop::Stop;
 
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
+pub use lines::{Blocks, LineBlocks, blocks, is_json_lines, open};
+pub use rows::{Column, Offsets, Rows};
+
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
-const FILE_BUFFER: usize = 256 << 10;
 
 /// What to do with a line that is not UTF-8 text or holds a NUL.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,20 +60,63 @@ impl FromStr for Malformed {
     }
 }
 
+/// A share of the sentences of a source: every `count`-th row, so that `count` shares are the whole, exactly.
+///
+/// Rows are counted from 0 for each file and each other source by itself, empty and malformed ones too, so that a share
+/// depends neither on the order of files nor on how they are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Invariant: below `count`.
+    index: u64,
+    count: u64,
+}
+
+impl Shard {
+    /// The one share that is the whole.
+    pub const WHOLE: Self = Self { index: 0, count: 1 };
+
+    /// The `number`-th of `count` shares, counted from 1.
+    ///
+    /// # Errors
+    /// [`Error::Option`] unless `1 <= number <= count`.
+    pub fn new(number: u64, count: u64) -> Result<Self> {
+        if number == 0 || number > count {
+            return Err(Error::Option(format!(
+                "shard must be i of n with 1 <= i <= n, not {number} of {count}"
+            )));
+        }
+        Ok(Self { index: number - 1, count })
+    }
+
+    const fn holds(self, row: u64) -> bool {
+        self.count == 1 || row % self.count == self.index
+    }
+}
+
 /// How sources are read.
 #[derive(Debug, Clone, Copy)]
-pub struct ReadOptions {
+pub struct ReadOptions<'a> {
     /// What to do with malformed lines.
     pub malformed: Malformed,
     /// The longest line accepted, in bytes.
     pub max_line_bytes: usize,
     /// The size of a block, in bytes.
     pub block_bytes: usize,
+    /// Where lines are JSON objects, the name under which the sentence stands.
+    pub text_field: &'a str,
+    /// The sentences taken; the others are passed over unread.
+    pub shard: Shard,
 }
 
-impl Default for ReadOptions {
+impl Default for ReadOptions<'_> {
     fn default() -> Self {
-        Self { malformed: Malformed::Strict, max_line_bytes: 64 << 20, block_bytes: 1 << 20 }
+        Self {
+            malformed: Malformed::Strict,
+            max_line_bytes: 64 << 20,
+            block_bytes: 1 << 20,
+            text_field: "text",
+            shard: Shard::WHOLE,
+        }
     }
 }
 
@@ -88,6 +136,8 @@ pub struct Passed {
     pub empty: u64,
     /// Malformed lines left out under [`Malformed::Skip`].
     pub skipped: u64,
+    /// Rows without a value.
+    pub null: u64,
 }
 
 impl Passed {
@@ -95,20 +145,16 @@ impl Passed {
     pub const fn add(&mut self, other: Self) {
         self.empty += other.empty;
         self.skipped += other.skipped;
+        self.null += other.null;
     }
 }
 
 #[derive(Debug)]
 enum Place {
     /// Line and byte at which the block starts, both counted from 0.
-    File {
-        path: Arc<Path>,
-        line: u64,
-        offset: u64,
-    },
-    Rows {
-        first: u64,
-    },
+    File { path: Arc<Path>, line: u64, offset: u64 },
+    /// Row at which the block starts, and the file that the rows are from, if they are from one.
+    Rows { name: Option<Arc<Path>>, first: u64 },
 }
 
 /// A run of whole sentences, and where they come from.
@@ -117,6 +163,10 @@ pub struct Block {
     body: Vec<u8>,
     /// Where each sentence stops; `None` where line ends tell.
     ends: Option<Vec<usize>>,
+    /// The sentences, by their place in the block, that are null; they have no bytes. Ascending.
+    nulls: Vec<usize>,
+    /// Whether a sentence is still wrapped in a JSON object.
+    json: bool,
     place: Place,
 }
 
@@ -124,7 +174,8 @@ impl Block {
     /// A block of sentences that are no lines: each may hold line ends. `first` is the row of the first one.
     #[must_use]
     pub const fn from_rows(body: Vec<u8>, ends: Vec<usize>, first: u64) -> Self {
-        Self { body, ends: Some(ends), place: Place::Rows { first } }
+        let place = Place::Rows { name: None, first };
+        Self { body, ends: Some(ends), nulls: Vec::new(), json: false, place }
     }
 
     /// Calls `visit` for each document of the block, in order.
@@ -133,7 +184,7 @@ impl Block {
     /// The first malformed or over-long line, by place; whatever `visit` returns.
     pub fn for_each_sentence(
         &self,
-        options: &ReadOptions,
+        options: &ReadOptions<'_>,
         mut visit: impl FnMut(&str) -> Result<()>,
     ) -> Result<Passed> {
         let mut passed = Passed::default();
@@ -142,16 +193,30 @@ impl Block {
             Ok(text) if memchr(0, &self.body).is_none() => Some(text),
             _ => None,
         };
-        let mut index = 0;
+        let first = self.first_row();
+        let mut next = 0;
         self.for_each_span(|start, end| {
+            let index = next;
+            next += 1;
+            if !options.shard.holds(first + index) {
+                return Ok(());
+            }
+            if self.is_null(index) {
+                passed.null += 1;
+                return Ok(());
+            }
             if end - start > options.max_line_bytes {
                 return Err(self.too_long(index, options.max_line_bytes));
             }
-            let sentence = match text {
-                Some(text) => Some(Cow::Borrowed(&text[start..end])),
+            // A row that stops within a character is malformed, even where the next one goes on with it.
+            let line = match text.and_then(|text| text.get(start..end)) {
+                Some(line) => Some(Cow::Borrowed(line)),
                 None => self.repair(start, end, index, options.malformed)?,
             };
-            index += 1;
+            let sentence = match line {
+                Some(line) if self.json => self.unwrap_json(line, start, index, options)?,
+                line => line,
+            };
             match sentence {
                 None => passed.skipped += 1,
                 Some(sentence) if sentence.chars().all(is_space) => passed.empty += 1,
@@ -160,6 +225,17 @@ impl Block {
             Ok(())
         })?;
         Ok(passed)
+    }
+
+    const fn first_row(&self) -> u64 {
+        match self.place {
+            Place::File { line, .. } => line,
+            Place::Rows { first, .. } => first,
+        }
+    }
+
+    fn is_null(&self, index: u64) -> bool {
+        !self.nulls.is_empty() && self.nulls.binary_search(&(index as usize)).is_ok()
     }
 
     fn for_each_span(&self, mut visit: impl FnMut(usize, usize) -> Result<()>) -> Result<()> {
@@ -208,6 +284,37 @@ impl Block {
         }
     }
 
+    /// The sentence in a JSON object; `None` where it is to be skipped.
+    fn unwrap_json<'t>(
+        &self,
+        line: Cow<'t, str>,
+        start: usize,
+        index: u64,
+        options: &ReadOptions<'_>,
+    ) -> Result<Option<Cow<'t, str>>> {
+        if line.chars().all(is_space) {
+            return Ok(Some(line));
+        }
+        let found = match line {
+            Cow::Borrowed(line) => json::text_of(line, options.text_field),
+            Cow::Owned(line) => {
+                json::text_of(&line, options.text_field).map(|text| Cow::Owned(text.into_owned()))
+            }
+        };
+        let fault = match found {
+            Ok(text) if memchr(0, text.as_bytes()).is_none() => return Ok(Some(text)),
+            Ok(text) if options.malformed == Malformed::Replace => {
+                return Ok(Some(Cow::Owned(text.replace('\0', "\u{fffd}"))));
+            }
+            Ok(_) => json::Fault { what: format!("NUL in field {:?}", options.text_field), at: 0 },
+            Err(fault) => fault,
+        };
+        match options.malformed {
+            Malformed::Skip => Ok(None),
+            _ => Err(self.fault(start + fault.at, index, &fault.what)),
+        }
+    }
+
     fn fault(&self, at: usize, index: u64, what: &str) -> Error {
         Error::Input(match &self.place {
             Place::File { path, line, offset } => {
@@ -220,128 +327,29 @@ impl Block {
                 let line = line + index + 1;
                 format!("{}: line {line}: {what} at byte {byte}{hint}", path.display())
             }
-            Place::Rows { first } => format!("sentence {}: {what}", first + index),
+            Place::Rows { name, first } => format!("{}: {what}", row_name(name.as_deref(), first + index)),
         })
     }
 
     fn too_long(&self, index: u64, cap: usize) -> Error {
         match &self.place {
             Place::File { path, line, .. } => line_too_long(path, line + index, cap),
-            Place::Rows { first } => {
-                Error::Input(format!("sentence {}: longer than max_line_bytes = {cap}", first + index))
+            Place::Rows { name, first } => {
+                let row = row_name(name.as_deref(), first + index);
+                Error::Input(format!("{row}: longer than max_line_bytes = {cap}"))
             }
         }
     }
+}
+
+/// What a row is called in messages.
+#[must_use]
+pub fn row_name(file: Option<&Path>, row: u64) -> String {
+    file.map_or_else(|| format!("sentence {row}"), |file| format!("{}: row {row}", file.display()))
 }
 
 fn line_too_long(path: &Path, line: u64, cap: usize) -> Error {
     Error::Input(format!("{}: line {}: longer than max_line_bytes = {cap}", path.display(), line + 1))
-}
-
-/// Cuts a stream of bytes into blocks of whole lines.
-pub struct LineBlocks<R> {
-    input: R,
-    path: Arc<Path>,
-    options: ReadOptions,
-    /// The start of a line whose end has not been read yet.
-    carry: Vec<u8>,
-    line: u64,
-    offset: u64,
-    finished: bool,
-}
-
-impl<R: Read> LineBlocks<R> {
-    /// Blocks of `input`, which is called `path` in messages.
-    pub fn new(input: R, path: &Path, options: ReadOptions) -> Self {
-        Self { input, path: path.into(), options, carry: Vec::new(), line: 0, offset: 0, finished: false }
-    }
-
-    /// The next block; `None` at the end.
-    ///
-    /// # Errors
-    /// What the system or the decoder says, and lines over the limit.
-    pub fn next_block(&mut self) -> Result<Option<Block>> {
-        let mut body = std::mem::take(&mut self.carry);
-        while !self.finished {
-            let before = body.len();
-            let wanted = self.options.block_bytes.max(1) as u64;
-            let read =
-                (&mut self.input).take(wanted).read_to_end(&mut body).map_err(|e| self.read_error(e))?;
-            if self.offset == 0 && before == 0 && body.starts_with(UTF8_MARK) {
-                body.drain(..UTF8_MARK.len());
-                self.offset = UTF8_MARK.len() as u64;
-            }
-            self.finished = (read as u64) < wanted;
-            if self.finished {
-                break;
-            }
-            if let Some(newline) = memrchr(b'\n', &body) {
-                self.carry = body.split_off(newline + 1);
-                break;
-            }
-            if body.len() > self.options.max_line_bytes.saturating_add(1) {
-                return Err(line_too_long(&self.path, self.line, self.options.max_line_bytes));
-            }
-        }
-        if body.is_empty() {
-            return Ok(None);
-        }
-        let place = Place::File { path: self.path.clone(), line: self.line, offset: self.offset };
-        self.line += memchr_iter(b'\n', &body).count() as u64;
-        self.offset += body.len() as u64;
-        Ok(Some(Block { body, ends: None, place }))
-    }
-
-    fn read_error(&self, error: io::Error) -> Error {
-        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
-        let at_line = self.line + 1;
-        match error.kind() {
-            UnexpectedEof => Error::Input(format!(
-                "{}: compressed data ends too early, after line {at_line} or later: the file is truncated",
-                self.path.display()
-            )),
-            InvalidData | InvalidInput => Error::Input(format!(
-                "{}: damaged compressed data at line {at_line} or later: {error}",
-                self.path.display()
-            )),
-            _ => Error::storage(&self.path, "read", error),
-        }
-    }
-}
-
-struct Counting<'p> {
-    file: File,
-    progress: &'p Progress,
-}
-
-impl Read for Counting<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read(buffer)?;
-        self.progress.bytes.fetch_add(n as u64, Ordering::Relaxed);
-        Ok(n)
-    }
-}
-
-/// Opens a file, plain or gzip (told by its first bytes, not by its name), as blocks of lines.
-///
-/// # Errors
-/// [`Error::Storage`] where the system refuses.
-pub fn open<'p>(
-    path: &Path,
-    options: ReadOptions,
-    progress: &'p Progress,
-) -> Result<LineBlocks<Box<dyn Read + 'p>>> {
-    let refused = |e| Error::storage(path, "read", e);
-    let file = File::open(path).map_err(refused)?;
-    let mut input = BufReader::with_capacity(FILE_BUFFER, Counting { file, progress });
-    let compressed = input.fill_buf().map_err(refused)?.starts_with(&GZIP_MAGIC);
-    let input: Box<dyn Read + 'p> = if compressed {
-        // The multi-member reader: a plain one stops without a word after the first member.
-        Box::new(MultiGzDecoder::new(input))
-    } else {
-        Box::new(input)
-    };
-    Ok(LineBlocks::new(input, path, options))
 }
 
 /// The documents of files, one after another in memory: for a training loop, which takes them in any order.
@@ -361,7 +369,7 @@ pub struct Sentences {
 /// As counting them.
 pub fn read_sentences(
     paths: &[PathBuf],
-    options: ReadOptions,
+    options: ReadOptions<'_>,
     stop: &Stop,
     progress: &Progress,
 ) -> Result<Sentences> {
@@ -389,7 +397,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn sentences(bytes: &[u8], options: ReadOptions) -> Result<(Vec<String>, Passed)> {
+    fn sentences(bytes: &[u8], options: ReadOptions<'_>) -> Result<(Vec<String>, Passed)> {
         let mut blocks = LineBlocks::new(bytes, Path::new("text"), options);
         let (mut out, mut passed) = (Vec::new(), Passed::default());
         while let Some(block) = blocks.next_block()? {
@@ -410,7 +418,7 @@ mod tests {
         let (found, passed) =
             sentences(b"\xef\xbb\xbfone\r\n\n \t\ntwo\rstill two\nlast", ReadOptions::default()).unwrap();
         assert_eq!(found, ["one", "two\rstill two", "last"]);
-        assert_eq!(passed, Passed { empty: 2, skipped: 0 });
+        assert_eq!(passed, Passed { empty: 2, ..Passed::default() });
     }
 
     #[test]
@@ -438,6 +446,63 @@ mod tests {
                 "text: line 2: longer than max_line_bytes = 10"
             );
             assert_eq!(sentences(b"0123456789\n", options).unwrap().0, ["0123456789"]);
+        }
+    }
+
+    #[test]
+    fn lines_of_a_json_file_are_read_by_field() {
+        let text = b"{\"text\":\"a\\nb\"}\r\n\n{\"text\":null}\n{\"text\":\"n\\u0000l\"}\n{\"text\":1}\n{\"text\":\"\xff\"}";
+        let read = |malformed| {
+            let options = ReadOptions { malformed, block_bytes: 9, ..ReadOptions::default() };
+            let mut blocks = LineBlocks::new(&text[..], Path::new("x.jsonl.gz"), options);
+            let (mut out, mut passed) = (Vec::new(), Passed::default());
+            while let Some(block) = blocks.next_block()? {
+                passed.add(block.for_each_sentence(&options, |s| {
+                    out.push(s.to_owned());
+                    Ok(())
+                })?);
+            }
+            Ok::<_, Error>((out, passed))
+        };
+        let (found, passed) = read(Malformed::Skip).unwrap();
+        assert_eq!((found, passed), (vec!["a\nb".to_owned()], Passed { empty: 2, skipped: 3, null: 0 }));
+        let error = read(Malformed::Strict).unwrap_err().to_string();
+        assert_eq!(error, "x.jsonl.gz: line 4: NUL in field \"text\" at byte 32");
+        let error = read(Malformed::Replace).unwrap_err().to_string();
+        assert_eq!(error, "x.jsonl.gz: line 5: field \"text\" is a number, not a string at byte 52");
+    }
+
+    #[test]
+    fn names_tell_which_files_hold_json() {
+        for name in ["a.jsonl", "b/A.JSONL", "a.jsonl.gz", "a.ndjson.zst", "a.txt.jsonl.xz"] {
+            assert!(is_json_lines(Path::new(name)), "{name}");
+        }
+        for name in ["jsonl", "a.json", "a.jsonl.txt", "a.jsonl.gz.gz", "a.txt.gz", "b.jsonl/"] {
+            assert_eq!(is_json_lines(Path::new(name)), name == "b.jsonl/", "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn shares_are_the_whole_in_every_cut(
+            rows in prop::collection::vec("[ab ]{0,3}", 0..40), count in 1u64..6, block_bytes in 1usize..20
+        ) {
+            let text = rows.join("\n");
+            let (whole, passed) = sentences(text.as_bytes(), ReadOptions::default()).unwrap();
+            let (mut found, mut sum) = (Vec::new(), Passed::default());
+            for number in 1..=count {
+                let shard = Shard::new(number, count).unwrap();
+                let (part, tally) =
+                    sentences(text.as_bytes(), ReadOptions { block_bytes, shard, ..ReadOptions::default() }).unwrap();
+                let owned = rows.iter().skip(number as usize - 1).step_by(count as usize);
+                prop_assert_eq!(&part, &owned.filter(|r| !r.trim().is_empty()).cloned().collect::<Vec<_>>());
+                found.extend(part);
+                sum.add(tally);
+            }
+            let mut whole = whole;
+            whole.sort();
+            found.sort();
+            prop_assert_eq!((whole, passed), (found, sum));
         }
     }
 

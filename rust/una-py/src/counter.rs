@@ -4,15 +4,27 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::bounded;
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
-use una_core::artifact::{load_counts, save_counts};
+use una_core::artifact::{Arrays, counts_from_arrays, load_counts, save_counts};
 use una_core::count::{Plan, Settings, TermCounts};
-use una_core::reader::{Block, Progress};
+use una_core::reader::{self, Block, Progress};
+use una_core::stop::Stop;
 use una_core::table::{Pruning, TermTable as CoreTable};
 
+use crate::columns::{Chunks, drain, feed_bytes, feed_columns, send};
 use crate::door::{Ticker, long};
 use crate::table::TermTable;
-use crate::text::{feed, read_options, tokenizer};
+use crate::text::{Reading, feed, tokenizer};
+
+/// The arrays of a file of counts.
+type Columns<'py> = (
+    Bound<'py, PyArray1<u8>>,
+    Bound<'py, PyArray1<u64>>,
+    Bound<'py, PyArray1<u64>>,
+    Bound<'py, PyArray1<u32>>,
+    Bound<'py, PyArray1<u32>>,
+);
 
 /// Exact, mergeable counts. The lock is taken only where the GIL is released.
 #[pyclass(frozen, module = "una_fast._core")]
@@ -43,6 +55,39 @@ impl TermCounter {
             return Ok(());
         }
         counts.merge(&new, threads)
+    }
+
+    fn add_unless(&self, stop: &Stop, new: TermCounts, threads: usize) -> una_core::Result<()> {
+        if stop.is_requested() {
+            return Err(una_core::Error::Interrupted);
+        }
+        self.add(new, threads)
+    }
+
+    /// Counts the blocks that `feed` sends from this thread, which keeps the GIL meanwhile.
+    fn update_blocks<'py>(
+        &self,
+        py: Python<'py>,
+        reading: &Reading,
+        threads: usize,
+        tick: Option<Bound<'py, PyAny>>,
+        feed: impl FnOnce(&mut dyn FnMut(Block) -> PyResult<bool>) -> PyResult<()>,
+    ) -> PyResult<()> {
+        let progress = Progress::default();
+        let (sender, receiver) = bounded(2);
+        let work = |stop: &_| {
+            let plan = Plan { threads, read: reading.options(), stop, progress: &progress };
+            let counts = TermCounts::count_blocks(self.settings, &plan, |emit| drain(&receiver, emit))?;
+            self.add_unless(stop, counts, threads)
+        };
+        long(py, &Ticker { show: tick }, &progress, work, move |tick| {
+            feed(&mut |block| {
+                tick()?;
+                Ok(send(py, &sender, Some(block)))
+            })?;
+            send(py, &sender, None);
+            Ok(())
+        })
     }
 }
 
@@ -85,55 +130,89 @@ impl TermCounter {
         self.read(py, |counts| counts.passed().skipped)
     }
 
+    #[getter]
+    fn n_null(&self, py: Python<'_>) -> u64 {
+        self.read(py, |counts| counts.passed().null)
+    }
+
     /// Counts files; all of them or, where an exception is raised, none.
-    #[pyo3(signature = (paths, *, threads, errors, max_line_bytes, tick))]
+    #[pyo3(signature = (paths, *, reading, threads, tick))]
     fn update_files<'py>(
         &self,
         py: Python<'py>,
         paths: Vec<PathBuf>,
+        reading: &Reading,
         threads: usize,
-        errors: &str,
-        max_line_bytes: usize,
         tick: Option<Bound<'py, PyAny>>,
     ) -> PyResult<()> {
-        let read = read_options(errors, max_line_bytes)?;
         let progress = Progress::default();
         let work = |stop: &_| {
-            let plan = Plan { threads, read, stop, progress: &progress };
+            let plan = Plan { threads, read: reading.options(), stop, progress: &progress };
             self.add(TermCounts::count_files(self.settings, &paths, &plan)?, threads)
         };
         long(py, &Ticker { show: tick }, &progress, work, |_| Ok(()))
     }
 
     /// Counts an iterable of str; all of it or, where an exception is raised, nothing.
-    #[pyo3(signature = (sentences, *, threads, errors, max_line_bytes, tick))]
+    #[pyo3(signature = (sentences, *, reading, threads, tick))]
     fn update_rows<'py>(
         &self,
         py: Python<'py>,
         sentences: &Bound<'py, PyAny>,
+        reading: &Reading,
         threads: usize,
-        errors: &str,
-        max_line_bytes: usize,
         tick: Option<Bound<'py, PyAny>>,
     ) -> PyResult<()> {
-        let read = read_options(errors, max_line_bytes)?;
+        self.update_blocks(py, reading, threads, tick, |send| feed(sentences, send))
+    }
+
+    /// Counts string columns, given as names and batches of buffers; all or, where an exception is raised, nothing.
+    #[pyo3(signature = (columns, *, reading, threads, tick))]
+    fn update_columns<'py>(
+        &self,
+        py: Python<'py>,
+        columns: &Bound<'py, PyAny>,
+        reading: &Reading,
+        threads: usize,
+        tick: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        self.update_blocks(py, reading, threads, tick, |send| feed_columns(columns, send))
+    }
+
+    /// Counts the lines of a binary file object; all of them or, where an exception is raised, none.
+    #[pyo3(signature = (stream, *, name, json, reading, threads, tick))]
+    #[allow(clippy::too_many_arguments, reason = "keyword-only options of the Python half")]
+    fn update_stream<'py>(
+        &self,
+        py: Python<'py>,
+        stream: &Bound<'py, PyAny>,
+        name: PathBuf,
+        json: bool,
+        reading: &Reading,
+        threads: usize,
+        tick: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
         let progress = Progress::default();
-        let (sender, receiver) = bounded::<Block>(2);
+        let (sender, receiver) = bounded(4);
         let work = |stop: &_| {
-            let plan = Plan { threads, read, stop, progress: &progress };
-            let feed = |emit: &mut dyn FnMut(Block) -> _| receiver.into_iter().try_for_each(emit);
-            let counts = TermCounts::count_blocks(self.settings, &plan, feed)?;
-            if stop.is_requested() {
-                return Err(una_core::Error::Interrupted);
-            }
-            self.add(counts, threads)
+            let plan = Plan { threads, read: reading.options(), stop, progress: &progress };
+            let counts = TermCounts::count_blocks(self.settings, &plan, |emit| {
+                let blocks = reader::blocks(Chunks::new(receiver), &name, plan.read)?;
+                let mut blocks = if json { blocks.of_json() } else { blocks };
+                while let Some(block) = blocks.next_block()? {
+                    emit(block)?;
+                }
+                una_core::Result::Ok(())
+            })?;
+            self.add_unless(stop, counts, threads)
         };
         long(py, &Ticker { show: tick }, &progress, work, move |tick| {
-            feed(sentences, |block| {
+            feed_bytes(stream, |bytes| {
                 tick()?;
-                // The other end hangs up on a fault, which it reports itself.
-                Ok(py.detach(|| sender.send(block)).is_ok())
-            })
+                Ok(send(py, &sender, Some(bytes)))
+            })?;
+            send(py, &sender, None);
+            Ok(())
         })
     }
 
@@ -152,6 +231,48 @@ impl TermCounter {
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         crate::door::short(py, |_| load_counts(&path)).map(Self::holding)
+    }
+
+    /// The arrays of the file: term bytes, offsets, df, best counts and best lengths, in order of term bytes.
+    fn arrays<'py>(&self, py: Python<'py>) -> PyResult<Columns<'py>> {
+        let Arrays { term_bytes, offsets, df, best_count, best_length } =
+            crate::door::short(py, |_| Ok(Arrays::of_counts(&self.lock())))?;
+        Ok((
+            term_bytes.into_pyarray(py),
+            offsets.into_pyarray(py),
+            df.into_pyarray(py),
+            best_count.into_pyarray(py),
+            best_length.into_pyarray(py),
+        ))
+    }
+
+    /// Counts from such arrays, checked as a file is; terms may stand in any order.
+    #[staticmethod]
+    #[pyo3(signature = (term_bytes, offsets, df, best_count, best_length, *, tokenizer, lowercase, n_documents))]
+    #[allow(clippy::too_many_arguments, reason = "the arrays and facts of a file")]
+    fn from_arrays(
+        py: Python<'_>,
+        term_bytes: PyReadonlyArray1<'_, u8>,
+        offsets: PyReadonlyArray1<'_, u64>,
+        df: PyReadonlyArray1<'_, u64>,
+        best_count: PyReadonlyArray1<'_, u32>,
+        best_length: PyReadonlyArray1<'_, u32>,
+        tokenizer: &str,
+        lowercase: bool,
+        n_documents: u64,
+    ) -> PyResult<Self> {
+        let settings = Settings { tokenizer: self::tokenizer(tokenizer)?, lowercase };
+        let arrays = Arrays {
+            term_bytes: term_bytes.as_slice()?.to_vec(),
+            offsets: offsets.as_slice()?.to_vec(),
+            df: df.as_slice()?.to_vec(),
+            best_count: best_count.as_slice()?.to_vec(),
+            best_length: best_length.as_slice()?.to_vec(),
+        };
+        let counts = crate::door::short(py, |_| {
+            counts_from_arrays(settings, n_documents, &arrays).map_err(una_core::Error::Input)
+        })?;
+        Ok(Self::holding(counts))
     }
 
     /// Freezes the counts into a table.

@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod augmenter;
+mod columns;
 mod counter;
 mod door;
 mod errors;
@@ -15,6 +16,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add_class::<text::Reading>()?;
     module.add_class::<counter::TermCounter>()?;
     module.add_class::<table::TermTable>()?;
     module.add_class::<augmenter::Augmenter>()?;

@@ -9,9 +9,16 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use una_core::Error;
 use una_core::artifact;
+use una_core::reader::Progress;
+use una_core::stop::Stop;
 use una_core::table::TermTable as Core;
+use una_core::transform::transform;
 
-use crate::door::short;
+use crate::door::{Ticker, long, short};
+use crate::text::Strings;
+
+/// Values, columns and row bounds of a sparse matrix.
+type Sparse<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u64>>);
 
 /// A frozen table.
 #[pyclass(frozen, module = "una_fast._core")]
@@ -108,6 +115,22 @@ impl TermTable {
         self.checked(rank)?;
         let ranks = self.core.vicinity(rank, radius);
         Ok((ranks.start, ranks.end))
+    }
+
+    /// TF-IDF of sentences as the three arrays of a compressed sparse matrix: values, ranks, row bounds.
+    #[pyo3(signature = (sentences, *, threads))]
+    fn transform<'py>(
+        &self,
+        py: Python<'py>,
+        sentences: &Bound<'py, PyAny>,
+        threads: usize,
+    ) -> PyResult<Sparse<'py>> {
+        let strings = Strings::extract(sentences)?;
+        let strs = strings.as_strs()?;
+        let work = |stop: &Stop| transform(&self.core, &strs, threads, stop);
+        let rows = long(py, &Ticker { show: None }, &Progress::default(), work, |_| Ok(()))?;
+        let bounds: Vec<u64> = std::iter::once(0).chain(rows.ends).collect();
+        Ok((rows.values.into_pyarray(py), rows.ranks.into_pyarray(py), bounds.into_pyarray(py)))
     }
 
     fn terms<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {

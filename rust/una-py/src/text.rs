@@ -6,15 +6,11 @@ use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use una_core::casing::{self, LowerMap};
-use una_core::reader::{self, Block, Progress, ReadOptions};
+use una_core::reader::{self, Block, Malformed, Progress, ReadOptions, Rows, Shard};
 use una_core::tokenize::{Scratch, Tokenizer};
 
 use crate::door::{Ticker, long};
 use crate::errors::{input_error, to_py};
-
-/// Rows and bytes after which a batch of Python strings is passed on.
-const BATCH_ROWS: usize = 16 << 10;
-const BATCH_BYTES: usize = 1 << 20;
 
 /// A list of str held by reference, so that the GIL can be released while its text is read.
 pub(crate) struct Strings<'py> {
@@ -59,28 +55,55 @@ pub(crate) fn feed(
     iterable: &Bound<'_, PyAny>,
     mut send: impl FnMut(Block) -> PyResult<bool>,
 ) -> PyResult<()> {
-    let (mut body, mut ends, mut first) = (Vec::new(), Vec::new(), 0);
-    for (row, item) in (0u64..).zip(iterable.try_iter()?) {
+    let mut rows = Rows::default();
+    for item in iterable.try_iter()? {
+        let row = rows.next_row();
         let item = as_string(item?, row)?;
-        body.extend_from_slice(as_str(&item, row)?.as_bytes());
-        ends.push(body.len());
-        if ends.len() >= BATCH_ROWS || body.len() >= BATCH_BYTES {
-            let block = Block::from_rows(std::mem::take(&mut body), std::mem::take(&mut ends), first);
-            first = row + 1;
-            if !send(block)? {
-                return Ok(());
-            }
+        rows.push(Some(as_str(&item, row)?.as_bytes()));
+        if rows.is_full() && !send(rows.take())? {
+            return Ok(());
         }
     }
-    if !ends.is_empty() {
-        send(Block::from_rows(body, ends, first))?;
+    if !rows.is_empty() {
+        send(rows.take())?;
     }
     Ok(())
 }
 
-pub(crate) fn read_options(errors: &str, max_line_bytes: usize) -> PyResult<ReadOptions> {
-    let malformed = errors.parse().map_err(|e| to_py(&e))?;
-    Ok(ReadOptions { malformed, max_line_bytes, ..ReadOptions::default() })
+/// How sources are read, checked once for all of them.
+#[pyclass(frozen, module = "una_fast._core")]
+pub(crate) struct Reading {
+    malformed: Malformed,
+    max_line_bytes: usize,
+    text_field: String,
+    shard: Shard,
+}
+
+#[pymethods]
+impl Reading {
+    #[new]
+    #[pyo3(signature = (*, errors, max_line_bytes, text_field, shard))]
+    fn new(
+        errors: &str,
+        max_line_bytes: usize,
+        text_field: String,
+        shard: Option<(u64, u64)>,
+    ) -> PyResult<Self> {
+        let shard = shard.map_or(Ok(Shard::WHOLE), |(number, count)| Shard::new(number, count));
+        Ok(Self {
+            malformed: errors.parse().map_err(|e| to_py(&e))?,
+            max_line_bytes,
+            text_field,
+            shard: shard.map_err(|e| to_py(&e))?,
+        })
+    }
+}
+
+impl Reading {
+    pub(crate) fn options(&self) -> ReadOptions<'_> {
+        let Self { malformed, max_line_bytes, ref text_field, shard } = *self;
+        ReadOptions { malformed, max_line_bytes, text_field, shard, ..ReadOptions::default() }
+    }
 }
 
 pub(crate) fn tokenizer(name: &str) -> PyResult<Tokenizer> {
@@ -94,15 +117,14 @@ type Blob<'py> = (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u64>>, u64, u64)
 
 /// The documents of files: their bytes, where each stops, and how many lines were empty and skipped.
 #[pyfunction]
-#[pyo3(signature = (paths, *, errors, max_line_bytes, tick))]
+#[pyo3(signature = (paths, *, reading, tick))]
 pub(crate) fn read_sentences<'py>(
     py: Python<'py>,
     paths: Vec<PathBuf>,
-    errors: &str,
-    max_line_bytes: usize,
+    reading: &Reading,
     tick: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Blob<'py>> {
-    let options = read_options(errors, max_line_bytes)?;
+    let options = reading.options();
     let progress = Progress::default();
     let work = |stop: &_| reader::read_sentences(&paths, options, stop, &progress);
     let all = long(py, &Ticker { show: tick }, &progress, work, |_| Ok(()))?;

@@ -1,0 +1,143 @@
+//! Sentences into rows of a sparse matrix: the TF-IDF of each of their terms.
+
+use crate::casing::lowercase;
+use crate::error::{Error, Result};
+use crate::stop::Stop;
+use crate::table::TermTable;
+use crate::tokenize::Scratch;
+
+/// Fewer sentences than this are not worth a thread.
+const SENTENCES_A_THREAD: usize = 256;
+
+/// Consecutive rows of a matrix in compressed form; terms by rank, ascending within a row.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rows {
+    /// Where each row stops in `ranks` and `values`.
+    pub ends: Vec<u64>,
+    /// The terms.
+    pub ranks: Vec<u32>,
+    /// `ln(1 + c / L) * ln(N / df)`, with `c` and `L` counted over all tokens of the sentence, known or not.
+    pub values: Vec<f64>,
+}
+
+impl Rows {
+    fn append(&mut self, mut other: Self) {
+        let before = self.ranks.len() as u64;
+        self.ends.extend(other.ends.iter().map(|end| before + end));
+        self.ranks.append(&mut other.ranks);
+        self.values.append(&mut other.values);
+    }
+}
+
+/// One row a sentence, made on `threads` threads; terms that the table does not hold are left out.
+///
+/// # Errors
+/// [`Error::Interrupted`] when `stop` asks.
+pub fn transform(table: &TermTable, sentences: &[&str], threads: usize, stop: &Stop) -> Result<Rows> {
+    let threads = threads.clamp(1, sentences.len() / SENTENCES_A_THREAD + 1);
+    if threads == 1 {
+        return Weigher::new(table).rows(sentences, stop);
+    }
+    std::thread::scope(|scope| {
+        let running: Vec<_> = sentences
+            .chunks(sentences.len().div_ceil(threads))
+            .map(|share| scope.spawn(move || Weigher::new(table).rows(share, stop)))
+            .collect();
+        let mut all = Rows::default();
+        for thread in running {
+            let panicked = |_| Err(Error::Internal("a transforming thread panicked".into()));
+            all.append(thread.join().unwrap_or_else(panicked)?);
+        }
+        Ok(all)
+    })
+}
+
+/// A table, and the buffers that one sentence leaves to the next.
+struct Weigher<'t> {
+    table: &'t TermTable,
+    scratch: Scratch,
+    lowered: String,
+    ranks: Vec<u32>,
+}
+
+impl<'t> Weigher<'t> {
+    fn new(table: &'t TermTable) -> Self {
+        Self { table, scratch: Scratch::default(), lowered: String::new(), ranks: Vec::new() }
+    }
+
+    fn rows(&mut self, sentences: &[&str], stop: &Stop) -> Result<Rows> {
+        let mut rows = Rows::default();
+        for (i, sentence) in sentences.iter().enumerate() {
+            if i.is_multiple_of(64) {
+                stop.check()?;
+            }
+            self.add(sentence, &mut rows);
+        }
+        Ok(rows)
+    }
+
+    fn add(&mut self, sentence: &str, rows: &mut Rows) {
+        let Self { table, scratch, lowered, ranks } = self;
+        let settings = table.settings();
+        let text = if settings.lowercase { lowercase(sentence, lowered) } else { sentence };
+        let mut length = 0;
+        ranks.clear();
+        settings.tokenizer.tokenize(text, scratch, |token| {
+            length += 1;
+            ranks.extend(table.rank(token.text));
+        });
+        ranks.sort_unstable();
+        for run in ranks.chunk_by(|a, b| a == b) {
+            rows.ranks.push(run[0]);
+            rows.values.push(table.token_score(Some(run[0]), run.len() as u32, length));
+        }
+        rows.ends.push(rows.ranks.len() as u64);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::count::{Plan, Settings, TermCounts};
+    use crate::reader::{Block, Progress, ReadOptions};
+    use crate::table::Pruning;
+    use crate::tokenize::Tokenizer;
+    use proptest::prelude::*;
+
+    fn table(sentences: &[&str]) -> TermTable {
+        let settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: true };
+        let (stop, progress) = (Stop::default(), Progress::default());
+        let plan = Plan { threads: 1, read: ReadOptions::default(), stop: &stop, progress: &progress };
+        let mut ends = vec![];
+        for sentence in sentences {
+            ends.push(ends.last().unwrap_or(&0) + sentence.len());
+        }
+        let block = Block::from_rows(sentences.concat().into_bytes(), ends, 0);
+        let counts = TermCounts::count_blocks(settings, &plan, |emit| emit(block)).unwrap();
+        TermTable::freeze(&counts, Pruning::default()).unwrap()
+    }
+
+    #[test]
+    fn unknown_terms_count_for_the_length_alone() {
+        let table = table(&["a b", "a c", "b d"]);
+        let rows = transform(&table, &["B b x X", "", "x"], 1, &Stop::default()).unwrap();
+        assert_eq!(rows.ends, [1, 1, 1]);
+        assert_eq!(rows.ranks, [table.rank("b").unwrap()]);
+        assert!((rows.values[0] - 1.5f64.ln() * (3f64 / 2.0).ln()).abs() < 1e-15);
+    }
+
+    proptest! {
+        #[test]
+        fn threads_are_invisible(
+            sentences in prop::collection::vec("[a-d x]{0,6}", 0..9), repeat in 1usize..200, threads in 2usize..6
+        ) {
+            let table = table(&["a b", "a c", "b d"]);
+            let sentences: Vec<&str> = (0..repeat).flat_map(|_| sentences.iter().map(String::as_str)).collect();
+            let stop = Stop::default();
+            let one = transform(&table, &sentences, 1, &stop).unwrap();
+            prop_assert_eq!(one.ends.len(), sentences.len());
+            prop_assert_eq!(one, transform(&table, &sentences, threads, &stop).unwrap());
+        }
+    }
+}
