@@ -17,6 +17,7 @@ use std::sync::Arc;
 use crate::casing::{LowerMap, lowercase};
 use crate::error::{Error, Result};
 use crate::rng::{Draws, Place, Purpose, below, unit};
+use crate::share;
 use crate::stop::Stop;
 use crate::table::TermTable;
 use crate::tfidf::replacement_probabilities;
@@ -24,8 +25,6 @@ use crate::tokenize::{Scratch, Token};
 
 /// Rejection draws before the exact search takes over. Each block of the generator holds two.
 const REJECTION_BLOCKS: u64 = 8;
-/// Sentences below which a second thread costs more than it gives.
-const SENTENCES_A_THREAD: usize = 256;
 
 /// Which tokens go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -211,39 +210,18 @@ impl Augmenter {
         threads: usize,
         stop: &Stop,
     ) -> Result<Vec<Texts>> {
-        let threads = threads.clamp(1, sentences.len() / SENTENCES_A_THREAD + 1);
-        let share = sentences.len().div_ceil(threads).max(1);
-        let work = |chunk: usize, sentences: &[&str]| -> Result<Texts> {
+        share::each(share::runs(sentences.len(), threads), |run| {
             let mut buffers = Buffers::default();
             let mut texts = Texts::default();
-            texts.text.reserve(sentences.iter().map(|s| s.len() + s.len() / 4).sum());
-            for (i, sentence) in sentences.iter().enumerate() {
-                if i % 64 == 0 {
+            texts.text.reserve(sentences[run.clone()].iter().map(|s| s.len() + s.len() / 4).sum());
+            for row in run {
+                if row % 64 == 0 {
                     stop.check()?;
                 }
-                self.augment_into(sentence, place(chunk * share + i), &mut buffers, &mut texts.text);
+                self.augment_into(sentences[row], place(row), &mut buffers, &mut texts.text);
                 texts.ends.push(texts.text.len());
             }
             Ok(texts)
-        };
-        if threads == 1 {
-            return Ok(vec![work(0, sentences)?]);
-        }
-        std::thread::scope(|scope| {
-            let work = &work;
-            let running: Vec<_> = sentences
-                .chunks(share)
-                .enumerate()
-                .map(|(chunk, sentences)| scope.spawn(move || work(chunk, sentences)))
-                .collect();
-            running
-                .into_iter()
-                .map(|thread| {
-                    thread
-                        .join()
-                        .unwrap_or_else(|_| Err(Error::Internal("an augmenting thread panicked".into())))
-                })
-                .collect()
         })
     }
 
@@ -272,7 +250,7 @@ impl Augmenter {
     }
 
     /// Tokenises, scores and decides; hands the plan to `then`.
-    fn with_plan<R>(
+    pub(crate) fn with_plan<R>(
         &self,
         sentence: &str,
         place: Place,

@@ -1,18 +1,20 @@
 //! Exact one-pass TF-IDF over large corpora, and keyed sampling of hard negatives from it (UNA, arXiv 2401.02594).
 //!
 //! Text goes through [`reader`], [`casing`] and [`tokenize`] into [`count`]; counts are frozen into a [`table`],
-//! which [`artifact`] saves and [`augment`] samples from.
+//! which [`artifact`] saves and [`augment`] samples from; [`encode`] hands the samples on as token ids.
 
 pub mod artifact;
 pub mod augment;
 pub mod casing;
 pub mod chars;
 pub mod count;
+pub mod encode;
 pub mod error;
 #[cfg(any(test, feature = "naive"))]
 pub mod naive;
 pub mod reader;
 pub mod rng;
+mod share;
 pub mod stop;
 pub mod table;
 pub mod tfidf;
