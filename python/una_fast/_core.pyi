@@ -7,12 +7,22 @@ from typing import TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Augmenter", "TermCounter", "TermTable", "__version__", "read_sentences", "tokenize"]
+__all__ = [
+    "Augmenter",
+    "Encoded",
+    "Encoder",
+    "TermCounter",
+    "TermTable",
+    "__version__",
+    "read_sentences",
+    "tokenize",
+]
 
 __version__: str
 
 _Path: TypeAlias = str | PathLike[str]
 _Tick: TypeAlias = Callable[[int, int], object] | None
+_Tokenize: TypeAlias = Callable[[list[str]], list[list[int]]]
 
 @final
 class TermCounter:
@@ -94,6 +104,39 @@ class Augmenter:
     def explain(
         self, sentence: str, *, row: int, epoch: int, view: int
     ) -> tuple[list[tuple[str, int, int, int | None, float, float, str | None]], str]: ...
+
+@final
+class Encoder:
+    def __new__(
+        cls,
+        augmenter: Augmenter,
+        tokenize: _Tokenize,
+        *,
+        prefix: Sequence[int],
+        suffix: Sequence[int],
+        pad_id: int,
+        max_length: int,
+        cache: int,
+    ) -> Encoder: ...
+    def irregular_terms(self) -> list[int]: ...
+    def encode(
+        self,
+        sentences: Sequence[str],
+        tokenize: _Tokenize,
+        *,
+        rows: NDArray[np.uint64] | None,
+        epoch: int,
+        view: int,
+        threads: int,
+    ) -> Encoded: ...
+    def compose(self, rows: Sequence[Sequence[str]], tokenize: _Tokenize) -> Encoded: ...
+
+@final
+class Encoded:
+    def __len__(self) -> int: ...
+    @property
+    def longest(self) -> int: ...
+    def fill(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> None: ...
 
 def read_sentences(
     paths: Sequence[_Path], *, errors: str, max_line_bytes: int, tick: _Tick

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from una_fast.sources import default_threads
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
+    from una_fast.encode import EncodedNegatives, NegativeEncoder, TokenizerLike
     from una_fast.table import TermTable
 
 __all__ = ["Augmenter", "Explanation", "Replace", "Select", "Surface", "TokenExplanation"]
@@ -100,7 +101,8 @@ class Augmenter:
         _check_word("seed", seed)
         self.table = table
         self.surface: Surface = surface
-        self._threads = default_threads(threads)
+        self.threads = default_threads(threads)
+        self._encoder: tuple[TokenizerLike, int, NegativeEncoder] | None = None
         self._core = _core.Augmenter(
             table._core,
             radius=radius,
@@ -136,11 +138,53 @@ class Augmenter:
         """
         if not isinstance(sentences, Sequence):
             sentences = list(sentences)
-        _check_word("epoch", epoch)
-        if not 0 <= view < 1 << 32:
-            raise OptionError(f"view must be at least 0 and below 2**32, not {view}")
-        keys = None if rows is None else _row_keys(rows, len(sentences))
-        return self._core.augment(sentences, rows=keys, epoch=epoch, view=view, threads=self._threads)
+        keys = check_place(rows, len(sentences), epoch, view)
+        return self._core.augment(sentences, rows=keys, epoch=epoch, view=view, threads=self.threads)
+
+    def encoder(self, tokenizer: TokenizerLike, *, max_length: int, **options: Any) -> NegativeEncoder:
+        """What makes the token ids of negatives; built once, used for every batch.
+
+        The arguments, and what is raised, are those of `una_fast.encode.NegativeEncoder`.
+        """
+        from una_fast.encode import NegativeEncoder
+
+        return NegativeEncoder(self, tokenizer, max_length=max_length, **options)
+
+    def encode(
+        self,
+        sentences: Iterable[str],
+        *,
+        tokenizer: TokenizerLike,
+        max_length: int,
+        rows: ArrayLike | None = None,
+        epoch: int = 0,
+        view: int = 0,
+        out: tuple[Any, Any] | None = None,
+    ) -> EncodedNegatives:
+        """The token ids of one negative for each sentence: `augment` and the tokenizer in one.
+
+        The first call builds the encoder, which takes seconds for a large table; later ones with the same tokenizer
+        and length use it again.
+
+        Args:
+            sentences: any iterable of str; their text is not copied.
+            tokenizer: a `tokenizers.Tokenizer`, a fast tokenizer of transformers, or the path of a tokenizer.json.
+            max_length: tokens a negative may have, special tokens included.
+            rows: the row of each sentence in its corpus, as for `augment`.
+            epoch: the pass over the corpus.
+            view: which of several negatives of the same row in the same epoch.
+            out: memory to write to, see `una_fast.encode.NegativeEncoder.encode`.
+
+        Returns:
+            input_ids and attention_mask, each int64 of shape (n, T), padded on the right.
+
+        Raises:
+            InputError: for an item that is no str, or no Unicode text.
+            OptionError: for a tokenizer that is not word-compositional, and as `augment`.
+        """
+        if self._encoder is None or self._encoder[:2] != (tokenizer, max_length):
+            self._encoder = (tokenizer, max_length, self.encoder(tokenizer, max_length=max_length))
+        return self._encoder[2].encode(sentences, rows=rows, epoch=epoch, view=view, out=out)
 
     def explain(self, sentence: str, *, row: int = 0, epoch: int = 0, view: int = 0) -> Explanation:
         """How the negative that `augment` gives for the same arguments comes about, token by token."""
@@ -163,6 +207,20 @@ class Augmenter:
                 for text, start, end, rank, score, probability, replacement in tokens
             ),
         )
+
+
+def check_place(
+    rows: ArrayLike | None, n: int, epoch: int, view: int
+) -> np.ndarray[tuple[int], np.dtype[np.uint64]] | None:
+    """The rows of n sentences as the core takes them.
+
+    Raises:
+        OptionError: for rows of another length, and for numbers out of range.
+    """
+    _check_word("epoch", epoch)
+    if not 0 <= view < 1 << 32:
+        raise OptionError(f"view must be at least 0 and below 2**32, not {view}")
+    return None if rows is None else _row_keys(rows, n)
 
 
 def _check_word(name: str, value: int) -> None:

@@ -111,7 +111,8 @@ impl Spellings {
     }
 }
 
-/// How a word is shown to the tokenizer: alone, and on both sides of an anchor, a word of known spelling.
+/// How a word is shown to the tokenizer: alone, and first, in the middle and last among anchors, words of known
+/// spelling. Each place is needed: a word that the tokenizer drops can leave a space that counts at the end alone.
 #[derive(Debug, Clone)]
 pub struct Frame {
     /// The ids of the anchor as a later word.
@@ -119,7 +120,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The word in the middle.
+    /// The word beside the word.
     pub const ANCHOR: &str = "a";
 
     /// The texts whose ids make a frame.
@@ -145,13 +146,15 @@ impl Frame {
 
     /// The two texts that show a word.
     fn show(word: &str) -> [String; 2] {
-        [word.to_owned(), format!("{word} {} {word}", Self::ANCHOR)]
+        [word.to_owned(), format!("{word} {0} {word} {0} {word}", Self::ANCHOR)]
     }
 
     /// The spelling of a word from the ids of its two texts; `None` where they do not fit each other.
     fn read<'i>(&self, alone: &'i [u32], framed: &'i [u32]) -> Option<Spelling<'i>> {
-        let later = framed.strip_prefix(alone)?.strip_prefix(self.anchor.as_slice())?;
-        Some(Spelling { first: alone, later })
+        let anchor = self.anchor.as_slice();
+        let rest = framed.strip_prefix(alone)?.strip_prefix(anchor)?;
+        let (later, rest) = rest.split_at(rest.len().checked_sub(anchor.len())? / 2);
+        (rest.strip_prefix(anchor)? == later).then_some(Spelling { first: alone, later })
     }
 }
 
@@ -318,11 +321,6 @@ struct Kept {
 }
 
 impl Kept {
-    /// The spelling of a word, itself `None` for an irregular one, if it is kept.
-    fn get(&self, word: &[u8]) -> Option<Option<Spelling<'_>>> {
-        self.words.get(word).map(|id| self.spellings.get(id))
-    }
-
     fn keep(&mut self, word: &str, spelling: Option<Spelling<'_>>) {
         if word.len() > LONGEST_KEPT || self.limit == 0 {
             return;
@@ -414,11 +412,11 @@ impl Encoder {
         let (mut spellings, mut missing) = (Spellings::default(), Vec::new());
         let mut known = vec![None; all.len()];
         for (id, place) in (0..).zip(&mut known) {
-            match kept.get(all.term(id)) {
+            match kept.words.get(all.term(id)) {
                 None => missing.push(text(&all, id).to_owned()),
-                Some(spelling) => {
+                Some(word) => {
                     *place = Some(spellings.len() as u32);
-                    spellings.push(spelling);
+                    spellings.push(kept.spellings.get(word));
                 }
             }
         }

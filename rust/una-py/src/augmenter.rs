@@ -5,22 +5,18 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use una_core::Error;
 use una_core::augment::{Augmenter as Core, Options, Texts, TokenPlan};
-use una_core::reader::Progress;
 use una_core::rng::Place;
 use una_core::stop::Stop;
 
-use crate::door::{Ticker, long, short};
+use crate::door::{by_size, short};
 use crate::errors::to_py;
 use crate::table::TermTable;
 use crate::text::Strings;
 
-/// Bytes of text up to which a call is too short for a thread that watches for Ctrl-C.
-const SHORT_BYTES: usize = 1 << 18;
-
 /// Makes hard negatives.
 #[pyclass(frozen, module = "una_fast._core")]
 pub(crate) struct Augmenter {
-    core: Core,
+    pub(crate) core: Core,
 }
 
 /// One token: text, start and end in characters, rank, score, probability, replacement.
@@ -72,11 +68,7 @@ impl Augmenter {
         let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
         let place = |i: usize| Place { epoch, row: rows.map_or(i as u64, |rows| rows[i]), view };
         let work = |stop: &Stop| self.core.augment(&strs, place, threads, stop);
-        let negatives = if strs.iter().map(|s| s.len()).sum::<usize>() <= SHORT_BYTES {
-            short(py, work)?
-        } else {
-            long(py, &Ticker { show: None }, &Progress::default(), work, |_| Ok(()))?
-        };
+        let negatives = by_size(py, strs.iter().map(|s| s.len()).sum(), work)?;
         let list = PyList::empty(py);
         for text in negatives.iter().flat_map(Texts::iter) {
             list.append(PyString::new(py, text))?;

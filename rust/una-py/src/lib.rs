@@ -5,6 +5,7 @@
 mod augmenter;
 mod counter;
 mod door;
+mod encoder;
 mod errors;
 mod table;
 mod text;
@@ -18,6 +19,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<counter::TermCounter>()?;
     module.add_class::<table::TermTable>()?;
     module.add_class::<augmenter::Augmenter>()?;
+    module.add_class::<encoder::Encoder>()?;
+    module.add_class::<encoder::Encoded>()?;
     module.add_function(wrap_pyfunction!(text::read_sentences, module)?)?;
     module.add_function(wrap_pyfunction!(text::tokenize, module)?)?;
     Ok(())

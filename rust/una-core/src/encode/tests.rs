@@ -81,10 +81,10 @@ fn finish(encoder: &Encoder, toy: Toy, mut drawn: Drawn, width: usize) -> (Vec<i
     let irregular = encoder.irregular(&drawn);
     let asked = texts.len() + irregular.len();
     let whole: Vec<_> = irregular.into_iter().map(|(row, text)| (row, toy.encode(&text))).collect();
-    let encoded = encoder.assemble(&drawn, &whole).unwrap();
-    let size = encoded.rows() * width;
+    let batch = encoder.assemble(&drawn, &whole).unwrap();
+    let size = batch.rows() * width;
     let (mut ids, mut mask) = (vec![-1; size], vec![-1; size]);
-    encoded.fill(width, &mut ids, &mut mask).unwrap();
+    batch.fill(width, &mut ids, &mut mask).unwrap();
     (ids, mask, asked)
 }
 
@@ -160,8 +160,8 @@ fn kept_words_stay_within_their_limit() {
         kept.keep(word, spelling);
         assert!(kept.words.len() <= 2 && kept.words.len() == kept.spellings.len());
     }
-    assert_eq!(kept.get(b"a"), None);
-    assert_eq!(kept.get(b"c"), Some(spelling));
+    assert_eq!(kept.words.get(b"a"), None);
+    assert_eq!(kept.spellings.get(kept.words.get(b"c").unwrap()), spelling);
 }
 
 #[test]
@@ -189,19 +189,30 @@ fn a_tokenizer_that_spells_no_two_words_alike_has_no_frame() {
 }
 
 #[test]
+fn a_word_shows_the_same_ids_in_each_place_or_is_irregular() {
+    let frame = Frame::new(&[5], &[5, 6]).unwrap();
+    let spelled = frame.read(&[1], &[1, 6, 2, 3, 6, 2, 3]).unwrap();
+    assert_eq!((spelled.first, spelled.later), (&[1][..], &[2, 3][..]));
+    assert!(frame.read(&[], &[6, 6]).is_some_and(|dropped| dropped.later.is_empty()));
+    for framed in [&[1, 6, 2, 6, 3][..], &[1, 6, 2, 3, 6, 2], &[2, 6, 2, 6, 2], &[1, 6], &[1], &[]] {
+        assert_eq!(frame.read(&[1], framed), None);
+    }
+}
+
+#[test]
 fn misuse_is_an_error_and_no_panic() {
     assert!(matches!(Template::new(vec![1], vec![2], 0, 2), Err(Error::Option(_))));
     let encoder = encoder(Toy::Bytes, 20, 0);
     let mut drawn = encoder.compose(&[vec!["unheard".to_owned()]]);
     assert!(matches!(encoder.assemble(&drawn, &[]), Err(Error::Internal(_))));
     assert!(matches!(encoder.learn(&mut drawn, &[vec![1]]), Err(Error::Internal(_))));
-    encoder.learn(&mut drawn, &[vec![1], vec![1, 97, 1]]).unwrap();
-    let encoded = encoder.assemble(&drawn, &[]).unwrap();
-    assert_eq!((encoded.rows(), encoded.longest()), (1, 4));
+    encoder.learn(&mut drawn, &[vec![1], vec![1, 97, 1, 97, 1]]).unwrap();
+    let batch = encoder.assemble(&drawn, &[]).unwrap();
+    assert_eq!((batch.rows(), batch.longest()), (1, 4));
     let (mut ids, mut mask) = ([0; 4], [0; 4]);
-    assert!(encoded.fill(3, &mut ids[..3], &mut mask[..3]).is_err());
-    assert!(encoded.fill(4, &mut ids, &mut mask[..3]).is_err());
-    encoded.fill(4, &mut ids, &mut mask).unwrap();
+    assert!(batch.fill(3, &mut ids[..3], &mut mask[..3]).is_err());
+    assert!(batch.fill(4, &mut ids, &mut mask[..3]).is_err());
+    batch.fill(4, &mut ids, &mut mask).unwrap();
     assert_eq!(ids, [1001, 1, 1002, 1003]);
 }
 
@@ -209,7 +220,7 @@ fn misuse_is_an_error_and_no_panic() {
 fn no_sentence_gives_no_row() {
     let encoder = encoder(Toy::Bytes, 20, 0);
     let drawn = encoder.draw(&[], place, 4, &Stop::default()).unwrap();
-    let encoded = encoder.assemble(&drawn, &[]).unwrap();
-    assert_eq!((encoded.rows(), encoded.longest()), (0, 0));
-    encoded.fill(0, &mut [], &mut []).unwrap();
+    let batch = encoder.assemble(&drawn, &[]).unwrap();
+    assert_eq!((batch.rows(), batch.longest()), (0, 0));
+    batch.fill(0, &mut [], &mut []).unwrap();
 }
