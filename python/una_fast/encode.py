@@ -167,15 +167,14 @@ class NegativeEncoder:
             sentences = list(sentences)
         keys = check_place(rows, len(sentences), epoch, view)
         threads = self._augmenter.threads
-        encoded = self._core.encode(
-            sentences, self._tokenize, rows=keys, epoch=epoch, view=view, threads=threads
-        )
-        return self._fill(encoded, out)
+        drawn = self._core.draw(sentences, rows=keys, epoch=epoch, view=view, threads=threads)
+        return self._assemble(drawn, out)
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
         return [e.ids for e in self._backend.encode_batch_fast(texts, add_special_tokens=False)]
 
-    def _fill(self, encoded: _core.Encoded, out: tuple[Any, Any] | None) -> EncodedNegatives:
+    def _assemble(self, drawn: _core.Drawn, out: tuple[Any, Any] | None = None) -> EncodedNegatives:
+        encoded = self._core.assemble(drawn, self._tokenize)
         n, longest = len(encoded), encoded.longest
         width = min(-(-longest // self._multiple) * self._multiple, self.max_length)
         if out is None:
@@ -194,8 +193,7 @@ class NegativeEncoder:
         sentences = list(islice(_made_up(terms) if sample is None else sample, SAMPLE))
         self._compare(self._augmenter.augment(sentences), self.encode(sentences))
         rows = [*_odd_rows(terms), *_spanning_rows(self._backend)]
-        composed = self._fill(self._core.compose(rows, self._tokenize), None)
-        self._compare([" ".join(row) for row in rows], composed)
+        self._compare([" ".join(row) for row in rows], self._assemble(self._core.compose(rows)))
 
     def _compare(self, texts: list[str], encoded: EncodedNegatives) -> None:
         self._backend.enable_truncation(self.max_length)

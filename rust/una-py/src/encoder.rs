@@ -2,7 +2,9 @@
 
 use numpy::{PyReadonlyArray1, PyReadwriteArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
-use una_core::encode::{Drawn, Encoded as CoreEncoded, Encoder as Core, Frame, Speller, Template};
+use una_core::encode::{
+    Drawn as CoreDrawn, Encoded as CoreEncoded, Encoder as Core, Frame, Speller, Template,
+};
 use una_core::rng::Place;
 use una_core::stop::Stop;
 
@@ -14,8 +16,8 @@ use crate::text::Strings;
 /// Terms shown to the tokenizer at a time: few calls, and no more than some MB of its answers alive.
 const TERMS_A_CALL: usize = 8 << 10;
 
-/// Makes the ids of hard negatives. `tokenize` is everywhere the same callable: texts in, their ids out, without
-/// special tokens, truncation or padding.
+/// Makes the ids of hard negatives. `tokenize` is always the same callable: texts in, their ids out, without special
+/// tokens, truncation or padding.
 #[pyclass(frozen, module = "una_fast._core")]
 pub(crate) struct Encoder {
     core: Core,
@@ -55,57 +57,53 @@ impl Encoder {
         self.core.irregular_terms().to_vec()
     }
 
-    /// The ids of one negative a sentence.
-    #[pyo3(signature = (sentences, tokenize, *, rows, epoch, view, threads))]
-    #[allow(clippy::too_many_arguments, reason = "keyword-only options of the public surface")]
-    fn encode<'py>(
+    /// The words of one negative a sentence.
+    #[pyo3(signature = (sentences, *, rows, epoch, view, threads))]
+    fn draw<'py>(
         &self,
         py: Python<'py>,
         sentences: &Bound<'py, PyAny>,
-        tokenize: &Bound<'py, PyAny>,
         rows: Option<PyReadonlyArray1<'py, u64>>,
         epoch: u64,
         view: u32,
         threads: usize,
-    ) -> PyResult<Encoded> {
+    ) -> PyResult<Drawn> {
         let strings = Strings::extract(sentences)?;
         let strs = strings.as_strs()?;
         let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
         let place = |i: usize| Place { epoch, row: rows.map_or(i as u64, |rows| rows[i]), view };
         let work = |stop: &Stop| self.core.draw(&strs, place, threads, stop);
-        let drawn = by_size(py, strs.iter().map(|s| s.len()).sum(), work)?;
-        self.finish(py, drawn, tokenize)
+        Ok(Drawn { core: by_size(py, strs.iter().map(|s| s.len()).sum(), work)? })
     }
 
-    /// The ids of rows of words.
-    fn compose<'py>(
-        &self,
-        py: Python<'py>,
-        rows: Vec<Vec<String>>,
-        tokenize: &Bound<'py, PyAny>,
-    ) -> PyResult<Encoded> {
-        let drawn = short(py, |_| Ok(self.core.compose(&rows)))?;
-        self.finish(py, drawn, tokenize)
+    /// Given words instead of drawn ones.
+    fn compose(&self, py: Python<'_>, rows: Vec<Vec<String>>) -> PyResult<Drawn> {
+        Ok(Drawn { core: short(py, |_| Ok(self.core.compose(&rows)))? })
     }
-}
 
-impl Encoder {
     /// Asks the tokenizer for what is not known, which mostly is nothing, and puts the ids together.
-    fn finish(&self, py: Python<'_>, mut drawn: Drawn, tokenize: &Bound<'_, PyAny>) -> PyResult<Encoded> {
+    fn assemble(&self, py: Python<'_>, drawn: &mut Drawn, tokenize: &Bound<'_, PyAny>) -> PyResult<Encoded> {
+        let drawn = &mut drawn.core;
         let texts = drawn.texts();
         if !texts.is_empty() {
             let ids = ids(tokenize, texts)?;
-            short(py, |_| self.core.learn(&mut drawn, &ids))?;
+            short(py, |_| self.core.learn(drawn, &ids))?;
         }
-        let (rows, texts): (Vec<_>, Vec<_>) = self.core.irregular(&drawn).into_iter().unzip();
+        let (rows, texts): (Vec<_>, Vec<_>) = self.core.irregular(drawn).into_iter().unzip();
         let ids = if texts.is_empty() { Vec::new() } else { ids(tokenize, texts)? };
         let whole: Vec<_> = rows.into_iter().zip(ids).collect();
-        Ok(Encoded { core: short(py, |_| self.core.assemble(&drawn, &whole))? })
+        Ok(Encoded { core: short(py, |_| self.core.assemble(drawn, &whole))? })
     }
 }
 
 fn ids(tokenize: &Bound<'_, PyAny>, texts: Vec<String>) -> PyResult<Vec<Vec<u32>>> {
     tokenize.call1((texts,))?.extract()
+}
+
+/// The words of negatives.
+#[pyclass(module = "una_fast._core")]
+pub(crate) struct Drawn {
+    core: CoreDrawn,
 }
 
 /// The ids of negatives, not yet padded.

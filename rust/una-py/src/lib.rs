@@ -20,6 +20,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<table::TermTable>()?;
     module.add_class::<augmenter::Augmenter>()?;
     module.add_class::<encoder::Encoder>()?;
+    module.add_class::<encoder::Drawn>()?;
     module.add_class::<encoder::Encoded>()?;
     module.add_function(wrap_pyfunction!(text::read_sentences, module)?)?;
     module.add_function(wrap_pyfunction!(text::tokenize, module)?)?;
