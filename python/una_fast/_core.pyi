@@ -7,13 +7,24 @@ from typing import Any, TypeAlias, final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Augmenter", "Reading", "TermCounter", "TermTable", "__version__", "read_sentences", "tokenize"]
+__all__ = [
+    "Augmenter",
+    "Encoded",
+    "Encoder",
+    "Reading",
+    "TermCounter",
+    "TermTable",
+    "__version__",
+    "read_sentences",
+    "tokenize",
+]
 
 __version__: str
 
 _Explained: TypeAlias = tuple[str, int, int, int | None, float, float, tuple[int, int], str | None]
 _Path: TypeAlias = str | PathLike[str]
 _Tick: TypeAlias = Callable[[int, int], object] | None
+_Tokenize: TypeAlias = Callable[[list[str]], list[list[int]]]
 _Batch: TypeAlias = tuple[
     NDArray[np.int32] | NDArray[np.int64], NDArray[np.uint8], NDArray[np.uint8] | None, int
 ]
@@ -146,6 +157,42 @@ class Augmenter:
     def explain(
         self, sentence: str, *, row: int, epoch: int, view: int, weights: NDArray[np.float64] | None
     ) -> tuple[list[_Explained], str]: ...
+
+@final
+class Encoder:
+    def __new__(
+        cls,
+        augmenter: Augmenter,
+        tokenize: _Tokenize,
+        *,
+        prefix: Sequence[int],
+        suffix: Sequence[int],
+        pad_id: int,
+        max_length: int,
+        cache: int,
+    ) -> Encoder: ...
+    def irregular_terms(self) -> list[int]: ...
+    def draw(
+        self,
+        sentences: Sequence[str],
+        *,
+        rows: NDArray[np.uint64] | None,
+        epoch: int,
+        view: int,
+        threads: int,
+    ) -> Drawn: ...
+    def compose(self, rows: Sequence[Sequence[str]]) -> Drawn: ...
+    def assemble(self, drawn: Drawn, tokenize: _Tokenize) -> Encoded: ...
+
+@final
+class Drawn: ...
+
+@final
+class Encoded:
+    def __len__(self) -> int: ...
+    @property
+    def longest(self) -> int: ...
+    def fill(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> None: ...
 
 def read_sentences(
     paths: Sequence[_Path], *, reading: Reading, tick: _Tick

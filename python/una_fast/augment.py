@@ -15,6 +15,7 @@ from una_fast.sources import default_threads
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from una_fast.encode import EncodedNegatives, NegativeEncoder, TokenizerLike
     from una_fast.table import TermTable
 
 __all__ = [
@@ -200,7 +201,8 @@ class Augmenter:
             "seed": seed,
             "threads": threads,
         }
-        self._threads = default_threads(threads)
+        self.threads = default_threads(threads)
+        self._encoder: tuple[TokenizerLike, int, NegativeEncoder] | None = None
         self._core = _core.Augmenter(
             table._core,
             radius=radius,
@@ -280,15 +282,14 @@ class Augmenter:
         """`augment`, and how much of the sentences was really replaced."""
         if not isinstance(sentences, Sequence):
             sentences = list(sentences)
-        _check_word("epoch", epoch)
-        _check_view(view)
+        keys = check_place(rows, len(sentences), epoch, view)
         negatives, (tokens, replaced, changed, by_percent) = self._core.augment(
             sentences,
-            rows=None if rows is None else _row_keys(rows, len(sentences)),
+            rows=keys,
             epoch=epoch,
             view=view,
             weights=None if weights is None else _flat_weights(weights, len(sentences)),
-            threads=self._threads,
+            threads=self.threads,
         )
         stats = AugmentStats(
             sentences=len(negatives),
@@ -298,6 +299,51 @@ class Augmenter:
             by_percent=tuple(by_percent),
         )
         return negatives, stats
+
+    def encoder(self, tokenizer: TokenizerLike, *, max_length: int, **options: Any) -> NegativeEncoder:
+        """What makes the token ids of negatives; built once, used for every batch.
+
+        The arguments, and what is raised, are those of `una_fast.encode.NegativeEncoder`.
+        """
+        from una_fast.encode import NegativeEncoder
+
+        return NegativeEncoder(self, tokenizer, max_length=max_length, **options)
+
+    def encode(
+        self,
+        sentences: Iterable[str],
+        *,
+        tokenizer: TokenizerLike,
+        max_length: int,
+        rows: ArrayLike | None = None,
+        epoch: int = 0,
+        view: int = 0,
+        out: tuple[Any, Any] | None = None,
+    ) -> EncodedNegatives:
+        """The token ids of one negative for each sentence: `augment` and the tokenizer in one.
+
+        The first call builds the encoder, which takes seconds for a large table; later ones with the same tokenizer
+        and length use it again.
+
+        Args:
+            sentences: any iterable of str; their text is not copied.
+            tokenizer: a `tokenizers.Tokenizer`, a fast tokenizer of transformers, or the path of a tokenizer.json.
+            max_length: tokens a negative may have, special tokens included.
+            rows: the row of each sentence in its corpus, as for `augment`.
+            epoch: the pass over the corpus.
+            view: which of several negatives of the same row in the same epoch.
+            out: memory to write to, see `una_fast.encode.NegativeEncoder.encode`.
+
+        Returns:
+            input_ids and attention_mask, each int64 of shape (n, T), padded on the right.
+
+        Raises:
+            InputError: for an item that is no str, or no Unicode text.
+            OptionError: for a tokenizer that is not word-compositional, and as `augment`.
+        """
+        if self._encoder is None or self._encoder[:2] != (tokenizer, max_length):
+            self._encoder = (tokenizer, max_length, self.encoder(tokenizer, max_length=max_length))
+        return self._encoder[2].encode(sentences, rows=rows, epoch=epoch, view=view, out=out)
 
     def explain(
         self, sentence: str, *, row: int = 0, epoch: int = 0, view: int = 0, weights: ArrayLike | None = None
@@ -348,6 +394,19 @@ def _limits(max_replaced: float | None) -> tuple[int | None, float | None]:
     if not 1 <= max_replaced < 1 << 32:
         raise OptionError(f"max_replaced must be at least 1 token, not {max_replaced}")
     return max_replaced, None
+
+
+def check_place(
+    rows: ArrayLike | None, n: int, epoch: int, view: int
+) -> np.ndarray[tuple[int], np.dtype[np.uint64]] | None:
+    """The rows of n sentences as the core takes them.
+
+    Raises:
+        OptionError: for rows of another length, and for numbers out of range.
+    """
+    _check_word("epoch", epoch)
+    _check_view(view)
+    return None if rows is None else _row_keys(rows, n)
 
 
 def _check_view(view: int) -> None:

@@ -23,13 +23,12 @@ pub use surface::in_case_of;
 use crate::casing::lowercase;
 use crate::error::{Error, Result};
 use crate::rng::Place;
+use crate::share;
 use crate::stop::Stop;
 use crate::table::TermTable;
 use crate::tokenize::{Scratch, Token};
 use crate::vocab::Vocab;
 
-/// Sentences below which a second thread costs more than it gives.
-const SENTENCES_A_THREAD: usize = 256;
 /// Shares of replaced tokens are tallied by the percent.
 const PERCENTS: usize = 101;
 
@@ -237,19 +236,7 @@ impl Augmenter {
         threads: usize,
         stop: &Stop,
     ) -> Result<Vec<Negatives>> {
-        let threads = threads.clamp(1, n / SENTENCES_A_THREAD + 1);
-        let share = n.div_ceil(threads).max(1);
-        let work = |first: usize| self.augment_run(first..n.min(first + share), &sentence, stop);
-        if threads == 1 {
-            return Ok(vec![work(0)?]);
-        }
-        std::thread::scope(|scope| {
-            let work = &work;
-            let starts = (0..n).step_by(share);
-            let running: Vec<_> = starts.map(|first| scope.spawn(move || work(first))).collect();
-            let panicked = |_| Err(Error::Internal("an augmenting thread panicked".into()));
-            running.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect()
-        })
+        share::each(share::runs(n, threads), |run| self.augment_run(run, &sentence, stop))
     }
 
     fn augment_run<'a>(

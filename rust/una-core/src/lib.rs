@@ -1,7 +1,8 @@
 //! Exact one-pass TF-IDF over large corpora, and keyed sampling of hard negatives from it (UNA, arXiv 2401.02594).
 //!
 //! Text goes through [`reader`], [`casing`] and [`tokenize`] into [`count`]; counts are frozen into a [`table`],
-//! which [`artifact`] saves, [`augment`] samples from and [`transform`] weighs sentences by.
+//! which [`artifact`] saves, [`augment`] samples from and [`transform`] weighs sentences by; [`encode`] hands the
+//! samples on as token ids.
 
 mod arch;
 pub mod artifact;
@@ -9,6 +10,7 @@ pub mod augment;
 pub mod casing;
 pub mod chars;
 pub mod count;
+pub mod encode;
 pub mod error;
 mod index;
 mod memo;
@@ -16,6 +18,7 @@ mod memo;
 pub mod naive;
 pub mod reader;
 pub mod rng;
+mod share;
 pub mod stop;
 pub mod table;
 pub mod tfidf;

@@ -5,17 +5,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use una_core::Error;
 use una_core::augment::{Augmenter as Core, MaxReplaced, Negatives, Options, Sentence, Tally, TokenPlan};
-use una_core::reader::Progress;
 use una_core::rng::Place;
 use una_core::stop::Stop;
 
-use crate::door::{Ticker, long, short};
+use crate::door::{by_size, short};
 use crate::errors::to_py;
 use crate::table::TermTable;
 use crate::text::{Strings, characters};
-
-/// Bytes of text up to which a call is too short for a thread that watches for Ctrl-C.
-const SHORT_BYTES: usize = 1 << 18;
 
 /// Makes hard negatives.
 #[pyclass(frozen, module = "una_fast._core")]
@@ -106,11 +102,7 @@ impl Augmenter {
             weights: weights.map(|(numbers, ends)| weights_of(numbers, ends, i)),
         };
         let work = |stop: &Stop| self.core.augment(texts.len(), sentence, threads, stop);
-        let made = if texts.iter().map(|text| text.len()).sum::<usize>() <= SHORT_BYTES {
-            short(py, work)?
-        } else {
-            long(py, &Ticker { show: None }, &Progress::default(), work, |_| Ok(()))?
-        };
+        let made = by_size(py, texts.iter().map(|text| text.len()).sum(), work)?;
         let list = PyList::empty(py);
         let mut tally = Tally::default();
         for part in &made {

@@ -11,6 +11,9 @@ use una_core::stop::Stop;
 
 use crate::errors::to_py;
 
+/// Bytes of text up to which a call is too short for a thread that watches for Ctrl-C.
+const SHORT_BYTES: usize = 1 << 18;
+
 /// How often the main thread looks up: for Ctrl-C, and to show progress.
 const STEP: Duration = Duration::from_millis(50);
 
@@ -36,6 +39,18 @@ pub(crate) fn short<T: Send>(
     work: impl FnOnce(&Stop) -> Result<T, Error> + Send,
 ) -> PyResult<T> {
     py.detach(|| guarded(work, &Stop::default())).map_err(|e| to_py(&e))
+}
+
+/// Work on so many bytes of text: short or long.
+pub(crate) fn by_size<T: Send>(
+    py: Python<'_>,
+    bytes: usize,
+    work: impl FnOnce(&Stop) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    if bytes <= SHORT_BYTES {
+        return short(py, work);
+    }
+    long(py, &Ticker { show: None }, &Progress::default(), work, |_| Ok(()))
 }
 
 /// Long work: on a thread of its own, while this one first does `meanwhile` with the GIL, and then waits in short

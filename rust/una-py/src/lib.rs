@@ -6,6 +6,7 @@ mod augmenter;
 mod columns;
 mod counter;
 mod door;
+mod encoder;
 mod errors;
 mod table;
 mod text;
@@ -20,6 +21,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<counter::TermCounter>()?;
     module.add_class::<table::TermTable>()?;
     module.add_class::<augmenter::Augmenter>()?;
+    module.add_class::<encoder::Encoder>()?;
+    module.add_class::<encoder::Drawn>()?;
+    module.add_class::<encoder::Encoded>()?;
     module.add_function(wrap_pyfunction!(text::read_sentences, module)?)?;
     module.add_function(wrap_pyfunction!(text::tokenize, module)?)?;
     Ok(())

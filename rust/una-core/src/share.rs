@@ -1,0 +1,55 @@
+//! Work shared out among threads that end with the call: no pool outlives it, so that a fork leaves nothing dead.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+
+/// Sentences below which a second thread costs more than it gives.
+const SENTENCES_A_THREAD: usize = 256;
+
+/// `0..sentences` in runs of nearly equal length, one a thread; never more than is worth while, and at least one.
+pub(crate) fn runs(sentences: usize, threads: usize) -> Vec<Range<usize>> {
+    let threads = threads.clamp(1, sentences / SENTENCES_A_THREAD + 1);
+    let share = sentences.div_ceil(threads).max(1);
+    (0..sentences.max(1)).step_by(share).map(|start| start..sentences.min(start + share)).collect()
+}
+
+/// Does every task, each on a thread of its own (a single one on this), and returns the answers in order.
+pub(crate) fn each<T: Send, R: Send>(tasks: Vec<T>, work: impl Fn(T) -> Result<R> + Sync) -> Result<Vec<R>> {
+    if tasks.len() == 1 {
+        return tasks.into_iter().map(work).collect();
+    }
+    std::thread::scope(|scope| {
+        let work = &work;
+        let running: Vec<_> = tasks.into_iter().map(|task| scope.spawn(move || work(task))).collect();
+        running
+            .into_iter()
+            .map(|thread| {
+                thread.join().unwrap_or_else(|_| Err(Error::Internal("a working thread panicked".into())))
+            })
+            .collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_cover_every_sentence_once_and_in_order() {
+        for sentences in [0, 1, 255, 256, 1000, 1025] {
+            for threads in [0, 1, 2, 3, 7, 1000] {
+                let runs = runs(sentences, threads);
+                assert!(!runs.is_empty() && runs.len() <= threads.max(1));
+                assert!(runs.into_iter().flatten().eq(0..sentences));
+            }
+        }
+    }
+
+    #[test]
+    fn a_fault_in_one_task_is_the_fault_of_all() {
+        let odd = |n: u32| if n % 2 == 1 { Ok(n) } else { Err(Error::Input(format!("{n} is even"))) };
+        assert_eq!(each(vec![1, 3, 5], odd).ok(), Some(vec![1, 3, 5]));
+        assert!(matches!(each(vec![1, 2, 3], odd), Err(Error::Input(_))));
+    }
+}
