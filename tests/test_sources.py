@@ -247,6 +247,18 @@ def test_bad_values_of_a_column_are_named_by_row(tmp_path: Path) -> None:
         una_fast.fit(wild)
 
 
+def test_what_a_producer_breaks_off_is_an_input_error() -> None:
+    def batches() -> Iterator[Any]:
+        yield pa.record_batch({"text": CORPUS})
+        raise pa.ArrowInvalid("no more today")
+
+    reader = pa.RecordBatchReader.from_batches(pa.schema({"text": pa.string()}), batches())
+    counter = una_fast.TermCounter()
+    with pytest.raises(una_fast.InputError, match="no more today"):
+        counter.update(reader)
+    assert counter.n_documents == 0
+
+
 @pytest.mark.parametrize("name", ["x.parquet", "x.arrow", "x.feather"])
 def test_unreadable_tables_are_named(tmp_path: Path, name: str) -> None:
     with pytest.raises(una_fast.StorageError) as missing:

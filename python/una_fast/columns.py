@@ -133,8 +133,11 @@ def batches_of_object(source: Any, column: str | None) -> Iterator[Batch]:
         InputError: for a column that holds no strings.
     """
     pa = _pyarrow(type(source).__name__)
-    for chunk in _chunks(source, column, pa):
-        yield from _batches(chunk, pa)
+    try:
+        for chunk in _chunks(source, column, pa):
+            yield from _batches(chunk, pa)
+    except pa.ArrowException as error:
+        raise InputError(f"{type(source).__name__}: {error}") from error
 
 
 def _chunks(source: Any, column: str | None, pa: Any) -> Iterator[pa.Array]:
