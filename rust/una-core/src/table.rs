@@ -7,7 +7,7 @@ use crate::arch::prefetch;
 use crate::count::{Settings, Stats, TermCounts};
 use crate::error::{Error, Result};
 use crate::tfidf::{Ratio, idf, score, table_order, tf};
-use crate::vocab::{self, Hint, Vocab};
+use crate::vocab::{self, Vocab};
 
 /// Terms whose memory is fetched ahead.
 const AHEAD: usize = 16;
@@ -94,8 +94,10 @@ impl TermTable {
                 prefetch(&kept[later.index as usize]);
             }
             if let Some(soon) = order.get(rank + AHEAD) {
-                vocab.hint(soon.hash, Hint::Slot);
-                kept[soon.index as usize].0.first().inspect(|first| prefetch(*first));
+                vocab.fetch_slot(soon.hash);
+                if let Some(first) = kept[soon.index as usize].0.first() {
+                    prefetch(first);
+                }
             }
             let (term, stats) = kept[entry.index as usize];
             vocab.intern_hashed(entry.hash, term);
@@ -136,16 +138,7 @@ impl TermTable {
                 return Err(format!("terms {} and {rank} are out of order", rank - 1));
             }
         }
-        Ok(Self {
-            settings,
-            pruning,
-            n_documents,
-            idf: idf_of_all(n_documents, &df),
-            vocab,
-            df,
-            best,
-            score,
-        })
+        Ok(Self { settings, pruning, n_documents, idf: idf_of_all(n_documents, &df), vocab, df, best, score })
     }
 
     /// How text became terms.
