@@ -327,7 +327,7 @@ class TermCounter:
             raise OptionError(f"min_df must be at least 1, not {min_df}")
         if max_terms is not None and max_terms < 1:
             raise OptionError(f"max_terms must be at least 1, not {max_terms}")
-        return TermTable(self._core.freeze(min_df=min_df, max_terms=max_terms))
+        return TermTable(self._core.freeze(min_df=min_df, max_terms=max_terms, threads=self._threads))
 
     def __repr__(self) -> str:
         return f"TermCounter({self.n_terms:,} terms of {self.n_documents:,} sentences)"

@@ -71,8 +71,8 @@ fn fit(options: &Options, path: &std::path::Path) -> Result<()> {
         "read alone {:.3} s; read, count and merge {:.3} s; freeze {:.3} s; save {:.3} s; all {:.3} s, {:.0} MB/s",
         read.as_secs_f64(),
         count.as_secs_f64(),
-        (freeze - count).as_secs_f64(),
-        (total - freeze).as_secs_f64(),
+        freeze.as_secs_f64() - count.as_secs_f64(),
+        total.as_secs_f64() - freeze.as_secs_f64(),
         total.as_secs_f64(),
         megabytes / total.as_secs_f64(),
     );

@@ -1,7 +1,7 @@
 //! The terms of sentences, remembered piece by piece.
 //!
 //! Language repeats itself: nearly every stretch of text between two spaces has been seen before. Under the contract
-//! of [`Tokenizer::tail`](crate::tokenize::Tokenizer) the terms of such a piece depend on its bytes alone, so they are
+//! of [`Tokenizer::tail`] the terms of such a piece depend on its bytes alone, so they are
 //! kept, and a piece seen again costs one look at one cache line instead of lower-casing, tokenizing and looking up.
 //! The memory is bounded: a new piece takes the place of an older one.
 //!
@@ -11,8 +11,8 @@
 use crate::arch::{self, prefetch};
 use crate::casing::lowercase;
 use crate::count::Settings;
-use crate::tokenize::Scratch;
-use crate::vocab::{self, Hint, Vocab};
+use crate::tokenize::{Scratch, Tokenizer};
+use crate::vocab::{self, Vocab};
 
 /// Sets of two pieces that one thread comes to remember of each of the two sizes: 8 MiB and 1 MiB.
 const SHORT_SETS: usize = 1 << 17;
@@ -91,6 +91,8 @@ struct Unknown {
     end: usize,
     /// Index in `Batch::ids`.
     at: usize,
+    /// What its id probably is.
+    guess: Option<u32>,
 }
 
 impl TermFinder {
@@ -128,13 +130,18 @@ impl TermFinder {
     /// Looks up what is unknown; the ids of every sentence of the batch are then in [`Self::sentences`].
     pub(crate) fn resolve(&mut self, vocab: &mut Vocab) {
         let Batch { ids, unknown, text, .. } = &mut self.batch;
-        for hint in [Hint::Bounds, Hint::Bytes] {
-            for token in &*unknown {
-                vocab.hint(token.hash, hint);
-            }
+        for token in &mut *unknown {
+            token.guess = vocab.guess(token.hash);
+        }
+        for id in unknown.iter().filter_map(|token| token.guess) {
+            vocab.fetch_term(id);
         }
         for token in &*unknown {
-            ids[token.at] = vocab.intern_hashed(token.hash, &text[token.start..token.end]).0;
+            let term = &text[token.start..token.end];
+            ids[token.at] = match token.guess {
+                Some(id) if vocab.term(id) == term => id,
+                _ => vocab.intern_hashed(token.hash, term).0,
+            };
         }
         self.short.keep_all(ids);
         self.long.keep_all(ids);
@@ -156,7 +163,7 @@ impl TermFinder {
     /// Cuts a sentence into pieces, and asks for the memory that may know them.
     fn cut(&mut self, sentence: &str) {
         self.pieces.clear();
-        let tail = self.settings.tokenizer.tail(sentence);
+        let tail = Tokenizer::tail(sentence);
         let window = Window::of(sentence.as_bytes());
         let lower = self.settings.lowercase;
         let Self { short, pieces, .. } = self;
@@ -212,7 +219,7 @@ impl TermFinder {
         settings.tokenizer.tokenize(text, scratch, |token| {
             if token.start < end {
                 let hash = vocab::hash(token.text.as_bytes());
-                vocab.hint(hash, Hint::Slot);
+                vocab.fetch_slot(hash);
                 batch.push(hash, token.text);
             }
         });
@@ -223,7 +230,7 @@ impl Batch {
     fn push(&mut self, hash: u64, term: &str) {
         let start = self.text.len();
         self.text.extend_from_slice(term.as_bytes());
-        self.unknown.push(Unknown { hash, start, end: self.text.len(), at: self.ids.len() });
+        self.unknown.push(Unknown { hash, start, end: self.text.len(), at: self.ids.len(), guess: None });
         self.ids.push(0);
     }
 }
@@ -472,7 +479,6 @@ impl<const WORDS: usize> Entry<WORDS> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tokenize::Tokenizer;
     use proptest::prelude::*;
 
     /// The twin that remembers nothing: the statement of what is to be found.

@@ -8,7 +8,7 @@ use crate::count::{Settings, Stats, TermCounts};
 use crate::error::{Error, Result};
 use crate::index::{Key, TermIndex, prefix};
 use crate::tfidf::{Ratio, idf, score, table_order, tf};
-use crate::vocab::{self, Hint, Vocab};
+use crate::vocab::{self, Vocab};
 
 /// Terms whose memory is fetched ahead.
 const AHEAD: usize = 16;
@@ -96,8 +96,10 @@ impl TermTable {
                 prefetch(&kept[later.index as usize]);
             }
             if let Some(soon) = order.get(rank + AHEAD) {
-                vocab.hint(soon.hash, Hint::Slot);
-                kept[soon.index as usize].0.first().inspect(|first| prefetch(*first));
+                vocab.fetch_slot(soon.hash);
+                if let Some(first) = kept[soon.index as usize].0.first() {
+                    prefetch(first);
+                }
             }
             let (term, stats) = kept[entry.index as usize];
             vocab.intern_hashed(entry.hash, term);

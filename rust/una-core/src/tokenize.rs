@@ -108,7 +108,7 @@ impl Tokenizer {
     /// as a space. And the tail has the same tokens as the end of whatever text, after a space. Lower-
     /// casing keeps to the same bounds. For the treebank rules this holds because, whitespace apart, they look across
     /// a space only for the final full stop, which no character but white space and closing signs can follow.
-    pub(crate) fn tail(self, text: &str) -> usize {
+    pub(crate) fn tail(text: &str) -> usize {
         const CLOSING: [char; 9] = [']', ')', '}', '>', '"', '\'', '»', '”', '’'];
         let body = text.trim_end_matches(|c| chars::is_space(c) || CLOSING.contains(&c));
         memchr::memrchr(b' ', body.as_bytes()).map_or(0, |space| space + 1)

@@ -25,7 +25,7 @@ pub fn hash(term: &[u8]) -> u64 {
 /// A set of terms, each with a dense id.
 ///
 /// A look-up touches three places in memory: a slot, the bounds of the term, its bytes. Whoever has many look-ups
-/// before him can have each of the three fetched ahead of time by [`Self::hint`].
+/// before him can have each of the three fetched ahead of time.
 ///
 /// Invariant: `ends[i]` is where term `i` stops in `bytes`, and term `i + 1` starts there.
 #[derive(Debug, Clone, Default)]
@@ -54,14 +54,6 @@ impl Slot {
     const fn is_free(self) -> bool {
         self.id == u32::MAX
     }
-}
-
-/// How far the memory of a look-up is to be fetched; each step needs what the one before it fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hint {
-    Slot,
-    Bounds,
-    Bytes,
 }
 
 impl Vocab {
@@ -150,37 +142,38 @@ impl Vocab {
         }
     }
 
-    /// Has memory fetched that looking up a term of this hash will need. Nothing but time depends on it.
+    /// Has the slot fetched at which looking up a term of this hash will start.
     #[inline]
-    pub(crate) fn hint(&self, hash: u64, hint: Hint) {
-        if self.slots.is_empty() {
-            return;
-        }
-        let home = hash as usize & (self.slots.len() - 1);
-        if hint == Hint::Slot {
-            return prefetch(&self.slots[home]);
-        }
-        let tag = (hash >> 32) as u32;
-        let near = self.slots[home..].iter().take(8).take_while(|slot| !slot.is_free());
-        for slot in near.filter(|slot| slot.tag == tag) {
-            let id = slot.id as usize;
-            if hint == Hint::Bounds {
-                prefetch(&self.ends[id.saturating_sub(1)]);
-                prefetch(&self.ends[id]);
-            } else if let Some(first) = self.term(slot.id).first() {
-                prefetch(first);
-            }
+    pub(crate) fn fetch_slot(&self, hash: u64) {
+        if let Some(slot) = self.slots.get(hash as usize & self.slots.len().wrapping_sub(1)) {
+            prefetch(slot);
         }
     }
 
-    /// Has the bounds of a term fetched, and with `Hint::Bytes` its bytes. Nothing but time depends on it.
+    /// The id of the term that probably has this hash, if there seems to be one; has its bounds fetched.
     #[inline]
-    pub(crate) fn hint_term(&self, id: u32, hint: Hint) {
-        if hint != Hint::Bytes {
-            prefetch(&self.ends[(id as usize).saturating_sub(1)]);
-        } else if let Some(first) = self.term(id).first() {
+    pub(crate) fn guess(&self, hash: u64) -> Option<u32> {
+        let tag = (hash >> 32) as u32;
+        let home = hash as usize & self.slots.len().wrapping_sub(1);
+        let mut near = self.slots.get(home..)?.iter().take_while(|slot| !slot.is_free());
+        let slot = near.find(|slot| slot.tag == tag)?;
+        prefetch(&self.ends[slot.id.saturating_sub(1) as usize]);
+        prefetch(&self.ends[slot.id as usize]);
+        Some(slot.id)
+    }
+
+    /// Has the bytes of term `id` fetched.
+    #[inline]
+    pub(crate) fn fetch_term(&self, id: u32) {
+        if let Some(first) = self.term(id).first() {
             prefetch(first);
         }
+    }
+
+    /// Has the bounds of term `id` fetched, which [`Self::fetch_term`] needs.
+    #[inline]
+    pub(crate) fn fetch_bounds(&self, id: u32) {
+        prefetch(&self.ends[id.saturating_sub(1) as usize]);
     }
 
     /// The id of a term, or else the index of the slot to put it in; the last needs a free slot.

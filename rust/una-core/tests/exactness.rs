@@ -10,7 +10,7 @@ use una_core::count::{Plan, Settings, TermCounts};
 use una_core::reader::{Block, LineBlocks, Progress, ReadOptions};
 use una_core::stop::Stop;
 use una_core::table::{Pruning, TermTable};
-use una_core::tfidf::Ratio;
+use una_core::tfidf::{Ratio, table_order};
 use una_core::tokenize::Tokenizer;
 use una_core::{Error, Result};
 
@@ -22,12 +22,67 @@ fn corpus() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(prop::collection::vec(word, 1..8).prop_map(|words| words.join(" ")), 1..40)
 }
 
-fn count(sentences: &[String], threads: usize, block_bytes: usize) -> Result<TermCounts> {
+/// Sentences dense in what the rules act on: pieces that stand first, between or last, alike but for their surroundings.
+fn special() -> impl Strategy<Value = Vec<String>> {
+    let piece = prop::sample::select(vec![
+        "the",
+        "The",
+        "end.",
+        "end.)",
+        "end.\"",
+        ".",
+        "...",
+        "\"",
+        "''",
+        "\"so",
+        "'so'",
+        "'tis",
+        "cannot",
+        "gimme",
+        "can't",
+        "(a)",
+        "[b],",
+        "c:",
+        "3,5",
+        "3,",
+        "x--y",
+        "1990–95",
+        "$5.",
+        "it's.",
+        "»",
+        "ΑΣ",
+        "ΑΣ.",
+        "İ",
+        "é!",
+        "\u{301}",
+        "中文。",
+        "a\tb",
+        "a\u{a0}.",
+        "\u{1c}\"",
+        "internationalization",
+        "internationalization.",
+        "",
+        "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft,",
+    ]);
+    prop::collection::vec(prop::collection::vec(piece, 1..10).prop_map(|pieces| pieces.join(" ")), 1..60)
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    (prop::sample::select(Tokenizer::ALL.to_vec()), any::<bool>())
+        .prop_map(|(tokenizer, lowercase)| Settings { tokenizer, lowercase })
+}
+
+fn count_under(
+    settings: Settings,
+    sentences: &[String],
+    threads: usize,
+    block_bytes: usize,
+) -> Result<TermCounts> {
     let text = sentences.join("\n");
     let (stop, progress) = (Stop::default(), Progress::default());
     let read = ReadOptions { block_bytes, ..ReadOptions::default() };
     let plan = Plan { threads, read, stop: &stop, progress: &progress };
-    TermCounts::count_blocks(SETTINGS, &plan, |emit| -> Result<()> {
+    TermCounts::count_blocks(settings, &plan, |emit| -> Result<()> {
         let mut blocks = LineBlocks::new(text.as_bytes(), Path::new("text"), read);
         while let Some(block) = blocks.next_block()? {
             emit(block)?;
@@ -36,17 +91,25 @@ fn count(sentences: &[String], threads: usize, block_bytes: usize) -> Result<Ter
     })
 }
 
+fn count(sentences: &[String], threads: usize, block_bytes: usize) -> Result<TermCounts> {
+    count_under(SETTINGS, sentences, threads, block_bytes)
+}
+
 fn table(counts: &TermCounts) -> TermTable {
     TermTable::freeze(counts, Pruning::default()).unwrap()
 }
 
 /// The slow twin: a map, and fractions compared by cross-multiplication.
 fn naive(sentences: &[String]) -> BTreeMap<String, (u64, Ratio)> {
+    naive_under(SETTINGS, sentences)
+}
+
+fn naive_under(settings: Settings, sentences: &[String]) -> BTreeMap<String, (u64, Ratio)> {
     let mut stats: BTreeMap<String, (u64, Ratio)> = BTreeMap::new();
     for sentence in sentences {
         let mut tokens = Vec::new();
-        let text = sentence.to_lowercase();
-        SETTINGS.tokenizer.tokenize(&text, &mut una_core::tokenize::Scratch::default(), |token| {
+        let text = if settings.lowercase { sentence.to_lowercase() } else { sentence.clone() };
+        settings.tokenizer.tokenize(&text, &mut una_core::tokenize::Scratch::default(), |token| {
             tokens.push(token.text.to_owned());
         });
         for term in tokens.iter().collect::<std::collections::BTreeSet<_>>() {
@@ -61,6 +124,22 @@ fn naive(sentences: &[String]) -> BTreeMap<String, (u64, Ratio)> {
 }
 
 proptest! {
+    #[test]
+    fn what_is_remembered_of_pieces_shows_in_no_count(
+        settings in settings(),
+        sentences in special(),
+        threads in 1usize..4,
+        block_bytes in 1usize..200,
+    ) {
+        let counts = count_under(settings, &sentences, threads, block_bytes).unwrap();
+        let found: BTreeMap<_, _> = counts
+            .iter()
+            .map(|(term, stats)| (String::from_utf8(term.to_vec()).unwrap(), (stats.df, stats.best)))
+            .collect();
+        // Lines of white space alone are no sentences, and hold no term either.
+        prop_assert_eq!(found, naive_under(settings, &sentences));
+    }
+
     #[test]
     fn statistics_are_those_of_the_definition(sentences in corpus(), threads in 1usize..4) {
         let table = table(&count(&sentences, threads, 7).unwrap());
@@ -181,4 +260,27 @@ fn a_stop_ends_the_count_and_leaves_nothing() {
         Ok(())
     });
     assert!(matches!(result, Err(Error::Interrupted)));
+}
+
+/// More terms than one thread takes for itself, in ties of all sizes.
+#[test]
+fn threads_that_freeze_are_invisible() {
+    let sentences: Vec<_> = (0..30_000u64)
+        .map(|i| {
+            format!(
+                "w{:x} {} common",
+                i * i * 0x9e37 % 65_521,
+                "tied ".repeat(i as usize % 5) + &i.to_string()
+            )
+        })
+        .collect();
+    let counts = count(&sentences, 2, 1 << 16).unwrap();
+    let one = TermTable::freeze(&counts, Pruning::default()).unwrap();
+    assert!(one.len() > 3 << 14);
+    for threads in 2..5 {
+        let many = TermTable::freeze_on(&counts, Pruning::default(), threads).unwrap();
+        assert_eq!(digest(&one), digest(&many));
+    }
+    let at = |rank: usize| (one.score()[rank], one.term(rank as u32).as_bytes());
+    assert!((1..one.len()).all(|rank| table_order(at(rank - 1), at(rank)).is_lt()));
 }

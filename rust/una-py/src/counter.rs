@@ -276,9 +276,15 @@ impl TermCounter {
     }
 
     /// Freezes the counts into a table.
-    #[pyo3(signature = (*, min_df, max_terms))]
-    fn freeze(&self, py: Python<'_>, min_df: u64, max_terms: Option<u64>) -> PyResult<TermTable> {
+    #[pyo3(signature = (*, min_df, max_terms, threads))]
+    fn freeze(
+        &self,
+        py: Python<'_>,
+        min_df: u64,
+        max_terms: Option<u64>,
+        threads: usize,
+    ) -> PyResult<TermTable> {
         let pruning = Pruning { min_df, max_terms };
-        crate::door::short(py, |_| CoreTable::freeze(&self.lock(), pruning)).map(TermTable::from)
+        crate::door::short(py, |_| CoreTable::freeze_on(&self.lock(), pruning, threads)).map(TermTable::from)
     }
 }

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::index::Key;
 use crate::rng::{Draws, Purpose, below, unit};
 use crate::tfidf::{replacement_probabilities, tf};
-use crate::vocab::{Hint, hash};
+use crate::vocab::hash;
 
 /// Rejection draws before the exact search takes over. Each block of the generator holds two.
 const REJECTION_BLOCKS: u64 = 8;
@@ -78,11 +78,11 @@ impl Augmenter {
             let step = &mut plan[i as usize];
             step.replacement = self.draw(step, draws, i, *words);
             if let Some(rank) = step.replacement {
-                vocab.hint_term(rank, Hint::Bounds);
+                vocab.fetch_bounds(rank);
             }
         }
         for rank in positions.iter().filter_map(|&i| plan[i as usize].replacement) {
-            vocab.hint_term(rank, Hint::Bytes);
+            vocab.fetch_term(rank);
         }
     }
 
