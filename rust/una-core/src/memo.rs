@@ -586,7 +586,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
-        /// One set forgets at once, and every batch; 128 never do.
+        /// Two pieces are all that one set holds.
         #[test]
         fn what_is_remembered_is_what_the_rules_say(
             settings in settings(),
