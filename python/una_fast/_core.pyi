@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Augmenter",
+    "Drawn",
     "Encoded",
     "Encoder",
     "TermCounter",
