@@ -283,6 +283,28 @@ def test_every_way_to_name_a_tokenizer(tmp_path: Path) -> None:
     assert_equal(augmenter.encode(CORPUS[:9], tokenizer=Fast(), max_length=20), expected)
 
 
+@pytest.mark.parametrize("family", ["tiny_bert", "tiny_roberta"])
+def test_ids_are_those_of_training(family: str, tmp_path: Path) -> None:
+    """Protects that a model sees the same whichever way its negatives come, and that pinned memory can be used."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    import training_support
+    from una_fast.evaluation.backbone import load_tokenizer, tokenise
+
+    tokenizer = load_tokenizer(getattr(training_support, family)(tmp_path))
+    sentences = training_support.make_sentences(50)
+    augmenter = una_fast.Augmenter(una_fast.fit(sentences[:40]))
+    names = frozenset({"input_ids", "attention_mask"})
+    expected = tokenise(tokenizer, augmenter.augment(sentences), max_length=32, names=names)
+    memory = {name: torch.empty(50 * 32, dtype=torch.int64) for name in names}
+    out = (memory["input_ids"].numpy(), memory["attention_mask"].numpy())
+    found = augmenter.encode(sentences, tokenizer=tokenizer, max_length=32, out=out)
+    np.testing.assert_array_equal(found.input_ids, expected["input_ids"].numpy())
+    np.testing.assert_array_equal(found.attention_mask, expected["attention_mask"].numpy())
+    size = found.input_ids.size
+    assert torch.equal(memory["input_ids"][:size].view(50, -1), expected["input_ids"])
+
+
 def test_the_parts_of_the_tokenizer_are_shared() -> None:
     """Protects ties between the pieces of Unigram: a copy by way of JSON is off by a last bit in some scores."""
     tokenizer = unigram()

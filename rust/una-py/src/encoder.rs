@@ -89,7 +89,8 @@ impl Encoder {
             let ids = ids(tokenize, texts)?;
             short(py, |_| self.core.learn(drawn, &ids))?;
         }
-        let (rows, texts): (Vec<_>, Vec<_>) = self.core.irregular(drawn).into_iter().unzip();
+        let irregular = short(py, |_| Ok(self.core.irregular(drawn)))?;
+        let (rows, texts): (Vec<_>, Vec<_>) = irregular.into_iter().unzip();
         let ids = if texts.is_empty() { Vec::new() } else { ids(tokenize, texts)? };
         let whole: Vec<_> = rows.into_iter().zip(ids).collect();
         Ok(Encoded { core: short(py, |_| self.core.assemble(drawn, &whole))? })
