@@ -175,7 +175,7 @@ def test_impossible_options_are_named(options: dict[str, object], message: str) 
 
 def test_the_gil_is_free_while_a_file_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "x.txt"
-    path.write_text("".join(f"word{i} and word{i * 7 % 1000} again\n" for i in range(200_000)))
+    path.write_text("".join(f"word{i} and word{i * 7 % 1000} again\n" for i in range(800_000)))
     ticks, done = [], threading.Event()
 
     def tick() -> None:

@@ -103,7 +103,7 @@ def loss_curve(losses: Sequence[tuple[int, float]], every: int) -> str:
         axes.set_ylim(bottom=0)
         axes.set_xlabel("step")
         axes.set_ylabel("loss")
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
 
     return _svg("loss-curve", "Training loss, step by step", (8.0, 3.2), draw)
 
@@ -126,7 +126,7 @@ def margin_histograms(before: Sequence[int], after: Sequence[int], edges: Sequen
         axes.set_xlim(low, high)
         axes.set_xlabel("cosine to the second view - cosine to the negative")
         axes.set_ylabel("sentences")
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
 
     return _svg("margins", "Histograms of the margin before and after training", (8.0, 3.2), draw)
 
