@@ -33,6 +33,22 @@ def test_a_batch_by_una_fast(
 
 
 @pytest.mark.benchmark(group="augment a batch of 64, one thread")
+def test_a_batch_by_the_published_method(
+    benchmark: BenchmarkFixture, batch: list[str], table: una_fast.TermTable
+) -> None:
+    pytest.importorskip("nltk")
+    from reference_method import ReferenceMethod
+
+    method = ReferenceMethod(table)
+    for sentence in batch:  # every list that could be asked for
+        for term in table.tokenize([sentence])[0].texts:
+            method.draw(method.rank[term])
+    lengths = [len(found.texts) for found in table.tokenize(batch)]
+    assert [len(method.augment(sentence).split(" ")) for sentence in batch] == lengths
+    benchmark(lambda: [method.augment(sentence) for sentence in batch])
+
+
+@pytest.mark.benchmark(group="augment a batch of 64, one thread")
 def test_a_batch_by_plain_python(benchmark: BenchmarkFixture, sentences: list[str], batch: list[str]) -> None:
     some = sentences[:2000]
     small = una_fast.fit(some)
@@ -86,7 +102,17 @@ def test_all(
     benchmark(augmenter.augment, sentences)
 
 
-@pytest.mark.benchmark(group="build an augmenter")
+@pytest.mark.benchmark(group="build, a term")
+def test_build_lists_as_published(benchmark: BenchmarkFixture, table: una_fast.TermTable) -> None:
+    pytest.importorskip("nltk")
+    from reference_method import ReferenceMethod
+
+    method, ranks = ReferenceMethod(table), iter(range(len(table)))
+    assert len(method.draw(next(ranks))) == 8001
+    benchmark.pedantic(lambda: method.draw(next(ranks)), rounds=100)
+
+
+@pytest.mark.benchmark(group="build")
 def test_build(benchmark: BenchmarkFixture, table: una_fast.TermTable) -> None:
     assert una_fast.Augmenter(table).augment(["a b"]) == una_fast.Augmenter(table).augment(["a b"])
     benchmark(una_fast.Augmenter, table)
