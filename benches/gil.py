@@ -2,29 +2,29 @@
 
     python benches/gil.py TABLE SENTENCES [--threads N]
 
-It counts turns of a loop of plain Python, alone and beside the augmenting, in the same run; the answer is asserted
-first. With as many augmenting threads as cores the loop loses its core as well: leave one free.
+It counts turns of a loop of plain Python, alone, beside a checksum of a large buffer (which never holds the GIL, and so
+shows what sharing the machine costs) and beside the augmenting, in the same run; the answer is asserted first. With as
+many augmenting threads as cores the loop loses its core as well: leave one free.
 """
 
 import argparse
+import hashlib
 import statistics
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import una_fast
 from una_fast.sources import load_sentences
 
 
-def turns_while(work: object, seconds: float = 0.0) -> float:
-    """Turns a second of a plain loop while `work` runs, or for so many seconds."""
+def turns_while(work: Callable[[], object]) -> float:
+    """Turns a second of a plain loop while `work` runs in another thread."""
     done, turns = threading.Event(), 0
 
     def finish() -> None:
-        if callable(work):
-            work()
-        else:
-            time.sleep(seconds)
+        work()
         done.set()
 
     thread = threading.Thread(target=finish)
@@ -49,13 +49,19 @@ def main() -> None:
     sentences = list(load_sentences(args.sentences))
     augmenter = una_fast.Augmenter(una_fast.TermTable.load(args.table), threads=args.threads)
     assert augmenter.augment(sentences[:2000]) == augmenter.augment(sentences)[:2000]
-    losses = []
-    for _ in range(9):
-        alone = turns_while(None, seconds=0.5)
-        beside = turns_while(lambda: augmenter.augment(sentences))
-        losses.append(100 * (1 - beside / alone))
-    print(f"{len(sentences):,} sentences, {args.threads} thread(s): a Python loop loses", end=" ")
-    print(f"{statistics.median(losses):.1f} % (median of 9; {min(losses):.1f} to {max(losses):.1f})")
+    buffer = bytes(600_000_000)
+    rates = [
+        (
+            turns_while(lambda: time.sleep(0.5)),
+            turns_while(lambda: hashlib.sha512(buffer)),
+            turns_while(lambda: augmenter.augment(sentences)),
+        )
+        for _ in range(11)
+    ]
+    alone, beside_checksum, beside = (statistics.median(column) for column in zip(*rates, strict=True))
+    print(f"{len(sentences):,} sentences, {args.threads} thread(s); medians of {len(rates)}")
+    print(f"a Python loop beside the augmenting loses {100 * (1 - beside / alone):.1f} % of its turns alone")
+    print(f"and {100 * (1 - beside / beside_checksum):.1f} % of its turns beside a checksum")
 
 
 if __name__ == "__main__":

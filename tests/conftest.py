@@ -1,4 +1,4 @@
-"""What tests share: the folder of real data, if there is one."""
+"""What tests share: the folder of real data, if there is one, and how hypothesis runs."""
 
 import gzip
 import os
@@ -7,6 +7,11 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A busy machine is no reason for a law to fail: no example is timed.
+settings.register_profile("una_fast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("una_fast")
 
 DATA = Path(os.environ.get("UNA_FAST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
