@@ -223,7 +223,7 @@ def _renamed_at_the_end(output: Path) -> Iterator[Path]:
     partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
     try:
         yield partial
-        with open(partial, "rb") as written:
+        with open(partial, "rb+") as written:
             os.fsync(written.fileno())
         os.replace(partial, output)
     except OSError as error:

@@ -132,6 +132,8 @@ def _settle(folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
+    if os.name == "nt":
+        return  # Windows opens no folder, and syncs no file that is open for reading only
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
