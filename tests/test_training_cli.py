@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from training_support import make_sentences, provide_sources, tiny_bert, write_lines
+from training_support import make_sentences, tiny_bert, write_lines
 from una_fast.cli import evaluate, train
 from una_fast.evaluation import sts
 from una_fast.training import TrainConfig
@@ -66,7 +66,6 @@ def test_train_then_evaluate(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Protects the way a user goes: train, then score what was written."""
-    provide_sources(monkeypatch)
     monkeypatch.setitem(sts.PAIRS, "STS-B", 20)
     corpus = write_lines(tmp_path / "corpus.txt", make_sentences(40))
     sentences = make_sentences(40, seed=2)

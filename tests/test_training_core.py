@@ -6,11 +6,8 @@ from typing import Any
 
 import pytest
 
-from training_support import make_sentences, tiny_bert, weights, write_lines
-
-pytest.importorskip("una_fast._core", reason="the compiled core is not built")
-
 import una_fast
+from training_support import make_sentences, tiny_bert, weights, write_lines
 from una_fast.errors import InputError
 from una_fast.training import TrainConfig, train
 

@@ -9,17 +9,12 @@ from typing import Any
 import pytest
 import torch
 
-from training_support import WordSwapper, make_sentences, provide_sources, tiny_bert, weights, write_lines
+from training_support import WordSwapper, make_sentences, tiny_bert, weights, write_lines
 from una_fast.errors import OptionError, StorageError, UnaError
 from una_fast.evaluation import sts
 from una_fast.evaluation.backbone import load_backbone, load_tokenizer
 from una_fast.training import DivergedError, TrainConfig, loop, probe, train
 from una_fast.training.model import SentenceEncoder
-
-
-@pytest.fixture(autouse=True)
-def _sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    provide_sources(monkeypatch)
 
 
 @pytest.fixture(scope="module")

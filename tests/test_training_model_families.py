@@ -12,7 +12,6 @@ from transformers import AutoModel, DistilBertConfig, DistilBertModel
 from training_support import (
     WordSwapper,
     make_sentences,
-    provide_sources,
     tiny_bert,
     tiny_roberta,
     write_lines,
@@ -53,7 +52,6 @@ def test_trained_folder_loads_everywhere_with_the_same_vectors(
 ) -> None:
     """Protects the output: sentence-transformers, AutoModel and our own encoder agree to 1e-5."""
     sentence_transformers = pytest.importorskip("sentence_transformers")
-    provide_sources(monkeypatch)
     corpus = write_lines(tmp_path / "corpus.txt", make_sentences(60))
     config = TrainConfig(
         model=model,
@@ -86,7 +84,6 @@ def test_training_changed_the_weights_it_saves(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Protects against saving the model that came in, and against training a layer that is not saved."""
-    provide_sources(monkeypatch)
     corpus = write_lines(tmp_path / "corpus.txt", make_sentences(40))
     train(
         TrainConfig(model=model, corpus=corpus, output=tmp_path / "out", batch_size=8, device="cpu"),

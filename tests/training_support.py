@@ -1,14 +1,11 @@
 """Stand-ins for training tests: tiny models with their tokenizers, sentences, a maker of negatives."""
 
 import random
-import sys
-import types
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from tokenizers import BertWordPieceTokenizer, ByteLevelBPETokenizer
 from tokenizers.processors import RobertaProcessing
@@ -159,16 +156,6 @@ def write_lines(path: Path, lines: Sequence[str]) -> Path:
     """A corpus file: one sentence a line."""
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return path
-
-
-def provide_sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let `una_fast.sources.load_sentences` read a plain file where the compiled core is not built."""
-    try:
-        import una_fast.sources  # noqa: F401
-    except ImportError:
-        module = types.ModuleType("una_fast.sources")
-        module.load_sentences = lambda source: Path(source).read_text(encoding="utf-8").splitlines()  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "una_fast.sources", module)
 
 
 def weights(folder: Path) -> bytes:
