@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from una_fast.cli.options import add_augment_options, add_progress_option, augmenter, show_progress
 from una_fast.errors import InputError, MissingExtraError, OptionError, StorageError
+from una_fast.files import replacing
 from una_fast.progress import counting
 
 if TYPE_CHECKING:
@@ -212,26 +212,9 @@ def _binary_output(output: Path | None, stack: ExitStack) -> BinaryIO:
     if output is None:
         stack.callback(sys.stdout.buffer.flush)
         return cast("BinaryIO", sys.stdout.buffer)
-    partial = stack.enter_context(_renamed_at_the_end(output))
+    partial = stack.enter_context(replacing(output))
     file = stack.enter_context(open(partial, "wb"))  # noqa: SIM115  # the stack closes it before the renaming
     return cast("BinaryIO", stack.enter_context(gzip.open(file, "wb")) if output.suffix == ".gz" else file)
-
-
-@contextmanager
-def _renamed_at_the_end(output: Path) -> Iterator[Path]:
-    """A name beside `output` that becomes it once all is written, and vanishes where that fails."""
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
-    try:
-        yield partial
-        with open(partial, "rb+") as written:
-            os.fsync(written.fileno())
-        os.replace(partial, output)
-    except OSError as error:
-        if isinstance(error, StorageError):
-            raise
-        raise StorageError(error.errno, error.strerror, str(output)) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _parquet(args: argparse.Namespace, stack: ExitStack) -> tuple[Iterator[dict[str, Any]], Sink]:
@@ -251,7 +234,7 @@ def _parquet(args: argparse.Namespace, stack: ExitStack) -> tuple[Iterator[dict[
             f"{args.input}: no column {args.field!r}; it has {', '.join(source.schema_arrow.names)}"
         )
     schema = source.schema_arrow.append(pa.field(args.negative_field, pa.string()))
-    partial = stack.enter_context(_renamed_at_the_end(args.output))
+    partial = stack.enter_context(replacing(args.output))
     writer = stack.enter_context(pq.ParquetWriter(partial, schema))
 
     def sink(records: list[Any], negatives: list[str]) -> None:

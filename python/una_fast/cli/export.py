@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import csv
-import os
-import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from una_fast.errors import MissingExtraError, OptionError, StorageError
+from una_fast.files import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +52,8 @@ def run(args: argparse.Namespace) -> int:
     write = _writer(args.output)
     table = TermTable.load(args.table)
     rows = table.to_arrow()
-    _replace(args.output, lambda path: write(rows, path))
+    with replacing(args.output) as path:
+        write(rows, str(path))
     print(f"{len(table):,} terms in {args.output}")
     return 0
 
@@ -67,12 +66,13 @@ def _export_reference(table: TermTable, folder: Path) -> int:
     columns = {"idf": table.idf.tolist(), "count": table.df.tolist(), "max": table.score.tolist()}
     for file, column in REFERENCE.items():
         rows = list(zip(table.terms, columns[column], strict=True))
-        _replace(folder / file, partial(_write_pairs, rows, f"Scores_{column}"))
+        with replacing(folder / file) as path:
+            _write_pairs(rows, f"Scores_{column}", path)
     print(f"{len(table):,} terms in {', '.join(REFERENCE)} in {folder}")
     return 0
 
 
-def _write_pairs(rows: list[tuple[str, float]], heading: str, path: str) -> None:
+def _write_pairs(rows: list[tuple[str, float]], heading: str, path: Path) -> None:
     with open(path, "w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
         writer.writerow(["Keys", heading])
@@ -89,14 +89,3 @@ def _writer(output: Path) -> Callable[[pa.Table, str], None]:
         raise MissingExtraError("export needs pyarrow: pip install 'una-fast[arrow]'") from error
     writers = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
     return cast("Callable[[pa.Table, str], None]", writers[output.suffix])
-
-
-def _replace(output: Path, write: Callable[[str], None]) -> None:
-    """Writes under a temporary name, and renames once the file is whole."""
-    try:
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".una-fast-") as folder:
-            temporary = os.path.join(folder, output.name)
-            write(temporary)
-            os.replace(temporary, output)
-    except OSError as error:
-        raise StorageError(error.errno, error.strerror, str(output)) from error

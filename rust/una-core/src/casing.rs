@@ -127,12 +127,6 @@ impl LowerMap {
         }
     }
 
-    /// Whether every offset maps to itself.
-    #[must_use]
-    pub fn is_identity(&self) -> bool {
-        self.shifts.is_empty()
-    }
-
     /// The offset in the original text of the offset `lowered` in its lower case.
     ///
     /// An offset inside the lower case of one character maps to that character's end: the map never decreases, and

@@ -27,8 +27,12 @@ pub(crate) struct Key {
 
 impl Key {
     pub(crate) fn new(term: &[u8]) -> Self {
-        Self { hash: hash(term), prefix: prefix(term), length: u32::try_from(term.len()).unwrap_or(u32::MAX) }
+        Self { hash: hash(term), prefix: prefix(term), length: length(term) }
     }
+}
+
+fn length(term: &[u8]) -> u32 {
+    u32::try_from(term.len()).unwrap_or(u32::MAX)
 }
 
 /// The first eight bytes of a term as a number, zeros after a shorter one.
@@ -57,8 +61,8 @@ impl TermIndex {
             while slots[at].length != 0 {
                 at = (at + 1) & mask;
             }
-            let Key { prefix, length, .. } = Key::new(vocab.term(rank));
-            slots[at] = Slot { prefix, rank, length };
+            let term = vocab.term(rank);
+            slots[at] = Slot { prefix: prefix(term), rank, length: length(term) };
         }
         Self { slots }
     }

@@ -106,17 +106,22 @@ impl TermTable {
             df.push(stats.df);
             best.push(stats.best);
         }
-        Ok(Self {
-            settings: counts.settings(),
-            pruning,
-            n_documents,
-            idf: idf_of_all(n_documents, &df),
-            index: TermIndex::new(&vocab),
-            vocab,
-            df,
-            best,
-            score: order.iter().map(|entry| entry.score()).collect(),
-        })
+        let score = order.iter().map(|entry| entry.score()).collect();
+        Ok(Self::of_sorted(counts.settings(), pruning, n_documents, vocab, df, best, score))
+    }
+
+    /// The table of terms that are in order, with what is derived from them.
+    fn of_sorted(
+        settings: Settings,
+        pruning: Pruning,
+        n_documents: u64,
+        vocab: Vocab,
+        df: Vec<u64>,
+        best: Vec<Ratio>,
+        score: Vec<f64>,
+    ) -> Self {
+        let (idf, index) = (idf_of_all(n_documents, &df), TermIndex::new(&vocab));
+        Self { settings, pruning, n_documents, vocab, index, df, best, idf, score }
     }
 
     /// A table from what a file holds, if it is one.
@@ -141,17 +146,7 @@ impl TermTable {
                 return Err(format!("terms {} and {rank} are out of order", rank - 1));
             }
         }
-        Ok(Self {
-            settings,
-            pruning,
-            n_documents,
-            idf: idf_of_all(n_documents, &df),
-            index: TermIndex::new(&vocab),
-            vocab,
-            df,
-            best,
-            score,
-        })
+        Ok(Self::of_sorted(settings, pruning, n_documents, vocab, df, best, score))
     }
 
     /// How text became terms.
