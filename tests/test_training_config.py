@@ -7,7 +7,7 @@ import pytest
 
 from una_fast.errors import OptionError
 from una_fast.training import TrainConfig
-from una_fast.training.loop import learning_rate_at
+from una_fast.training.optimisation import learning_rate_at
 
 
 def config(**options: Any) -> TrainConfig:

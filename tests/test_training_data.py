@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from training_support import WordSwapper, make_sentences, tiny_bert
 from una_fast.errors import InputError, OptionError
 from una_fast.evaluation.backbone import load_tokenizer, tokenise
-from una_fast.training.data import Batch, BatchBuilder, Corpus, Prefetcher, lay_out, permute
+from una_fast.training.corpus import Corpus
+from una_fast.training.data import Batch, BatchBuilder, Prefetcher, lay_out
+from una_fast.training.order import permute
 
 NAMES = frozenset({"input_ids", "attention_mask"})
 
@@ -190,7 +192,7 @@ def test_width_is_rounded_up_and_capped(model: Path, max_length: int, width: int
 
 
 def make_batch(step: int) -> Batch:
-    return Batch(step=step, inputs={"input_ids": torch.full((2, 1), step)})
+    return Batch(step=step, views=2, inputs={"input_ids": torch.full((2, 1), step)})
 
 
 def test_prefetcher_keeps_the_order() -> None:
