@@ -147,7 +147,8 @@ def is_of(manifest: dict[str, Any], identity: dict[str, Any]) -> bool:
 
 def _flat(identity: dict[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = json.loads(json.dumps(identity))
-    return {**flat, **flat.pop("settings", {})}
+    settings = flat.pop("settings", {})
+    return {**flat, **settings}
 
 
 def run_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, dict[str, Tensor]]:

@@ -123,14 +123,14 @@ class BatchBuilder:
 
     def _without_repeats(self, rows: Rows, index: int, epoch: int) -> Rows:
         """Puts other rows, drawn by the batch's number, where a sentence stands in the batch already."""
-        seen: set[str] = set()
-        kept = rows.copy()
+        texts = take(self.corpus.sentences, rows)
+        firsts = {text: place for place, text in reversed(list(enumerate(texts)))}
+        seen, kept = set(texts), rows.copy()
         spare = self._spare_rows(index, epoch)
-        for place, text in enumerate(take(self.corpus.sentences, rows)):
-            fresh = text
-            while fresh in seen:
-                kept[place], fresh = next(spare)
-            seen.add(fresh)
+        for place, text in enumerate(texts):
+            if firsts[text] != place:
+                kept[place], fresh = next(row for row in spare if row[1] not in seen)
+                seen.add(fresh)
         return kept
 
     def _spare_rows(self, index: int, epoch: int) -> Iterator[tuple[int, str]]:

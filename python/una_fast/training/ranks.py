@@ -1,6 +1,6 @@
 """The processes of a run, as torchrun starts them: one a GPU, each with a share of every batch.
 
-    torchrun --nproc-per-node 8 -m una_fast.cli train CORPUS --model ... --output ...
+    torchrun --nproc-per-node 8 -m una_fast train CORPUS --model ... --output ...
 
 Alone, a process is rank 0 of 1, and nothing here does anything.
 """
