@@ -22,11 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from una_fast import Augmenter, Explanation, TermTable, fit
 from una_fast.errors import MissingExtraError, OptionError, StorageError
+from una_fast.page.layout import annotate
 from una_fast.quickstart.pictures import Window
 from una_fast.quickstart.prose import standard_library_sentences
 from una_fast.quickstart.report import (
-    AnnotatedSentence,
-    AnnotatedToken,
     QuickstartReport,
     RankedTerm,
     StsRow,
@@ -166,7 +165,7 @@ def run_quickstart(options: QuickstartOptions, terminal: Terminal) -> dict[str, 
         least_important=_ranked(table, least=True),
         curve=_curve(table),
         window=_window(explanations, table, radius),
-        examples=tuple(map(_annotated, explanations)),
+        examples=tuple(map(annotate, explanations)),
         every=config.every,
         losses=result.losses,
         before=_view_probe(result.probe_before),
@@ -338,18 +337,6 @@ def _window(explanations: Sequence[Explanation], table: TermTable, radius: int) 
         return None
     _, _, term, rank = max(replaced)
     return Window(term=term, rank=rank, low=max(0, rank - radius), high=min(len(table) - 1, rank + radius))
-
-
-def _annotated(explanation: Explanation) -> AnnotatedSentence:
-    tokens = (
-        AnnotatedToken(
-            text=explanation.sentence[token.start : token.end],
-            probability=token.probability,
-            replacement=token.replacement,
-        )
-        for token in explanation.tokens
-    )
-    return AnnotatedSentence(tokens=tuple(tokens), negative=explanation.negative)
 
 
 def _view_probe(probe: "ProbeReport | None") -> ViewProbe:
