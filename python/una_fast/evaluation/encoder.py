@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -18,12 +18,12 @@ from una_fast.evaluation.backbone import (
     check_cls,
     choose_device,
     input_names,
-    last_hidden,
     load_backbone,
     load_tokenizer,
     pool,
     position_limit,
     read_file,
+    token_states,
     tokenise,
 )
 
@@ -48,7 +48,7 @@ class Encoder:
         Args:
             backbone: The transformer; it is moved to `device` where one is given.
             tokenizer: It pads on the right.
-            pooling: "cls" or "mean".
+            pooling: "cls", "mean" or "first_last_mean", see `una_fast.evaluation.backbone.pool`.
             max_length: Tokens read of a text, at most (and by default) as many as the model has positions.
             device: Where to compute; by default where the model is.
             lowercase: Lower the case of the texts first, for models whose tokenizer does not.
@@ -77,7 +77,8 @@ class Encoder:
         try:
             with torch.inference_mode():
                 moved = {name: value.to(device) for name, value in inputs.items()}
-                vectors = pool(last_hidden(self.backbone, moved), moved["attention_mask"], self.pooling)
+                states = token_states(self.backbone, moved, self.pooling)
+                vectors = pool(states, moved["attention_mask"], self.pooling)
         finally:
             self.backbone.train(was_training)
         return cast("NDArray[np.float32]", vectors.float().cpu().numpy())
@@ -86,7 +87,7 @@ class Encoder:
 def load_encoder(
     model: str | os.PathLike[str],
     *,
-    pooling: Literal["auto", "cls", "mean"] = "auto",
+    pooling: Literal["auto", "cls", "mean", "first_last_mean"] = "auto",
     device: str = "auto",
     max_length: int | None = None,
 ) -> Encoder:
@@ -95,7 +96,7 @@ def load_encoder(
     Args:
         model: A folder written by `una_fast.training.train` or sentence-transformers, or a hub name.
         pooling: "auto" reads what the model says in `1_Pooling/config.json`; a plain transformer says
-            nothing, and then "cls" or "mean" must be given.
+            nothing, and then "cls", "mean" or "first_last_mean" must be given.
         device: "auto" or a torch device.
         max_length: Tokens read of a text; by default what the model says, else what its positions allow.
 
@@ -104,8 +105,9 @@ def load_encoder(
             layers (a dense one, say) that this encoder would silently leave out.
     """
     name = os.fspath(model)
-    if pooling not in ("auto", "cls", "mean"):
-        raise OptionError(f'pooling must be "auto", "cls" or "mean", got {pooling!r}')
+    if pooling != "auto" and pooling not in get_args(Pooling):
+        known = ", ".join(map(repr, ("auto", *get_args(Pooling))))
+        raise OptionError(f"pooling must be one of {known}, got {pooling!r}")
     chosen = _declared_or_refused(name) if pooling == "auto" else pooling
     settings = _read_json(name, "sentence_bert_config.json") or {}
     tokenizer = load_tokenizer(name)
@@ -125,7 +127,7 @@ def _declared_or_refused(name: str) -> Pooling:
     if declared is None:
         raise OptionError(
             f"model {name!r} has no 1_Pooling/config.json to read the pooling from: "
-            f'give pooling="cls" or pooling="mean"'
+            f'give pooling="cls", "mean" or "first_last_mean"'
         )
     return declared
 
