@@ -44,7 +44,10 @@ _REAL = {
 _CHOICES = {
     "loss": (("nt_xent", "info_nce", "margin"), "what is minimised (nt_xent)"),
     "schedule": (("linear", "constant"), "course of the learning rate (linear)"),
-    "pooling": (("cls_mlp", "cls", "mean"), "what of the last layer is the embedding (cls_mlp)"),
+    "pooling": (
+        ("cls_mlp", "cls", "mean", "first_last_mean"),
+        "what of the states is the embedding (cls_mlp)",
+    ),
     "select": (("tfidf", "inverse", "uniform"), "which tokens are replaced (tfidf)"),
     "replace": (("vicinity", "uniform"), "what replaces them (vicinity)"),
     "surface": (("reference", "preserve"), "form of the negatives (reference)"),

@@ -19,7 +19,7 @@ __all__ = ["TrainConfig"]
 Path = str | os.PathLike[str]
 Source = Path | Iterable[str] | Sequence[os.PathLike[str]]
 
-TrainingPooling = Literal["cls_mlp", "cls", "mean"]
+TrainingPooling = Literal["cls_mlp", "cls", "mean", "first_last_mean"]
 Loss = Literal["nt_xent", "info_nce", "margin"]
 Schedule = Literal["linear", "constant"]
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -137,7 +137,8 @@ class TrainConfig:
         hard_negative_weight: Of "info_nce": multiplies the term of an anchor's own negative. Of "margin":
             multiplies the hinge.
         margin: Of "margin": by how much the positive's cosine is to exceed the negative's.
-        pooling: "cls_mlp" is the [CLS] state under a tanh layer that only training has; "cls"; "mean".
+        pooling: "cls_mlp" is the [CLS] state under a tanh layer that only training has; "cls"; "mean";
+            "first_last_mean", the mean over tokens of the first and the last layer.
         dropout: Replaces the hidden and attention dropout of the model; None keeps its own.
         seed: Decides the order of rows, the negatives, the dropout masks and the start of the training head.
         radius: Half-width, in ranks, of the window that replacements are drawn from.

@@ -6,13 +6,18 @@ Equal runs write equal bytes: nothing in the folder tells of the time, the host 
 import copy
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase
 
 from una_fast.errors import OptionError
 from una_fast.evaluation.backbone import position_limit
+from una_fast.evaluation.encoder import LAYERS
 from una_fast.files import replacing_folder, storage_errors, sync, write_text
 from una_fast.training.model import SentenceEncoder
 
@@ -64,7 +69,8 @@ def save_encoder(
         backbone = model.backbone
         # Older releases of transformers save the path that the model came from.
         backbone.config._name_or_path = ""
-        backbone.save_pretrained(folder, safe_serialization=True)
+        with _layers_shown(model):
+            backbone.save_pretrained(folder, safe_serialization=True)
         _plain_tokenizer(tokenizer).save_pretrained(folder)
         _write_modules(folder, model, max_length=position_limit(backbone, tokenizer))
         if table is not None:
@@ -107,26 +113,58 @@ def _plain_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerB
 
 def _write_modules(folder: Path, model: SentenceEncoder, *, max_length: int) -> None:
     """The files by which sentence-transformers knows an encoder, in the form that all its releases read."""
-    kinds = (("0", "", "Transformer"), ("1", "1_Pooling", "Pooling"))
+    kinds = ["Transformer", "Pooling"]
+    if model.pooling == "first_last_mean":
+        kinds.insert(1, LAYERS)
+        _write_layers(folder / f"1_{LAYERS}", model)
+    places = [f"{index}_{kind}" if index else "" for index, kind in enumerate(kinds)]
     modules = [
-        {"idx": index, "name": name, "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for index, (name, path, kind) in enumerate(kinds)
+        {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for index, (kind, path) in enumerate(zip(kinds, places, strict=True))
     ]
     pooling = {
         "word_embedding_dimension": model.backbone.config.hidden_size,
         "pooling_mode_cls_token": model.pooling == "cls",
-        "pooling_mode_mean_tokens": model.pooling == "mean",
+        "pooling_mode_mean_tokens": model.pooling != "cls",
         "pooling_mode_max_tokens": False,
         "pooling_mode_mean_sqrt_len_tokens": False,
     }
     settings: dict[str, object] = {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"}
-    (folder / "1_Pooling").mkdir()
-    write_text(folder / "1_Pooling" / "config.json", _json(pooling))
+    (folder / places[-1]).mkdir()
+    write_text(folder / places[-1] / "config.json", _json(pooling))
     write_text(folder / "modules.json", _json(modules))
     write_text(
         folder / "sentence_bert_config.json", _json({"max_seq_length": max_length, "do_lower_case": False})
     )
     write_text(folder / "config_sentence_transformers.json", _json(settings))
+
+
+def _write_layers(folder: Path, model: SentenceEncoder) -> None:
+    """The module that takes the mean of the first and the last layer."""
+    config = model.backbone.config
+    count = int(config.num_hidden_layers)
+    settings = {
+        "word_embedding_dimension": config.hidden_size,
+        "layer_start": 1,
+        "num_hidden_layers": count,
+    }
+    weights = torch.zeros(count)
+    weights[[0, -1]] = 1.0
+    folder.mkdir()
+    write_text(folder / "config.json", _json(settings))
+    save_file({"layer_weights": weights}, folder / "model.safetensors")
+
+
+@contextmanager
+def _layers_shown(model: SentenceEncoder) -> Iterator[None]:
+    """Have the saved configuration ask for the states of all layers, if the pooling needs more than the last."""
+    config = model.backbone.config
+    before = config.output_hidden_states
+    config.output_hidden_states = model.pooling == "first_last_mean"
+    try:
+        yield
+    finally:
+        config.output_hidden_states = before
 
 
 def _write_records(folder: Path, manifest: dict[str, Any]) -> None:
