@@ -14,10 +14,10 @@ from una_fast.training.config import TrainConfig
 from una_fast.training.order import Rows
 
 if TYPE_CHECKING:
-    from una_fast import TermTable
+    from una_fast import Explanation, TermTable
     from una_fast.sources import Sentences, Source
 
-__all__ = ["Corpus", "NegativeSource", "open_corpus", "open_negatives", "take"]
+__all__ = ["Corpus", "Explains", "NegativeSource", "open_corpus", "open_negatives", "take"]
 
 
 class NegativeSource(Protocol):
@@ -25,6 +25,14 @@ class NegativeSource(Protocol):
 
     def augment(self, sentences: Sequence[str], *, rows: Rows, epoch: int, view: int) -> list[str]:
         """One negative a sentence, a function of (row, epoch, view, sentence) alone."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A maker of negatives that can say how it came to one."""
+
+    def explain(self, sentence: str, *, row: int, epoch: int) -> "Explanation":
+        """What happens to each token of the sentence."""
 
 
 @runtime_checkable
