@@ -32,7 +32,15 @@ from una_fast.training.checkpoint import (
     run_state,
 )
 from una_fast.training.config import TrainConfig
-from una_fast.training.corpus import Corpus, Explains, NegativeSource, open_corpus, open_negatives, take
+from una_fast.training.corpus import (
+    Corpus,
+    Explains,
+    NegativeSource,
+    open_corpus,
+    open_negatives,
+    open_table,
+    take,
+)
 from una_fast.training.data import Batch, BatchBuilder, Prefetcher
 from una_fast.training.gradients import backward, backward_in_chunks
 from una_fast.training.loggers import Log, open_loggers
@@ -143,10 +151,12 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
         backbone = load_backbone(config.model, dropout=config.dropout)
         model = SentenceEncoder(backbone, config.pooling).to(device)
         _check_length(config.max_length, model, tokenizer)
-        corpus = open_corpus(config)
+        with ranks.in_turn():
+            corpus = open_corpus(config)
         table: TermTable | None = None
         if augmenter is None and (config.every or config.probe_rows):
-            table, augmenter = open_negatives(config, corpus)
+            table = open_table(config, corpus, ranks)
+            augmenter = open_negatives(config, table)
         run = _Run(config, output, model, tokenizer, corpus, augmenter, table, dev, device, ranks)
         with _memory_advice(run):
             return run.train()
