@@ -351,7 +351,7 @@ def test_a_gpu_without_memory_is_told_what_to_lower(
 
     monkeypatch.setattr(loop, "backward", full)
     with pytest.raises(
-        OutOfMemoryError, match=r"after step 0, with batch_size 10 .* chunk_size, now off"
+        OutOfMemoryError, match=r"after step 0, with batch_size 10 .*chunk_size, now off"
     ) as caught:
         run(options)
     assert isinstance(caught.value, MemoryError)
