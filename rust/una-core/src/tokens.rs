@@ -121,7 +121,7 @@ impl<'a> Cut<'a> {
 ///
 /// # Errors
 /// [`Error::Option`] where none are given and the tokenizer is not of this crate.
-pub(crate) fn each_token<'t>(
+pub fn each_token<'t>(
     tokenizer: &Tokenizer,
     given: Option<Cut<'t>>,
     text: &'t str,
