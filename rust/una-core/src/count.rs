@@ -288,7 +288,7 @@ impl TermCounts {
     /// Adds the counts of other text: `N` and `df` add, the ratio takes the larger. Exact, in any order.
     ///
     /// # Errors
-    /// [`Error::Option`] naming the setting that differs.
+    /// [`Error::Option`] naming the setting that differs; [`Error::Input`] for more sentences than can be counted.
     pub fn merge(&mut self, other: &Self, threads: usize) -> Result<()> {
         let (ours, theirs) = (self.settings, other.settings);
         if ours.tokenizer != theirs.tokenizer {
@@ -304,7 +304,12 @@ impl TermCounts {
                 ours.lowercase, theirs.lowercase
             )));
         }
-        self.n_documents += other.n_documents;
+        // No df exceeds its N, so that none can overflow where N does not.
+        let together = self.n_documents.checked_add(other.n_documents);
+        self.n_documents = together.ok_or_else(|| {
+            let (ours, theirs) = (self.n_documents, other.n_documents);
+            Error::Input(format!("counts do not merge: {ours} and {theirs} sentences are over 2^64 - 1"))
+        })?;
         self.passed.add(other.passed);
         if threads > 1 && self.parts.len() == 1 {
             self.spread(threads);

@@ -21,8 +21,8 @@ use crate::tokenize::{Scratch, Token, Tokenizer};
 #[derive(Debug, Clone, Default)]
 pub struct Tokens {
     text: String,
-    tokens: Vec<Placed>,
-    /// Where each sentence stops in `tokens`.
+    placed: Vec<Placed>,
+    /// Where each sentence stops in `placed`.
     ends: Vec<usize>,
     /// How far the sentence in hand is covered by its tokens.
     covered: usize,
@@ -55,8 +55,8 @@ impl Tokens {
     #[must_use]
     pub fn get(&self, i: usize) -> Cut<'_> {
         let first = if i == 0 { 0 } else { self.ends[i - 1] };
-        let start = if first == 0 { 0 } else { self.tokens[first - 1].end };
-        Cut { text: &self.text, start, tokens: &self.tokens[first..self.ends[i]] }
+        let start = if first == 0 { 0 } else { self.placed[first - 1].end };
+        Cut { text: &self.text, start, tokens: &self.placed[first..self.ends[i]] }
     }
 
     /// The tokens of each sentence.
@@ -86,14 +86,14 @@ impl Tokens {
 
     /// Ends the sentence in hand.
     pub fn end_sentence(&mut self) {
-        self.ends.push(self.tokens.len());
+        self.ends.push(self.placed.len());
         self.covered = 0;
     }
 
     fn push_span(&mut self, token: &str, span: Range<usize>) {
         self.text.push_str(token);
         self.covered = span.end;
-        self.tokens.push(Placed { end: self.text.len(), span: (span.start, span.end) });
+        self.placed.push(Placed { end: self.text.len(), span: (span.start, span.end) });
     }
 }
 

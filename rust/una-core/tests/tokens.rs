@@ -45,7 +45,9 @@ fn count(settings: Settings, batches: Vec<Batch>, threads: usize) -> Result<Term
 
 fn text(sentences: &[String]) -> Batch {
     let mut rows = Rows::default();
-    sentences.iter().for_each(|sentence| rows.push(Some(sentence.as_bytes())));
+    for sentence in sentences {
+        rows.push(Some(sentence.as_bytes()));
+    }
     rows.take().into()
 }
 

@@ -119,9 +119,7 @@ impl TermCounter {
         let read_all = |emit: &mut dyn FnMut(Block) -> una_core::Result<()>| {
             paths.iter().try_for_each(|path| emit_all(reader::open(path, read, &progress)?, emit))
         };
-        self.update_blocks(py, options, &progress, |tick, visit| {
-            relay(py, tick, visit, read_all, |inbox| inbox.empty())
-        })
+        self.update_blocks(py, options, &progress, |tick, visit| relay(py, tick, visit, read_all, |_| Ok(())))
     }
 
     /// Counts a stream whose tokenizer is Python code: on this thread it is read and cut, on others its bytes become
@@ -141,13 +139,13 @@ impl TermCounter {
             emit_all(if json { blocks.of_json() } else { blocks }, emit)
         };
         self.update_blocks(py, options, &Progress::default(), |tick, visit| {
-            relay(py, tick, visit, read_all, |inbox| {
+            // The closure owns the sender, so that the reader ends where it does.
+            relay(py, tick, visit, read_all, move |inbox| {
                 feed_bytes(stream, |bytes| {
                     tick()?;
                     inbox.offer(&sender, Some(bytes))
                 })?;
-                inbox.offer(&sender, None)?;
-                inbox.empty()
+                inbox.offer(&sender, None).map(|_| ())
             })
         })
     }

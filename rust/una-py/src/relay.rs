@@ -28,12 +28,6 @@ impl Inbox<'_, '_> {
         }
     }
 
-    /// Passes all further blocks on.
-    pub(crate) fn empty(&mut self) -> PyResult<()> {
-        while self.step()? {}
-        Ok(())
-    }
-
     /// Hands bytes to the reading thread, and uses the blocks that it has ready while it takes no more; false where
     /// it has ended.
     pub(crate) fn offer(&mut self, bytes: &Sender<Fed<Vec<u8>>>, mut item: Fed<Vec<u8>>) -> PyResult<bool> {
@@ -50,13 +44,13 @@ impl Inbox<'_, '_> {
     }
 }
 
-/// Runs `read` on a thread of its own, where it emits blocks, and `receive` on this one.
+/// Runs `read` on a thread of its own, where it emits blocks; they arrive on this one, which runs `feed` first.
 pub(crate) fn relay(
     py: Python<'_>,
     tick: &dyn Fn() -> PyResult<()>,
     visit: &mut dyn FnMut(Block) -> PyResult<bool>,
     read: impl FnOnce(&mut dyn FnMut(Block) -> una_core::Result<()>) -> una_core::Result<()> + Send,
-    receive: impl FnOnce(&mut Inbox<'_, '_>) -> PyResult<()>,
+    feed: impl FnOnce(&mut Inbox<'_, '_>) -> PyResult<()>,
 ) -> PyResult<()> {
     std::thread::scope(|scope| {
         let (sender, blocks) = bounded(2);
@@ -67,7 +61,10 @@ pub(crate) fn relay(
             }
         });
         // The inbox ends before the scope does, so that a reader whose blocks nobody wants ends too.
-        receive(&mut Inbox { py, blocks, tick, visit })
+        let mut inbox = Inbox { py, blocks, tick, visit };
+        feed(&mut inbox)?;
+        while inbox.step()? {}
+        Ok(())
     })
 }
 

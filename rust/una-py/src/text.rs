@@ -110,7 +110,7 @@ impl Reading {
 
 pub(crate) fn tokenizer(name: &str) -> PyResult<Tokenizer> {
     Tokenizer::from_name(name).ok_or_else(|| {
-        let names: Vec<_> = Tokenizer::ALL.iter().map(|t| t.name()).collect();
+        let names: Vec<_> = Tokenizer::ALL.iter().map(Tokenizer::name).collect();
         to_py(&una_core::Error::Option(format!("tokenizer must be one of {names:?}, not {name:?}")))
     })
 }
