@@ -367,8 +367,8 @@ fn parse(bytes: &[u8], kind: &str) -> Checked<Contents> {
         let length = u64::from_le_bytes(*length);
         return Err(format!("no safetensors file of this library: its header would have {length} bytes"));
     }
-    let container =
-        SafeTensors::deserialize(bytes).map_err(|e| format!("no safetensors file, or a damaged one: {e}"))?;
+    let container = SafeTensors::deserialize(bytes)
+        .map_err(damaged)?;
     let metadata = read_metadata(bytes)?;
     if metadata.get("format") != Some(&json!(FORMAT)) {
         let found = shown(metadata.get("format"));
@@ -398,7 +398,7 @@ fn parse(bytes: &[u8], kind: &str) -> Checked<Contents> {
 }
 
 fn read_metadata(bytes: &[u8]) -> Checked<Map<String, Value>> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| brief(&e.to_string()))?;
     let text = header
         .metadata()
         .as_ref()
@@ -430,12 +430,16 @@ fn check_seal(bytes: &[u8], arrays: &Arrays, found: &Map<String, Value>) -> Chec
     Ok(())
 }
 
-/// A value of the metadata in a message; its start, if it is long.
+/// A value of the metadata in a message.
 fn shown(value: Option<&Value>) -> String {
-    let text = value.unwrap_or(&Value::Null).to_string();
-    match text.char_indices().nth(80) {
+    brief(&value.unwrap_or(&Value::Null).to_string())
+}
+
+/// What stands in a file, or is said of it, as far as it has room in a message.
+fn brief(text: &str) -> String {
+    match text.char_indices().nth(120) {
         Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
+        None => text.to_owned(),
     }
 }
 
@@ -454,9 +458,9 @@ fn array<'a>(container: &SafeTensors<'a>, name: &str, dtype: Dtype) -> Checked<&
     let view = container.tensor(name).map_err(|_| format!("array {name} is missing"))?;
     if view.dtype() != dtype || view.shape().len() != 1 {
         return Err(format!(
-            "array {name} has type {:?} and shape {:?}, not one dimension of {dtype:?}",
+            "array {name} has type {:?} and {} dimensions, not {dtype:?} and one",
             view.dtype(),
-            view.shape()
+            view.shape().len()
         ));
     }
     Ok(view.data())
