@@ -11,6 +11,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use bytemuck::cast_slice;
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -367,8 +368,7 @@ fn parse(bytes: &[u8], kind: &str) -> Checked<Contents> {
         let length = u64::from_le_bytes(*length);
         return Err(format!("no safetensors file of this library: its header would have {length} bytes"));
     }
-    let container = SafeTensors::deserialize(bytes)
-        .map_err(damaged)?;
+    let container = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let metadata = read_metadata(bytes)?;
     if metadata.get("format") != Some(&json!(FORMAT)) {
         let found = shown(metadata.get("format"));
@@ -397,8 +397,13 @@ fn parse(bytes: &[u8], kind: &str) -> Checked<Contents> {
     })
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+fn damaged(error: SafeTensorError) -> String {
+    format!("no safetensors file, or a damaged one: {}", brief(&error.to_string()))
+}
+
 fn read_metadata(bytes: &[u8]) -> Checked<Map<String, Value>> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| brief(&e.to_string()))?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let text = header
         .metadata()
         .as_ref()
