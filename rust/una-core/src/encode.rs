@@ -361,8 +361,7 @@ impl Encoder {
         &self.template
     }
 
-    /// The words of one negative a sentence: those of [`Augmenter::augment`] for the same arguments. `tokens` are those
-    /// of the sentences where the table's tokenizer is not of this crate.
+    /// The words of one negative a sentence: those of [`Augmenter::augment`], as are the arguments.
     ///
     /// # Errors
     /// [`Error::Option`] where tokens are missing; [`Error::Interrupted`] when `stop` asks.

@@ -119,8 +119,7 @@ fn mutants_are_refused_or_as_good_as_any_file() {
     assert!(outcomes.refused > 3000 && outcomes.accepted > 300, "{outcomes:?}");
 }
 
-/// The long run: `UNA_FAST_SEED=7 UNA_FAST_MUTANTS=1000000 cargo test --release -p una-core --test hostile -- --ignored
-/// --nocapture`.
+/// The long run, see `docs/contributing.md`.
 #[test]
 #[ignore = "takes minutes"]
 #[allow(clippy::print_stdout, reason = "the count is what it is run for")]

@@ -38,7 +38,7 @@ fn note(bytes: isize) {
 }
 
 /// Runs `work`, and tells how many bytes more than before it held at its peak.
-pub fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
+pub(crate) fn peak_of<T>(work: impl FnOnce() -> T) -> (T, usize) {
     let before = HELD.get().0;
     HELD.set((before, before));
     let result = work();

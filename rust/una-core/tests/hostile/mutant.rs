@@ -20,10 +20,10 @@ const EDGES: [u64; 12] = [
 ];
 
 /// `SplitMix64`: a seed gives the same mutants on every machine.
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub fn roll(&mut self) -> u64 {
+    pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -32,7 +32,7 @@ impl Dice {
     }
 
     /// A number below `n`, or 0.
-    pub fn below(&mut self, n: usize) -> usize {
+    pub(crate) fn below(&mut self, n: usize) -> usize {
         (self.roll() % n.max(1) as u64) as usize
     }
 
@@ -63,7 +63,7 @@ struct Tensor {
 
 /// A file in parts.
 #[derive(Clone)]
-pub struct Parts {
+pub(crate) struct Parts {
     tensors: Vec<Tensor>,
     facts: Map<String, Value>,
     /// What stands in the metadata in place of checksums that fit.
@@ -77,7 +77,7 @@ pub struct Parts {
 
 impl Parts {
     /// Takes a file apart; a file put together again is the same bytes.
-    pub fn of(file: &[u8]) -> Self {
+    pub(crate) fn of(file: &[u8]) -> Self {
         let (length, rest) = file.split_first_chunk::<8>().unwrap();
         let (header, data) = rest.split_at(u64::from_le_bytes(*length) as usize);
         let header: Map<String, Value> = serde_json::from_slice(header).unwrap();
@@ -104,7 +104,7 @@ impl Parts {
     }
 
     /// The file, sealed.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut facts = self.facts.clone();
         let sums: Map<_, _> =
             self.tensors.iter().map(|t| (t.name.clone(), json!(sha256(&t.bytes)))).collect();
@@ -136,7 +136,7 @@ impl Parts {
     }
 
     /// Changes one thing.
-    pub fn mutate(&mut self, dice: &mut Dice) {
+    pub(crate) fn mutate(&mut self, dice: &mut Dice) {
         match dice.below(12) {
             0 => self.change_header(dice),
             1 | 2 => self.change_facts(dice),
@@ -148,15 +148,13 @@ impl Parts {
     }
 
     fn change_header(&mut self, dice: &mut Dice) {
+        const DTYPES: [&str; 8] = ["F64", "I64", "U32", "U8", "BOOL", "F4", "", "X"];
         let i = dice.below(self.tensors.len());
         let odd = odd_json(dice);
         let pair = json!([dice.number(), dice.number()]);
         let one = json!([dice.number()]);
         match dice.below(14) {
-            0 => {
-                self.tensors[i].dtype =
-                    (*dice.pick(&["F64", "I64", "U32", "U8", "BOOL", "F4", "", "X"])).into()
-            }
+            0 => self.tensors[i].dtype = (*dice.pick(&DTYPES)).into(),
             1 => self.tensors[i].shape = Some(one),
             2 => self.tensors[i].shape = Some(pair),
             3 => self.tensors[i].shape = Some(odd),
@@ -218,7 +216,8 @@ impl Parts {
         }
         let mut terms = self.terms();
         if copies && a < terms.len() && b < terms.len() {
-            terms[a] = terms[b].clone();
+            let term = terms[b].clone();
+            terms[a] = term;
         } else if a < terms.len() && b < terms.len() {
             terms.swap(a, b);
         }
