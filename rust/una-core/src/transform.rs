@@ -35,7 +35,8 @@ impl Rows {
 /// the sentences where the table's tokenizer is not of this crate.
 ///
 /// # Errors
-/// [`Error::Option`] where tokens are missing; [`Error::Interrupted`] when `stop` asks.
+/// [`Error::Option`](crate::Error::Option) where tokens are missing; [`Error::Interrupted`](crate::Error::Interrupted)
+/// when `stop` asks.
 pub fn transform(
     table: &TermTable,
     sentences: &[&str],
