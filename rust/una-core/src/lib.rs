@@ -24,6 +24,7 @@ pub mod stop;
 pub mod table;
 pub mod tfidf;
 pub mod tokenize;
+pub mod tokens;
 pub mod transform;
 pub mod vocab;
 

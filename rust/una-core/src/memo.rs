@@ -12,6 +12,7 @@ use crate::arch::{self, prefetch};
 use crate::casing::lowercase;
 use crate::count::Settings;
 use crate::tokenize::{Scratch, Tokenizer};
+use crate::tokens::Cut;
 use crate::vocab::{self, Vocab};
 
 /// Sets of two pieces that one thread comes to remember of each of the two sizes: 8 MiB and 1 MiB.
@@ -122,9 +123,15 @@ impl TermFinder {
             self.find(sentence, piece, vocab);
         }
         self.pieces = pieces;
-        let Batch { ids, ends, .. } = &mut self.batch;
-        ends.push(ids.len());
-        ends.len() >= BATCH_SENTENCES || ids.len() >= BATCH_TOKENS
+        self.batch.end_sentence()
+    }
+
+    /// [`Self::add`] for a sentence that is cut already.
+    pub(crate) fn add_tokens(&mut self, sentence: Cut<'_>, vocab: &Vocab) -> bool {
+        for token in sentence.iter() {
+            self.batch.look_up_later(token.text, vocab);
+        }
+        self.batch.end_sentence()
     }
 
     /// Looks up what is unknown; the ids of every sentence of the batch are then in [`Self::sentences`].
@@ -218,16 +225,22 @@ impl TermFinder {
         let end = text.len() - after.len();
         settings.tokenizer.tokenize(text, scratch, |token| {
             if token.start < end {
-                let hash = vocab::hash(token.text.as_bytes());
-                vocab.fetch_slot(hash);
-                batch.push(hash, token.text);
+                batch.look_up_later(token.text, vocab);
             }
         });
     }
 }
 
 impl Batch {
-    fn push(&mut self, hash: u64, term: &str) {
+    /// Ends a sentence, and says whether the batch is full.
+    fn end_sentence(&mut self) -> bool {
+        self.ends.push(self.ids.len());
+        self.ends.len() >= BATCH_SENTENCES || self.ids.len() >= BATCH_TOKENS
+    }
+
+    fn look_up_later(&mut self, term: &str, vocab: &Vocab) {
+        let hash = vocab::hash(term.as_bytes());
+        vocab.fetch_slot(hash);
         let start = self.text.len();
         self.text.extend_from_slice(term.as_bytes());
         self.unknown.push(Unknown { hash, start, end: self.text.len(), at: self.ids.len(), guess: None });
