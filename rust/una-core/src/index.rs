@@ -26,8 +26,19 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    #[inline]
     pub(crate) fn new(term: &[u8]) -> Self {
         Self { hash: hash(term), prefix: prefix(term), length: length(term) }
+    }
+
+    /// [`hash`] of the term.
+    pub(crate) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// The term's first eight bytes, zeros after a shorter one.
+    pub(crate) const fn first_bytes(&self) -> [u8; 8] {
+        self.prefix.to_be_bytes()
     }
 }
 
@@ -36,13 +47,19 @@ fn length(term: &[u8]) -> u32 {
 }
 
 /// The first eight bytes of a term as a number, zeros after a shorter one.
+///
+/// A term of four to seven bytes is put together from its first four and its last four, which overlap; copying so few
+/// bytes by their number would be a call.
+#[inline]
 pub(crate) fn prefix(term: &[u8]) -> u64 {
-    if let Some((first, _)) = term.split_first_chunk::<8>() {
+    if let Some(first) = term.first_chunk::<8>() {
         return u64::from_be_bytes(*first);
     }
-    let mut bytes = [0; 8];
-    bytes[..term.len()].copy_from_slice(term);
-    u64::from_be_bytes(bytes)
+    if let (Some(first), Some(last)) = (term.first_chunk::<4>(), term.last_chunk::<4>()) {
+        let [first, last] = [first, last].map(|bytes| u64::from(u32::from_be_bytes(*bytes)));
+        return first << 32 | last << (8 * (8 - term.len()));
+    }
+    term.iter().fold(0, |bytes, &byte| bytes << 8 | u64::from(byte)) << (8 * (8 - term.len().max(1)))
 }
 
 /// The ranks of a table's terms by their bytes. Open addressing; a power of two of slots, half of them free at least.
@@ -98,6 +115,12 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn prefixes_are_the_first_bytes(term in prop::collection::vec(any::<u8>(), 0..12)) {
+            let bytes: Vec<u8> = term.iter().copied().chain([0; 8]).take(8).collect();
+            prop_assert_eq!(prefix(&term).to_be_bytes().to_vec(), bytes);
+        }
+
         #[test]
         fn finds_what_the_vocabulary_finds(
             terms in prop::collection::vec("[ab\0]{1,12}", 1..200),
