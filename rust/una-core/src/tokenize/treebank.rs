@@ -6,7 +6,7 @@
 //! nothing that any rule acts on and are told by the classes of their bytes; the rest go through [`Chunk`].
 use super::chunk::{Chunk, Edge};
 use super::classes::{self, Classes};
-use super::{Token, chars};
+use super::{Scratch, Token, chars};
 
 /// The version of NLTK whose rules are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +31,22 @@ impl Edition {
 pub(super) fn tokenize<'t>(
     text: &'t str,
     edition: Edition,
-    marks: &mut Vec<u8>,
+    scratch: &mut Scratch,
     mut sink: impl FnMut(Token<'t>),
 ) {
+    let Scratch { marks, words } = scratch;
+    words.find(text);
     let period = final_period(text, edition);
     let mut position = 0;
     while let Some(start) = skip_space(text, position) {
+        if let Some(word) = Word::at(text, start, words.end(start), period) {
+            sink(Token::verbatim(text, start, word.split));
+            if word.split < word.end {
+                sink(Token::verbatim(text, word.split, word.end));
+            }
+            position = word.end;
+            continue;
+        }
         let scan = Scan::of(text, start);
         position = scan.end;
         let final_dot = if scan.seen & classes::DOT == 0 { None } else { period };
@@ -94,6 +104,37 @@ fn skip_space(text: &str, start: usize) -> Option<usize> {
             position += c.len_utf8();
         } else {
             return Some(position);
+        }
+    }
+}
+
+/// A chunk that is a word of ASCII letters and digits, with at most one mark after it: nearly every one is. What
+/// [`Scan`] says of such a chunk is told without looking at its bytes.
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    /// Where the word's token ends.
+    split: usize,
+    /// The offset after the chunk.
+    end: usize,
+}
+
+impl Word {
+    /// The word of which the letters and digits are `start..run`, if the chunk is one on which no rule acts but that
+    /// a comma or a colon is split off.
+    #[inline]
+    fn at(text: &str, start: usize, run: usize, period: Option<usize>) -> Option<Self> {
+        let bytes = text.as_bytes();
+        // The contractions without an apostrophe all double their third letter, so words that do are left to the rules.
+        let doubled = matches!(bytes[start..run], [_, _, a, b, ..] if a.eq_ignore_ascii_case(&b));
+        if run == start || doubled {
+            return None;
+        }
+        let ends_at = |end: usize| matches!(bytes.get(end), None | Some(b' '));
+        match bytes.get(run) {
+            None | Some(b' ') => Some(Self { split: run, end: run }),
+            Some(b',' | b':') if ends_at(run + 1) => Some(Self { split: run, end: run + 1 }),
+            Some(b'.') if ends_at(run + 1) && period != Some(run) => Some(Self { split: run + 1, end: run + 1 }),
+            _ => None,
         }
     }
 }
