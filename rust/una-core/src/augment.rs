@@ -207,6 +207,10 @@ impl Protected {
         protected
     }
 
+    fn is_empty(&self) -> bool {
+        self.ranks.is_empty() && self.unseen.is_empty()
+    }
+
     fn holds(&self, step: &TokenPlan<'_>) -> bool {
         match step.rank {
             Some(rank) => self.ranks.get(rank as usize).copied().unwrap_or(false),
@@ -270,7 +274,11 @@ impl Augmenter {
         share::each(share::runs(n, threads), |run| self.augment_run(run, &sentence, stop))
     }
 
-    fn augment_run<'a>(
+    /// The negatives of a run of the sentences, made on this thread.
+    ///
+    /// # Errors
+    /// As [`Self::augment`].
+    pub fn augment_run<'a>(
         &self,
         run: Range<usize>,
         sentence: impl Fn(usize) -> Sentence<'a>,
@@ -314,7 +322,8 @@ impl Augmenter {
                 step.token.start = map.original(step.token.start);
                 step.token.end = map.original(step.token.end);
             }
-            made = convert.take().map(|convert| convert(plan, &String::from_utf8_lossy(&negative.into_bytes())));
+            made =
+                convert.take().map(|convert| convert(plan, &String::from_utf8_lossy(&negative.into_bytes())));
         })
         .map_err(|misfit| misfit.error)?;
         made.ok_or_else(|| Error::Internal("one sentence gave no plan".into()))

@@ -36,6 +36,11 @@ impl Key {
         self.hash
     }
 
+    /// Whether the term is no longer than what a slot holds of it.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.length <= 8
+    }
+
     /// The term's first eight bytes, zeros after a shorter one.
     pub(crate) const fn first_bytes(&self) -> [u8; 8] {
         self.prefix.to_be_bytes()
@@ -90,6 +95,24 @@ impl TermIndex {
         prefetch(&self.slots[key.hash as usize & (self.slots.len() - 1)]);
     }
 
+    /// The rank of a term that begins and is as long as the one of `key`: for a whole one its own rank, if it has one.
+    /// Where there is none, the table does not hold the term.
+    #[inline]
+    pub(crate) fn guess(&self, key: &Key) -> Option<u32> {
+        let mask = self.slots.len() - 1;
+        let mut at = key.hash as usize & mask;
+        loop {
+            let slot = &self.slots[at];
+            if slot.prefix == key.prefix && slot.length == key.length {
+                return Some(slot.rank);
+            }
+            if slot.length == 0 {
+                return None;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
     /// The rank of `term`, whose key is `key`.
     #[inline]
     pub(crate) fn get(&self, key: &Key, term: &[u8], vocab: &Vocab) -> Option<u32> {
@@ -133,7 +156,10 @@ mod tests {
             let index = TermIndex::new(&vocab);
             for term in terms.iter().chain(&others) {
                 let term = term.as_bytes();
-                prop_assert_eq!(index.get(&Key::new(term), term, &vocab), vocab.get(term));
+                let (key, known) = (Key::new(term), vocab.get(term));
+                prop_assert_eq!(index.get(&key, term, &vocab), known);
+                let guess = index.guess(&key);
+                prop_assert!(if key.is_whole() { guess == known } else { guess.is_some() || known.is_none() });
             }
         }
     }

@@ -43,7 +43,7 @@ impl Augmenter {
             });
             decision.ends.push(plan.len());
         }
-        self.look_up(&mut plan, &decision.keys);
+        self.look_up(&mut plan, &decision.keys, &mut decision.long);
         for (number, sentence) in sentences.iter().enumerate() {
             let tokens = decision.tokens(number);
             self.decide(sentence, &mut plan[tokens], decision).map_err(|error| Misfit { number, error })?;
@@ -64,13 +64,29 @@ impl Augmenter {
         key
     }
 
-    /// Finds the rank of every token.
-    fn look_up(&self, plan: &mut [TokenPlan<'_>], keys: &[Key]) {
+    /// Finds the rank of every token. A term that its slot does not hold whole is guessed first, and compared when its
+    /// bounds and then its bytes have been fetched.
+    fn look_up(&self, plan: &mut [TokenPlan<'_>], keys: &[Key], long: &mut Vec<u32>) {
         let (index, vocab, idf) = (self.table.index(), self.table.vocab(), self.table.idf());
-        for (step, key) in plan.iter_mut().zip(keys) {
-            step.rank = index.get(key, step.token.text.as_bytes(), vocab);
+        long.clear();
+        for (i, (step, key)) in (0u32..).zip(plan.iter_mut().zip(keys)) {
+            step.rank = index.guess(key);
             if let Some(rank) = step.rank {
                 prefetch(&idf[rank as usize]);
+                if !key.is_whole() {
+                    vocab.fetch_bounds(rank);
+                    long.push(i);
+                }
+            }
+        }
+        for rank in long.iter().filter_map(|&i| plan[i as usize].rank) {
+            vocab.fetch_term(rank);
+        }
+        for &i in &*long {
+            let step = &mut plan[i as usize];
+            let term = step.token.text.as_bytes();
+            if step.rank.is_some_and(|rank| vocab.term(rank) != term) {
+                step.rank = index.get(&keys[i as usize], term, vocab);
             }
         }
     }
@@ -133,7 +149,8 @@ impl Augmenter {
         }
         for number in 0..sentences.len() {
             let plan = &plan[decision.tokens(number)];
-            for rank in decision.picks(number).iter().filter_map(|pick| plan[pick.index as usize].replacement) {
+            for rank in decision.picks(number).iter().filter_map(|pick| plan[pick.index as usize].replacement)
+            {
                 vocab.fetch_term(rank);
             }
         }
@@ -160,28 +177,20 @@ impl Augmenter {
         if let Some(weights) = weights {
             scores.copy_from_slice(weights);
         }
-        positions.clear();
-        positions.extend((0..plan.len() as u32).filter(|&i| self.may_go(&plan[i as usize])));
-        if self.options.select == Select::Uniform {
-            let p = if plan.len() < 3 { 0.0 } else { self.options.replace_prob };
-            for &i in &*positions {
-                plan[i as usize].probability = p;
+        if self.options.min_score <= 0.0 && self.protected.is_empty() {
+            self.share_out(plan.len(), scores, probabilities);
+            for (step, &p) in plan.iter_mut().zip(&*probabilities) {
+                step.probability = p;
             }
             return;
         }
-        if positions.len() < plan.len() {
-            for (to, &from) in positions.iter().enumerate() {
-                scores[to] = scores[from as usize];
-            }
-            scores.truncate(positions.len());
+        positions.clear();
+        positions.extend((0..plan.len() as u32).filter(|&i| self.may_go(&plan[i as usize])));
+        for (to, &from) in positions.iter().enumerate() {
+            scores[to] = scores[from as usize];
         }
-        if self.options.select == Select::Inverse {
-            let highest = scores.iter().copied().fold(0.0, f64::max);
-            for score in &mut *scores {
-                *score = highest - *score;
-            }
-        }
-        replacement_probabilities(scores, self.options.replace_prob, probabilities);
+        scores.truncate(positions.len());
+        self.share_out(plan.len(), scores, probabilities);
         for (&i, &p) in positions.iter().zip(&*probabilities) {
             plan[i as usize].probability = p;
         }
@@ -189,6 +198,23 @@ impl Augmenter {
 
     fn may_go(&self, step: &TokenPlan<'_>) -> bool {
         step.score >= self.options.min_score && !self.protected.holds(step)
+    }
+
+    /// The probabilities of the tokens that may go, from their scores; the sentence has `length` tokens.
+    fn share_out(&self, length: usize, scores: &mut [f64], probabilities: &mut Vec<f64>) {
+        let replace_prob = self.options.replace_prob;
+        if self.options.select == Select::Uniform {
+            probabilities.clear();
+            probabilities.resize(scores.len(), if length < 3 { 0.0 } else { replace_prob });
+            return;
+        }
+        if self.options.select == Select::Inverse {
+            let highest = scores.iter().copied().fold(0.0, f64::max);
+            for score in &mut *scores {
+                *score = highest - *score;
+            }
+        }
+        replacement_probabilities(scores, replace_prob, probabilities);
     }
 
     /// The positions of the tokens that go.
@@ -201,7 +227,8 @@ impl Augmenter {
         let mut chosen = 0;
         for (first, steps) in (0u32..).step_by(LANES).zip(plan.chunks(LANES)) {
             let slot = u64::from(first / 4);
-            let blocks = draws.blocks(Purpose::Select, std::array::from_fn::<_, SIDE_BY_SIDE, _>(|i| slot + i as u64));
+            let blocks =
+                draws.blocks(Purpose::Select, std::array::from_fn::<_, SIDE_BY_SIDE, _>(|i| slot + i as u64));
             for ((position, step), &word) in (first..).zip(steps).zip(blocks.as_flattened()) {
                 positions[chosen] = position;
                 chosen += usize::from(unit(word) < step.probability);
@@ -317,6 +344,8 @@ struct Pick {
 pub(super) struct Decision {
     /// Of all tokens of the group, as are `picks`.
     keys: Vec<Key>,
+    /// Which of the tokens are longer than a slot shows.
+    long: Vec<u32>,
     /// Where the tokens of each sentence stop.
     ends: Vec<usize>,
     picks: Vec<Pick>,

@@ -124,18 +124,28 @@ impl Word {
     #[inline]
     fn at(text: &str, start: usize, run: usize, period: Option<usize>) -> Option<Self> {
         let bytes = text.as_bytes();
-        // The contractions without an apostrophe all double their third letter, so words that do are left to the rules.
-        let doubled = matches!(bytes[start..run], [_, _, a, b, ..] if a.eq_ignore_ascii_case(&b));
-        if run == start || doubled {
+        if run == start || may_fall_apart(&bytes[start..run]) {
             return None;
         }
         let ends_at = |end: usize| matches!(bytes.get(end), None | Some(b' '));
         match bytes.get(run) {
             None | Some(b' ') => Some(Self { split: run, end: run }),
             Some(b',' | b':') if ends_at(run + 1) => Some(Self { split: run, end: run + 1 }),
-            Some(b'.') if ends_at(run + 1) && period != Some(run) => Some(Self { split: run + 1, end: run + 1 }),
+            Some(b'.') if ends_at(run + 1) && period != Some(run) => {
+                Some(Self { split: run + 1, end: run + 1 })
+            }
             _ => None,
         }
+    }
+}
+
+/// Whether a word of letters and digits may be a contraction: "cannot", or one of five letters that doubles its third.
+#[inline]
+fn may_fall_apart(word: &[u8]) -> bool {
+    match word {
+        [_, _, a, b, _] => a.eq_ignore_ascii_case(b),
+        [first, _, b'n' | b'N', _, _, _] => matches!(first, b'c' | b'C'),
+        _ => false,
     }
 }
 
@@ -201,5 +211,24 @@ impl Scan {
         // A chunk that is nothing but its tail is one token.
         let split = if body.is_empty() { self.end } else { start + body.len() };
         commas_hold.then_some(split)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenize::contractions::CONTRACTIONS;
+
+    #[test]
+    fn contractions_without_an_apostrophe_are_left_to_the_rules() {
+        let words = CONTRACTIONS.map(|contraction| contraction.parts.concat());
+        let plain: Vec<_> = words.iter().filter(|word| !word.contains('\'')).collect();
+        assert_eq!(plain.len(), 6);
+        for word in plain {
+            assert!(
+                may_fall_apart(word.as_bytes()) && may_fall_apart(word.to_uppercase().as_bytes()),
+                "{word}"
+            );
+        }
     }
 }
