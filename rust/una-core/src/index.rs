@@ -159,7 +159,8 @@ mod tests {
                 let (key, known) = (Key::new(term), vocab.get(term));
                 prop_assert_eq!(index.get(&key, term, &vocab), known);
                 let guess = index.guess(&key);
-                prop_assert!(if key.is_whole() { guess == known } else { guess.is_some() || known.is_none() });
+                let fits = if key.is_whole() { guess == known } else { guess.is_some() || known.is_none() };
+                prop_assert!(fits, "{guess:?} for {known:?}");
             }
         }
     }

@@ -21,9 +21,9 @@ impl Augmenter {
     ///
     /// Nearly every step of a token ends in a look at memory far away, so a group of sentences goes from step to step
     /// together, and what the next step needs is fetched for all of them at once.
-    pub(crate) fn with_plans<'a>(
+    pub(crate) fn with_plans(
         &self,
-        sentences: &[Sentence<'a>],
+        sentences: &[Sentence<'_>],
         buffers: &mut Buffers,
         mut then: impl FnMut(usize, &mut [TokenPlan<'_>], &[Key]),
     ) -> Result<(), Misfit> {
