@@ -83,46 +83,37 @@ impl Batch<'_> {
         let py = made.list.py();
         let most = BLOCKS_A_THREAD * self.threads.max(1);
         let ((give, blocks), (ready, collect)) = (bounded(most), unbounded());
-        let work = |stop: &Stop| self.work(&blocks, ready, stop);
-        let mut flow = Flow { given: 0, handed_out: 0, early: BTreeMap::new() };
+        let work = |stop: &Stop| {
+            self.work(&blocks, ready, stop);
+            Ok(())
+        };
+        let mut flow =
+            Flow { give, most, given: 0, handed_out: 0, next: Some(Ok(block)), early: BTreeMap::new() };
         long(py, &Ticker { show: None }, &Progress::default(), work, move |tick| {
-            let (mut next, mut fault) = (Some(Ok(block)), None);
-            loop {
-                while flow.given - flow.handed_out < most {
-                    let Some(block) = next.take() else { break };
-                    match block {
-                        Ok(block) => flow.give(block, &give),
-                        // What is wrong with the sentences before it comes first.
-                        Err(error) => fault = Some(error),
-                    }
-                    if fault.is_none() && !taker.is_done() {
-                        next = Some(Block::take(flow.given, &mut taker));
-                    }
-                }
-                if flow.given == flow.handed_out {
-                    return fault.map_or(Ok(()), Err);
-                }
+            while flow.feed(&mut taker)? {
                 match collect.try_recv().or_else(|_| py.detach(|| collect.recv_timeout(STEP))) {
                     Ok(ready) => flow.hand_out(ready, made)?,
                     Err(RecvTimeoutError::Timeout) => {}
+                    // A thread has ended before its time, and the end of the work will say why.
                     Err(RecvTimeoutError::Disconnected) => return Ok(()),
                 }
                 tick()?;
             }
+            Ok(())
         })
     }
 
     /// Makes the negatives of blocks, on all threads, until no more come.
-    fn work(&self, blocks: &Receiver<Block>, ready: Sender<Ready>, stop: &Stop) -> Result<(), Error> {
+    fn work(&self, blocks: &Receiver<Block>, ready: Sender<Ready>, stop: &Stop) {
         std::thread::scope(|scope| {
             for _ in 1..self.threads {
                 let ready = ready.clone();
                 scope.spawn(move || self.work_alone(blocks, &ready, stop));
             }
+            // Moved in, so that who waits for what is ready learns of a panic.
+            let ready = ready;
             self.work_alone(blocks, &ready, stop);
-            drop(ready);
         });
-        Ok(())
     }
 
     fn work_alone(&self, blocks: &Receiver<Block>, ready: &Sender<Ready>, stop: &Stop) {
@@ -144,19 +135,35 @@ impl Batch<'_> {
 
 /// How far the blocks of a batch have come.
 struct Flow {
+    give: Sender<Block>,
+    /// Blocks that may be on their way at once.
+    most: usize,
     /// Blocks given to the threads.
     given: usize,
     /// Blocks of which the negatives were handed out: these, in order.
     handed_out: usize,
+    /// The block to be given next, or what is wrong with its sentences.
+    next: Option<PyResult<Block>>,
     /// What is ready before those before it.
     early: BTreeMap<usize, Result<Negatives, Error>>,
 }
 
 impl Flow {
-    fn give(&mut self, block: Block, to: &Sender<Block>) {
-        self.given += 1;
-        // It cannot fail, since the receiver outlives the threads, nor wait, since there is room for all on their way.
-        let _ = to.send(block);
+    /// Gives blocks as long as there is room, and says whether any is on its way. What is wrong with a block is raised
+    /// when those before it have been handed out, since what is wrong with them comes first.
+    fn feed(&mut self, taker: &mut Taker<'_>) -> PyResult<bool> {
+        while self.given - self.handed_out < self.most
+            && let Some(Ok(block)) = self.next.take_if(|next| next.is_ok())
+        {
+            // It cannot fail, since the receiver outlives the threads, nor wait, since there is room.
+            let _ = self.give.send(block);
+            self.given += 1;
+            self.next = (!taker.is_done()).then(|| Block::take(self.given, taker));
+        }
+        if self.given > self.handed_out {
+            return Ok(true);
+        }
+        self.next.take().map_or(Ok(false), |fault| fault.map(|_| false))
     }
 
     fn hand_out(&mut self, (number, negatives): Ready, made: &mut Made<'_>) -> PyResult<()> {
