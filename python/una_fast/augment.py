@@ -256,7 +256,7 @@ class Augmenter:
         """One negative for each sentence, in order.
 
         Args:
-            sentences: any iterable of str; their text is not copied.
+            sentences: any iterable of str; their text is copied, some at a time.
             rows: the row of each sentence in its corpus, whole numbers, shape (n,); by default 0 .. n - 1.
             epoch: the pass over the corpus.
             view: which of several negatives of the same row in the same epoch.

@@ -15,7 +15,7 @@
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::augment::{Augmenter, Buffers, Sentence};
+use crate::augment::{Augmenter, Buffers, GROUP, Sentence};
 use crate::error::{Error, Result};
 use crate::rng::Place;
 use crate::share;
@@ -375,18 +375,22 @@ impl Encoder {
     ) -> Result<Drawn> {
         let runs = share::each(share::runs(sentences.len(), threads), |rows: Range<usize>| {
             let (mut run, mut buffers) = (Run::default(), Buffers::default());
-            for row in rows {
-                if row % 64 == 0 {
-                    stop.check()?;
-                }
-                let tokens = tokens.map(|tokens| tokens.get(row));
-                let sentence = Sentence { tokens, ..Sentence::new(sentences[row], place(row)) };
-                self.augmenter.with_plan(&sentence, &mut buffers, |plan| {
-                    for step in plan {
-                        run.push(step.replacement.or(step.rank), step.token.text);
-                    }
-                })?;
-                run.close();
+            let mut group = Vec::with_capacity(GROUP);
+            for first in rows.clone().step_by(GROUP) {
+                stop.check()?;
+                group.clear();
+                group.extend((first..rows.end.min(first + GROUP)).map(|row| {
+                    let tokens = tokens.map(|tokens| tokens.get(row));
+                    Sentence { tokens, ..Sentence::new(sentences[row], place(row)) }
+                }));
+                self.augmenter
+                    .with_plans(&group, &mut buffers, |_, plan, _| {
+                        for step in plan {
+                            run.push(step.replacement.or(step.rank), step.token.text);
+                        }
+                        run.close();
+                    })
+                    .map_err(|misfit| misfit.in_group_from(first))?;
             }
             Ok(run)
         })?;

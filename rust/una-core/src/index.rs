@@ -26,8 +26,24 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    #[inline]
     pub(crate) fn new(term: &[u8]) -> Self {
         Self { hash: hash(term), prefix: prefix(term), length: length(term) }
+    }
+
+    /// [`hash`] of the term.
+    pub(crate) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Whether the term is no longer than what a slot holds of it.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.length <= 8
+    }
+
+    /// The term's first eight bytes, zeros after a shorter one.
+    pub(crate) const fn first_bytes(&self) -> [u8; 8] {
+        self.prefix.to_be_bytes()
     }
 }
 
@@ -36,13 +52,19 @@ fn length(term: &[u8]) -> u32 {
 }
 
 /// The first eight bytes of a term as a number, zeros after a shorter one.
+///
+/// A term of four to seven bytes is put together from its first four and its last four, which overlap; copying so few
+/// bytes by their number would be a call.
+#[inline]
 pub(crate) fn prefix(term: &[u8]) -> u64 {
-    if let Some((first, _)) = term.split_first_chunk::<8>() {
+    if let Some(first) = term.first_chunk::<8>() {
         return u64::from_be_bytes(*first);
     }
-    let mut bytes = [0; 8];
-    bytes[..term.len()].copy_from_slice(term);
-    u64::from_be_bytes(bytes)
+    if let (Some(first), Some(last)) = (term.first_chunk::<4>(), term.last_chunk::<4>()) {
+        let [first, last] = [first, last].map(|bytes| u64::from(u32::from_be_bytes(*bytes)));
+        return first << 32 | last << (8 * (8 - term.len()));
+    }
+    term.iter().fold(0, |bytes, &byte| bytes << 8 | u64::from(byte)) << (8 * (8 - term.len().max(1)))
 }
 
 /// The ranks of a table's terms by their bytes. Open addressing; a power of two of slots, half of them free at least.
@@ -73,6 +95,24 @@ impl TermIndex {
         prefetch(&self.slots[key.hash as usize & (self.slots.len() - 1)]);
     }
 
+    /// The rank of a term that begins and is as long as the one of `key`: for a whole one its own rank, if it has one.
+    /// Where there is none, the table does not hold the term.
+    #[inline]
+    pub(crate) fn guess(&self, key: &Key) -> Option<u32> {
+        let mask = self.slots.len() - 1;
+        let mut at = key.hash as usize & mask;
+        loop {
+            let slot = &self.slots[at];
+            if slot.prefix == key.prefix && slot.length == key.length {
+                return Some(slot.rank);
+            }
+            if slot.length == 0 {
+                return None;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
     /// The rank of `term`, whose key is `key`.
     #[inline]
     pub(crate) fn get(&self, key: &Key, term: &[u8], vocab: &Vocab) -> Option<u32> {
@@ -99,6 +139,12 @@ mod tests {
 
     proptest! {
         #[test]
+        fn prefixes_are_the_first_bytes(term in prop::collection::vec(any::<u8>(), 0..12)) {
+            let bytes: Vec<u8> = term.iter().copied().chain([0; 8]).take(8).collect();
+            prop_assert_eq!(prefix(&term).to_be_bytes().to_vec(), bytes);
+        }
+
+        #[test]
         fn finds_what_the_vocabulary_finds(
             terms in prop::collection::vec("[ab\0]{1,12}", 1..200),
             others in prop::collection::vec("[ab\0]{1,12}", 50),
@@ -110,7 +156,11 @@ mod tests {
             let index = TermIndex::new(&vocab);
             for term in terms.iter().chain(&others) {
                 let term = term.as_bytes();
-                prop_assert_eq!(index.get(&Key::new(term), term, &vocab), vocab.get(term));
+                let (key, known) = (Key::new(term), vocab.get(term));
+                prop_assert_eq!(index.get(&key, term, &vocab), known);
+                let guess = index.guess(&key);
+                let fits = if key.is_whole() { guess == known } else { guess.is_some() || known.is_none() };
+                prop_assert!(fits, "{guess:?} for {known:?}");
             }
         }
     }

@@ -26,12 +26,14 @@ mod classes;
 mod contractions;
 mod custom;
 mod treebank;
+mod words;
 
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::chars;
 pub use custom::CustomName;
 use treebank::Edition;
+use words::Words;
 
 /// A token of a text: what it reads as, and the bytes of the text it covers.
 ///
@@ -101,8 +103,8 @@ impl Tokenizer {
     /// this crate.
     pub fn tokenize<'t>(&self, text: &'t str, scratch: &mut Scratch, sink: impl FnMut(Token<'t>)) {
         match self {
-            Self::Treebank => treebank::tokenize(text, Edition::Nltk310, &mut scratch.marks, sink),
-            Self::Treebank39 => treebank::tokenize(text, Edition::Nltk39, &mut scratch.marks, sink),
+            Self::Treebank => treebank::tokenize(text, Edition::Nltk310, scratch, sink),
+            Self::Treebank39 => treebank::tokenize(text, Edition::Nltk39, scratch, sink),
             Self::Word => words(text, sink),
             Self::Unicode => unicode_words(text, sink),
             Self::Whitespace => whitespace(text, sink),
@@ -130,6 +132,7 @@ impl Tokenizer {
 #[derive(Debug, Default)]
 pub struct Scratch {
     marks: Vec<u8>,
+    words: Words,
 }
 
 fn words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {

@@ -2,17 +2,17 @@
 
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString};
+use pyo3::types::PyList;
 use una_core::Error;
-use una_core::augment::{Augmenter as Core, MaxReplaced, Negatives, Options, Sentence, Tally, TokenPlan};
+use una_core::augment::{Augmenter as Core, MaxReplaced, Options, Sentence, TokenPlan};
 use una_core::rng::Place;
-use una_core::stop::Stop;
 
+use crate::batch::{Batch, Made};
 use crate::custom::Tokens;
-use crate::door::{by_size, short};
+use crate::door::short;
 use crate::errors::to_py;
 use crate::table::TermTable;
-use crate::text::{Strings, characters};
+use crate::text::characters;
 
 /// Makes hard negatives.
 #[pyclass(frozen, module = "una_fast._core")]
@@ -82,7 +82,6 @@ impl Augmenter {
     #[allow(clippy::too_many_arguments, reason = "keyword-only options of the public surface")]
     fn augment<'py>(
         &self,
-        py: Python<'py>,
         sentences: &Bound<'py, PyAny>,
         tokens: Option<Bound<'py, Tokens>>,
         rows: Option<PyReadonlyArray1<'py, u64>>,
@@ -91,30 +90,14 @@ impl Augmenter {
         weights: Option<Weights<'py>>,
         threads: usize,
     ) -> PyResult<(Bound<'py, PyList>, Counts)> {
-        let strings = Strings::extract(sentences)?;
-        let texts = strings.as_strs()?;
-        let tokens = Tokens::of(tokens.as_ref(), texts.len())?;
         let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
         let weights = match &weights {
             Some((numbers, ends)) => Some((numbers.as_slice()?, ends.as_slice()?)),
             None => None,
         };
-        let sentence = |i: usize| Sentence {
-            text: texts[i],
-            place: Place { epoch, row: rows.map_or(i as u64, |rows| rows[i]), view },
-            weights: weights.map(|(numbers, ends)| weights_of(numbers, ends, i)),
-            tokens: tokens.map(|tokens| tokens.get(i)),
-        };
-        let work = |stop: &Stop| self.core.augment(texts.len(), sentence, threads, stop);
-        let made = by_size(py, texts.iter().map(|text| text.len()).sum(), work)?;
-        let list = PyList::empty(py);
-        let mut tally = Tally::default();
-        for part in &made {
-            tally.add(part.tally());
-            for text in Negatives::iter(part) {
-                list.append(PyString::new(py, text))?;
-            }
-        }
+        let tokens = Tokens::of(tokens.as_ref(), sentences.len()?)?;
+        let batch = Batch { augmenter: &self.core, tokens, rows, epoch, view, weights, threads };
+        let Made { list, tally } = batch.augment(sentences)?;
         Ok((list, (tally.tokens, tally.replaced, tally.changed, tally.by_percent.to_vec())))
     }
 
@@ -155,9 +138,4 @@ impl Augmenter {
             step.replacement.map(|rank| self.core.written(rank, old).into_owned()),
         )
     }
-}
-
-fn weights_of<'a>(numbers: &'a [f64], ends: &[u64], i: usize) -> &'a [f64] {
-    let start = if i == 0 { 0 } else { ends[i - 1] as usize };
-    &numbers[start..ends[i] as usize]
 }

@@ -12,7 +12,7 @@ use una_core::stop::Stop;
 use crate::errors::to_py;
 
 /// Bytes of text up to which a call is too short for a thread that watches for Ctrl-C.
-const SHORT_BYTES: usize = 1 << 18;
+pub(crate) const SHORT_BYTES: usize = 1 << 18;
 
 /// How often the main thread looks up: for Ctrl-C, and to show progress.
 pub(crate) const STEP: Duration = Duration::from_millis(50);

@@ -3,6 +3,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod augmenter;
+mod batch;
 mod columns;
 mod counter;
 mod custom;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString};
+use pyo3::types::{PyIterator, PyList, PyString};
 use una_core::casing::{self, LowerMap};
 use una_core::reader::{self, Block, Malformed, Progress, ReadOptions, Rows, Shard};
 use una_core::tokenize::{Scratch, Tokenizer};
@@ -34,6 +34,66 @@ impl<'py> Strings<'py> {
     /// The text of each, not copied.
     pub(crate) fn as_strs(&self) -> PyResult<Vec<&str>> {
         (0u64..).zip(&self.items).map(|(row, item)| as_str(item, row)).collect()
+    }
+}
+
+/// Sentences copied out of Python, one after another: none of their objects is needed to read them.
+#[derive(Default)]
+pub(crate) struct Texts {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn get(&self, i: usize) -> &str {
+        let start = if i == 0 { 0 } else { self.ends[i - 1] };
+        &self.text[start..self.ends[i]]
+    }
+}
+
+/// Copies the sentences of a sequence out, some at a time. Each object is looked at once, when it is copied: with the
+/// GIL, looking again at an object that has left the cache would cost as much as copying its text.
+pub(crate) struct Taker<'py> {
+    items: Bound<'py, PyIterator>,
+    count: usize,
+    taken: usize,
+}
+
+impl<'py> Taker<'py> {
+    pub(crate) fn new(sequence: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if sequence.is_instance_of::<PyString>() {
+            return Err(input_error(sequence.py(), "expected a list of sentences, not a single str"));
+        }
+        Ok(Self { items: sequence.try_iter()?, count: sequence.len()?, taken: 0 })
+    }
+
+    /// How many were taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.taken == self.count
+    }
+
+    /// The next sentences: `bytes` of them or a little more, or what is left.
+    pub(crate) fn take(&mut self, bytes: usize) -> PyResult<Texts> {
+        let mut texts = Texts { text: String::with_capacity(bytes + bytes / 8), ends: Vec::new() };
+        while !self.is_done() && texts.text.len() < bytes {
+            let Some(item) = self.items.next() else {
+                let message = format!("the sequence ended after {} sentences of {}", self.taken, self.count);
+                return Err(input_error(self.items.py(), &message));
+            };
+            let row = self.taken as u64;
+            texts.text.push_str(as_str(&as_string(item?, row)?, row)?);
+            texts.ends.push(texts.text.len());
+            self.taken += 1;
+        }
+        Ok(texts)
     }
 }
 

@@ -6,7 +6,7 @@
 //! nothing that any rule acts on and are told by the classes of their bytes; the rest go through [`Chunk`].
 use super::chunk::{Chunk, Edge};
 use super::classes::{self, Classes};
-use super::{Token, chars};
+use super::{Scratch, Token, chars};
 
 /// The version of NLTK whose rules are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +31,22 @@ impl Edition {
 pub(super) fn tokenize<'t>(
     text: &'t str,
     edition: Edition,
-    marks: &mut Vec<u8>,
+    scratch: &mut Scratch,
     mut sink: impl FnMut(Token<'t>),
 ) {
+    let Scratch { marks, words } = scratch;
+    words.find(text);
     let period = final_period(text, edition);
     let mut position = 0;
     while let Some(start) = skip_space(text, position) {
+        if let Some(word) = Word::at(text, start, words.end(start), period) {
+            sink(Token::verbatim(text, start, word.split));
+            if word.split < word.end {
+                sink(Token::verbatim(text, word.split, word.end));
+            }
+            position = word.end;
+            continue;
+        }
         let scan = Scan::of(text, start);
         position = scan.end;
         let final_dot = if scan.seen & classes::DOT == 0 { None } else { period };
@@ -95,6 +105,47 @@ fn skip_space(text: &str, start: usize) -> Option<usize> {
         } else {
             return Some(position);
         }
+    }
+}
+
+/// A chunk that is a word of ASCII letters and digits, with at most one mark after it: nearly every one is. What
+/// [`Scan`] says of such a chunk is told without looking at its bytes.
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    /// Where the word's token ends.
+    split: usize,
+    /// The offset after the chunk.
+    end: usize,
+}
+
+impl Word {
+    /// The word of which the letters and digits are `start..run`, if the chunk is one on which no rule acts but that
+    /// a comma or a colon is split off.
+    #[inline]
+    fn at(text: &str, start: usize, run: usize, period: Option<usize>) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if run == start || may_fall_apart(&bytes[start..run]) {
+            return None;
+        }
+        let ends_at = |end: usize| matches!(bytes.get(end), None | Some(b' '));
+        match bytes.get(run) {
+            None | Some(b' ') => Some(Self { split: run, end: run }),
+            Some(b',' | b':') if ends_at(run + 1) => Some(Self { split: run, end: run + 1 }),
+            Some(b'.') if ends_at(run + 1) && period != Some(run) => {
+                Some(Self { split: run + 1, end: run + 1 })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a word of letters and digits may be a contraction: "cannot", or one of five letters that doubles its third.
+#[inline]
+fn may_fall_apart(word: &[u8]) -> bool {
+    match word {
+        [_, _, a, b, _] => a.eq_ignore_ascii_case(b),
+        [first, _, b'n' | b'N', _, _, _] => matches!(first, b'c' | b'C'),
+        _ => false,
     }
 }
 
@@ -160,5 +211,24 @@ impl Scan {
         // A chunk that is nothing but its tail is one token.
         let split = if body.is_empty() { self.end } else { start + body.len() };
         commas_hold.then_some(split)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenize::contractions::CONTRACTIONS;
+
+    #[test]
+    fn contractions_without_an_apostrophe_are_left_to_the_rules() {
+        let words = CONTRACTIONS.map(|contraction| contraction.parts.concat());
+        let plain: Vec<_> = words.iter().filter(|word| !word.contains('\'')).collect();
+        assert_eq!(plain.len(), 6);
+        for word in plain {
+            assert!(
+                may_fall_apart(word.as_bytes()) && may_fall_apart(word.to_uppercase().as_bytes()),
+                "{word}"
+            );
+        }
     }
 }
