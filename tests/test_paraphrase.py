@@ -290,11 +290,14 @@ def test_stopped_in_earnest_and_resumed_is_the_unbroken_run(
     process = start(given, parts, 17)
     asked = time.monotonic()
     process.send_signal(signal.SIGINT)
-    told = process.communicate()[1].decode()
-    assert time.monotonic() - asked < 5  # a second on a quiet machine, most of it for leaving Python
+    assert process.stderr is not None
+    told = process.stderr.readline()
+    while told and b"finished blocks are kept" not in told:
+        told = process.stderr.readline()
+    assert told, "the interruption is acknowledged"
+    assert time.monotonic() - asked < 1
+    assert b"Traceback" not in process.communicate()[1]
     assert process.returncode == 130
-    assert "finished blocks are kept" in told
-    assert "Traceback" not in told
     finished = len(list(parts.glob("block-*.json")))
     assert 17 <= finished < 100
     assert not output.exists()

@@ -47,8 +47,8 @@ class Paraphraser:
         """
         name = os.fspath(config.model)
         self.config = config
-        self.tokenizer = _load_tokenizer(name)
         self.model = _load_model(name)
+        self.tokenizer = _load_tokenizer(name)
         self.digest = _digest(self.model, self.tokenizer)
         self.device = choose_device(config.device)
         self.precision = _precision(config.precision, self.device)
@@ -142,9 +142,8 @@ def _load_model(name: str) -> PreTrainedModel:
     try:
         model: Any = AutoModelForSeq2SeqLM.from_pretrained(name)
     except (OSError, ValueError) as error:
-        reason = str(error).split("\n", 1)[0]
         raise OptionError(
-            f"model {name!r} cannot be loaded as a sequence-to-sequence model: {reason}"
+            f"model {name!r} cannot be loaded as a sequence-to-sequence model: {_first_line(error)}"
         ) from error
     return cast("PreTrainedModel", model.eval())
 
@@ -153,10 +152,17 @@ def _load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, ImportError) as error:
-        raise OptionError(f"the tokenizer of model {name!r} cannot be loaded: {error}") from error
+        raise OptionError(
+            f"the tokenizer of model {name!r} cannot be loaded: {_first_line(error)}"
+        ) from error
     if not isinstance(tokenizer, PreTrainedTokenizerBase) or tokenizer.pad_token_id is None:
         raise OptionError(f"the tokenizer of model {name!r} has no pad token, which batches need")
     return tokenizer
+
+
+def _first_line(error: Exception) -> str:
+    """Messages of transformers go on with lists of all that would have been possible."""
+    return str(error).strip().split("\n", 1)[0]
 
 
 def _precision(asked: str, device: torch.device) -> str:
