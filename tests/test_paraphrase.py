@@ -182,8 +182,10 @@ def test_a_damaged_working_folder_is_refused(
     parts = begin(corpus, bart, monkeypatch)
     block = parts / "block-00000000.json"
     content = json.loads(block.read_text())
+    lines = content["paraphrases"]
+    damaged = (lines[1:], ["", *lines[1:]], ["a\nb", *lines[1:]], [1, *lines[1:]], None)
     for damage in (
-        {**content, "paraphrases": content["paraphrases"][1:]},
+        *({**content, "paraphrases": wrong} for wrong in damaged),
         {"lines": []},
         [],
         {**content, "x": 1},

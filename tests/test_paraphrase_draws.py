@@ -1,6 +1,7 @@
 """Draws keyed by row: their law is that of the logits, and nothing but seed, row and position moves them."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,9 +57,10 @@ def test_seed_row_and_position_all_count() -> None:
     assert torch.equal(uniforms(1, [5], 9)[:, :3], drawn[:1])
 
 
-def test_a_number_next_to_one_picks_a_possible_token() -> None:
-    """Protects the end of the distribution, where the product of number and total rounds up."""
+@pytest.mark.parametrize(("number", "token"), [(0.0, 1), (np.nextafter(1.0, 0.0), 2)])
+def test_the_ends_of_the_distribution_are_possible_tokens(number: float, token: int) -> None:
+    """Protects the first number, 0, and the last, whose product with the total rounds up."""
     processor = KeyedDraw(0, [0], 1)
-    processor._uniforms = torch.tensor([[np.nextafter(1.0, 0.0)]])
-    kept = processor(torch.empty(0), torch.tensor([[0.0, 3.0, -torch.inf]]))
-    assert kept.argmax().item() == 1
+    processor._uniforms = torch.tensor([[number]])
+    kept = processor(torch.empty(0), torch.tensor([[-torch.inf, 0.0, 3.0, -torch.inf]]))
+    assert kept.argmax().item() == token
