@@ -142,6 +142,12 @@ impl Vocab {
         }
     }
 
+    /// Bytes of memory that the set takes, with the slots for `more` terms yet to come.
+    pub(crate) fn bytes_with(&self, more: usize) -> usize {
+        let slots = slots_for(self.len() + more).max(self.slots.len());
+        self.bytes.len() + size_of_val(&*self.ends) + size_of_val(&*self.hashes) + slots * size_of::<Slot>()
+    }
+
     /// Has the slot fetched at which looking up a term of this hash will start.
     #[inline]
     pub(crate) fn fetch_slot(&self, hash: u64) {
@@ -197,6 +203,7 @@ impl Vocab {
     fn grow(&mut self) {
         let size = slots_for(self.len() + 1);
         let mask = size - 1;
+        self.slots = Vec::new(); // the old ones need not be in memory beside the new ones
         self.slots = arch::vec_of(Slot::FREE, size);
         for (id, &hash) in (0u32..).zip(&self.hashes) {
             let mut index = hash as usize & mask;

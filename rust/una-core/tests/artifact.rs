@@ -15,7 +15,8 @@ use una_core::{Error, Result};
 fn counts() -> TermCounts {
     let settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true };
     let (stop, progress) = (Stop::default(), Progress::default());
-    let plan = Plan { threads: 1, read: ReadOptions::default(), stop: &stop, progress: &progress };
+    let plan =
+        Plan { threads: 1, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
     TermCounts::count_blocks(settings, &plan, |emit| -> Result<()> {
         let body = "the cat sat on the mat|a dog lay on the rug|caf\u{e9} at noon".replace('|', "\n");
         emit(Block::from_rows(body.clone().into_bytes(), vec![22, 44, body.len()], 0))

@@ -47,7 +47,7 @@ impl Augmenter {
 
     /// Finds the rank of every token. Each look-up waits for memory, so all of them wait together.
     fn look_up(&self, plan: &mut [TokenPlan<'_>], keys: &mut Vec<Key>) {
-        let (index, vocab) = (self.table.index(), self.table.vocab());
+        let (index, terms) = (self.table.index(), self.table.terms());
         keys.clear();
         for step in &*plan {
             let key = Key::new(step.token.text.as_bytes());
@@ -55,7 +55,7 @@ impl Augmenter {
             keys.push(key);
         }
         for (step, key) in plan.iter_mut().zip(&*keys) {
-            step.rank = index.get(key, step.token.text.as_bytes(), vocab);
+            step.rank = index.get(key, step.token.text.as_bytes(), terms);
             if let Some(rank) = step.rank {
                 prefetch(&self.table.idf()[rank as usize]);
             }
@@ -73,16 +73,16 @@ impl Augmenter {
             }
             first_words.push(words);
         }
-        let vocab = self.table.vocab();
+        let terms = self.table.terms();
         for (&i, words) in positions.iter().zip(first_words) {
             let step = &mut plan[i as usize];
             step.replacement = self.draw(step, draws, i, *words);
             if let Some(rank) = step.replacement {
-                vocab.fetch_bounds(rank);
+                terms.fetch_bounds(rank);
             }
         }
         for rank in positions.iter().filter_map(|&i| plan[i as usize].replacement) {
-            vocab.fetch_term(rank);
+            terms.fetch(rank);
         }
     }
 

@@ -35,7 +35,7 @@ impl Augmenter {
                 out.push(b' ');
             }
             let own = step.token.text.as_bytes();
-            out.extend_from_slice(step.replacement.map_or(own, |rank| self.table.vocab().term(rank)));
+            out.extend_from_slice(step.replacement.map_or(own, |rank| self.table.terms().get(rank)));
         }
     }
 
