@@ -159,6 +159,12 @@ impl TermCounts {
         }
     }
 
+    /// Whether terms are on disk.
+    #[must_use]
+    pub fn has_spilled(&self) -> bool {
+        !self.runs.is_empty()
+    }
+
     /// Whether there is no term.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -311,16 +317,12 @@ impl TermCounts {
         watch: Watch<'_>,
     ) -> Result<Sequence<'_>> {
         let order = Order::Score { n_documents: self.n_documents };
-        match (self.whole(watch)?, &self.budget) {
-            (Some(whole), Some(budget)) => {
-                let sieve = Sieve::of_run(&whole, pruning, watch)?;
-                Sequence::of_run_sorted(&whole, order, &sieve, budget, watch)
-            }
-            _ => {
-                let sieve = Sieve::of_tables(&self.parts, pruning);
-                Sequence::of_tables(&self.parts, order, &sieve, threads, watch)
-            }
+        if let (Some(whole), Some(budget)) = (self.whole(watch)?, &self.budget) {
+            let sieve = Sieve::of_run(&whole, pruning, watch)?;
+            return Sequence::of_run_sorted(&whole, order, &sieve, budget, watch);
         }
+        let sieve = Sieve::of_tables(&self.parts, pruning);
+        Sequence::of_tables(&self.parts, order, &sieve, threads, watch)
     }
 
     /// All terms in one run, if not all are in memory.
@@ -368,10 +370,15 @@ impl TermCounts {
     /// # Errors
     /// As [`Self::merge_under`].
     pub fn absorb(&mut self, mut other: Self, threads: usize, watch: Watch<'_>) -> Result<()> {
-        if bytes_of(&self.parts) == 0 && self.settings == other.settings {
-            self.parts = std::mem::replace(&mut other.parts, vec![Part::default()]);
+        if bytes_of(&self.parts) > 0 {
+            return self.merge_under(&other, threads, watch);
         }
-        self.merge_under(&other, threads, watch)
+        std::mem::swap(&mut self.parts, &mut other.parts);
+        let outcome = self.merge_under(&other, threads, watch);
+        if outcome.is_err() {
+            std::mem::swap(&mut self.parts, &mut other.parts);
+        }
+        outcome
     }
 
     /// Adds the terms of tables, none of which is in two of them.

@@ -23,18 +23,19 @@ const WRITE_BYTES: usize = 1 << 18;
 /// a fork has copied is not its own.
 #[derive(Debug)]
 pub(crate) struct Folder {
-    folder: TempDir,
+    place: TempDir,
     owner: u32,
-    made: AtomicU64,
+    /// How many there have been.
+    runs: AtomicU64,
 }
 
 impl Folder {
     /// A new folder that nobody else can read, in `place` or where the system keeps its temporary files.
     pub(crate) fn new(place: Option<&Path>) -> Result<Self> {
         let place = place.map_or_else(std::env::temp_dir, Path::to_owned);
-        let folder = tempfile::Builder::new().prefix("una-fast-").tempdir_in(&place);
-        let folder = folder.map_err(|e| Error::storage(&place, "make a folder in", e))?;
-        Ok(Self { folder, owner: std::process::id(), made: AtomicU64::new(0) })
+        let made = tempfile::Builder::new().prefix("una-fast-").tempdir_in(&place);
+        let made = made.map_err(|e| Error::storage(&place, "make a folder in", e))?;
+        Ok(Self { place: made, owner: std::process::id(), runs: AtomicU64::new(0) })
     }
 
     fn is_ours(&self) -> bool {
@@ -45,7 +46,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if !self.is_ours() {
-            self.folder.disable_cleanup(true);
+            self.place.disable_cleanup(true);
         }
     }
 }
@@ -104,8 +105,8 @@ pub(crate) struct RunWriter {
 
 impl RunWriter {
     pub(crate) fn new(folder: &Arc<Folder>) -> Result<Self> {
-        let number = folder.made.fetch_add(1, Ordering::Relaxed);
-        let path = folder.folder.path().join(format!("{number}.run"));
+        let number = folder.runs.fetch_add(1, Ordering::Relaxed);
+        let path = folder.place.path().join(format!("{number}.run"));
         let file = File::create_new(&path).map_err(|e| Error::storage(&path, "write", e))?;
         let run = Run { path, n_terms: 0, term_bytes: 0, folder: Arc::clone(folder) };
         Ok(Self { run, out: BufWriter::with_capacity(WRITE_BYTES, file) })
@@ -227,7 +228,7 @@ mod tests {
     fn files_and_folder_go_with_their_users() {
         let place = tempfile::tempdir().unwrap();
         let folder = Arc::new(Folder::new(Some(place.path())).unwrap());
-        let path = folder.folder.path().to_owned();
+        let path = folder.place.path().to_owned();
         let (first, second) = (written(&folder, &[]), written(&folder, &[]));
         drop((folder, first));
         assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
@@ -241,7 +242,7 @@ mod tests {
     fn nobody_else_can_look_into_the_folder() {
         use std::os::unix::fs::PermissionsExt;
         let folder = Folder::new(None).unwrap();
-        assert_eq!(fs::metadata(folder.folder.path()).unwrap().permissions().mode() & 0o77, 0);
+        assert_eq!(fs::metadata(folder.place.path()).unwrap().permissions().mode() & 0o77, 0);
     }
 
     #[test]

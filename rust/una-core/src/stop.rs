@@ -24,7 +24,11 @@ impl Stop {
         self.0.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn check(&self) -> Result<()> {
+    /// Goes on unless the end was asked for.
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`].
+    pub fn check(&self) -> Result<()> {
         if self.is_requested() {
             return Err(Error::Interrupted);
         }
