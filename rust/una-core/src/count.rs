@@ -240,7 +240,8 @@ impl TermCounts {
             self.runs.extend(local.shelf.runs);
             tables.push(local.shelf.part);
         }
-        if tables.len() > 1 && self.is_too_much(&tables) {
+        // The tables, and the one that is made of them.
+        if tables.len() > 1 && self.has_no_room_for(2 * bytes_of(&tables)) {
             let unseen = Progress::default();
             let watch = Watch { stop: plan.stop, progress: &unseen };
             return tables.iter().try_for_each(|table| self.spill(std::slice::from_ref(table), watch));
@@ -253,9 +254,8 @@ impl TermCounts {
         Ok(())
     }
 
-    /// Whether the budget has no room for a table of all these terms beside them.
-    fn is_too_much(&self, tables: &[Part]) -> bool {
-        self.budget.as_ref().is_some_and(|budget| 2 * bytes_of(tables) > budget.bytes())
+    fn has_no_room_for(&self, bytes: usize) -> bool {
+        self.budget.as_ref().is_some_and(|budget| bytes > budget.bytes())
     }
 
     /// Writes the terms of tables, none of which is in two of them, to a run, if there is a budget.
@@ -287,14 +287,14 @@ impl TermCounts {
         Ok(Some(budget.less(bytes_of(&self.parts))))
     }
 
-    /// Brings all terms together, where they are not yet: in memory, if the budget has room for them and for what is
-    /// made of them, else in one run. What follows, saving and freezing, then need not do so itself.
+    /// Brings all terms together, where they are not yet: in memory, if the budget has room for them and for sorting
+    /// them, else in one run. What follows, saving and freezing, then need not do so itself.
     ///
     /// # Errors
     /// [`Error::Storage`] where the system refuses; [`Error::Interrupted`]. The counts are then as they were.
     pub fn compact(&mut self, watch: Watch<'_>) -> Result<()> {
         let Some(budget) = self.budget.clone() else { return Ok(()) };
-        if !self.runs.is_empty() || self.is_too_much(&self.parts) {
+        if !self.runs.is_empty() || self.has_no_room_for(bytes_of(&self.parts)) {
             self.spill_own(watch)?;
             self.runs = vec![merged(&self.runs, &budget, watch)?];
         }
@@ -353,7 +353,7 @@ impl TermCounts {
         let n_documents = sum(self.n_documents, other.n_documents)?;
         self.budget = self.budget.take().or_else(|| other.budget.clone());
         let bytes = bytes_of(&self.parts) + bytes_of(&other.parts);
-        if self.budget.as_ref().is_some_and(|budget| 2 * bytes > budget.bytes()) {
+        if self.has_no_room_for(2 * bytes) {
             self.spill_own(watch)?;
             self.spill(&other.parts, watch)?;
         } else {
