@@ -398,7 +398,7 @@ impl TermCounts {
 }
 
 fn bytes_of(tables: &[Part]) -> usize {
-    tables.iter().map(|table| table.bytes_with(0)).sum()
+    tables.iter().map(Part::memory).sum()
 }
 
 fn sum(ours: u64, theirs: u64) -> Result<u64> {
@@ -571,13 +571,17 @@ impl Local {
 
     /// Starts anew with an empty table; what is remembered of pieces of text speaks of the old one.
     fn spill(&mut self, plan: &Plan<'_>) -> Result<()> {
-        self.marks = Vec::new();
+        self.marks.clear();
         self.finder = TermFinder::new(self.settings);
         self.shelf.spill(Watch { stop: plan.stop, progress: &Progress::default() })
     }
 
     /// Leaves nothing in memory where it has not been enough.
     fn finish(&mut self, plan: &Plan<'_>) -> Result<()> {
-        if self.shelf.runs.is_empty() { Ok(()) } else { self.spill(plan) }
+        if !self.shelf.runs.is_empty() {
+            self.spill(plan)?;
+            self.shelf.part = Part::default();
+        }
+        Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
+use std::ops::Range;
 use std::slice;
 use std::sync::Arc;
 
@@ -103,12 +104,13 @@ impl<'p> Sorted<'p> {
             let starts = ids.clone().step_by(size);
             pieces.extend(starts.map(|start| (index, start..ids.end.min(start + size as u32))));
         }
-        let sort = |(index, ids)| {
+        let sort = |(index, ids): (u32, Range<u32>)| {
             stop.check()?;
             let part: &Part = &parts[index as usize];
-            let entries = part.terms(ids).filter(|&(_, term, stats)| keep(term, stats));
-            let entry = |(id, term, stats)| Entry { key: order.key(term, stats), part: index, id };
-            let mut piece: Vec<_> = entries.map(entry).collect();
+            let mut piece = Vec::with_capacity(ids.len());
+            for (id, term, stats) in part.terms(ids).filter(|&(_, term, stats)| keep(term, stats)) {
+                piece.push(Entry { key: order.key(term, stats), part: index, id });
+            }
             piece.sort_unstable_by(|a, b| a.compare(b, parts));
             Ok(piece)
         };

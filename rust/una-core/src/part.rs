@@ -19,6 +19,12 @@ const BATCH: usize = 1 << 12;
 /// Bytes a term that sorting takes beside the terms themselves, and counting for its marks.
 const TO_SORT: usize = 24 + 4;
 
+/// Bytes of a term that is rather short.
+const SHORT_TERM: usize = 6;
+
+/// What a table may grow to without moving where memory is not limited.
+const UNLIMITED: usize = 32 << 20;
+
 /// Terms with their statistics. Invariant: `stats[id]` belongs to `vocab.term(id)`.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Part {
@@ -27,6 +33,15 @@ pub(crate) struct Part {
 }
 
 impl Part {
+    /// An empty table that need not move while it grows to this size. Moving takes more memory than the terms do: what
+    /// a table leaves behind lies between what others hold.
+    fn for_memory(bytes: usize) -> Self {
+        let terms = bytes / (3 * size_of::<u64>() + size_of::<Stats>() + TO_SORT + SHORT_TERM);
+        let mut vocab = Vocab::default();
+        vocab.reserve(terms, 2 * SHORT_TERM * terms);
+        Self { vocab, stats: Vec::with_capacity(terms) }
+    }
+
     pub(crate) fn add(&mut self, hash: u64, term: &[u8], stats: Stats) {
         let (id, new) = self.vocab.intern_hashed(hash, term);
         if new {
@@ -81,9 +96,14 @@ impl Part {
         ids.map(|id| (id, self.vocab.term(id), self.stats[id as usize]))
     }
 
-    /// Bytes of memory that it takes, sorting included, once `more` terms have come.
-    pub(crate) fn bytes_with(&self, more: usize) -> usize {
-        self.vocab.bytes_with(more) + (self.stats.len() + more) * (size_of::<Stats>() + TO_SORT)
+    /// Bytes of memory that it takes, sorting included.
+    pub(crate) fn memory(&self) -> usize {
+        self.memory_for(self.stats.len(), self.vocab.bytes().len())
+    }
+
+    /// What it takes once it has held so many terms, of so many bytes.
+    fn memory_for(&self, terms: usize, bytes: usize) -> usize {
+        self.vocab.memory_for(terms, bytes) + terms * (size_of::<Stats>() + TO_SORT)
     }
 }
 
@@ -93,20 +113,24 @@ pub(crate) struct Shelf {
     pub(crate) part: Part,
     pub(crate) runs: Vec<Arc<Run>>,
     order: Order,
+    /// The most terms it has held, and the most bytes of terms: memory once used is kept.
+    most: (usize, usize),
     /// None where memory is as large as need be.
     budget: Option<Budget>,
 }
 
 impl Shelf {
     pub(crate) fn new(order: Order, budget: Option<Budget>) -> Self {
-        Self { part: Part::default(), runs: Vec::new(), order, budget }
+        let part = Part::for_memory(budget.as_ref().map_or(UNLIMITED, Budget::bytes));
+        Self { part, runs: Vec::new(), order, most: (0, 0), budget }
     }
 
     /// Whether it is time to spill.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        let over = |budget: &Budget| self.part.bytes_with(BATCH) > budget.bytes();
-        !self.part.stats.is_empty() && self.budget.as_ref().is_some_and(over)
+        let (terms, bytes) = (self.part.stats.len(), self.part.vocab.bytes().len());
+        let memory = || self.part.memory_for(self.most.0.max(terms + BATCH), self.most.1.max(bytes));
+        terms > 0 && self.budget.as_ref().is_some_and(|budget| memory() > budget.bytes())
     }
 
     pub(crate) fn add(&mut self, term: &[u8], stats: Stats, watch: Watch<'_>) -> Result<()> {
@@ -116,11 +140,26 @@ impl Shelf {
 
     /// Writes what is in memory to a run. Where that fails, it is lost.
     pub(crate) fn spill(&mut self, watch: Watch<'_>) -> Result<()> {
-        let part = std::mem::take(&mut self.part);
+        let Self { part, most, .. } = self;
+        *most = (most.0.max(part.stats.len()), most.1.max(part.vocab.bytes().len()));
+        let outcome = self.write(watch);
+        self.part.vocab.clear();
+        self.part.stats.clear();
+        outcome
+    }
+
+    /// Everything in runs, and no table any more.
+    pub(crate) fn into_runs(mut self, watch: Watch<'_>) -> Result<Vec<Arc<Run>>> {
+        self.write(watch)?;
+        Ok(self.runs)
+    }
+
+    fn write(&mut self, watch: Watch<'_>) -> Result<()> {
         if let Some(budget) = &self.budget
-            && !part.stats.is_empty()
+            && !self.part.stats.is_empty()
         {
-            let sorted = Sorted::new(std::slice::from_ref(&part), self.order, |_, _| true, 1, watch.stop)?;
+            let part = std::slice::from_ref(&self.part);
+            let sorted = Sorted::new(part, self.order, |_, _| true, 1, watch.stop)?;
             self.runs.push(sorted.write(budget.folder(), watch)?);
         }
         Ok(())

@@ -58,10 +58,10 @@ impl<'c> Sequence<'c> {
         Self::of_run(run)?.for_each(watch, |term, stats| {
             if sieve.keeps(term, stats) { shelf.add(term, stats, watch) } else { Ok(()) }
         })?;
-        shelf.spill(watch)?;
-        let n_terms = shelf.runs.iter().map(|run| run.n_terms()).sum();
-        let term_bytes = shelf.runs.iter().map(|run| run.term_bytes()).sum();
-        let merge = Merge::new(shelf.runs, order, budget.folder(), watch)?;
+        let runs = shelf.into_runs(watch)?;
+        let n_terms = runs.iter().map(|run| run.n_terms()).sum();
+        let term_bytes = runs.iter().map(|run| run.term_bytes()).sum();
+        let merge = Merge::new(runs, order, budget.folder(), watch)?;
         Ok(Self { from: Origin::Disk(merge), n_terms, term_bytes })
     }
 

@@ -142,10 +142,25 @@ impl Vocab {
         }
     }
 
-    /// Bytes of memory that the set takes, with the slots for `more` terms yet to come.
-    pub(crate) fn bytes_with(&self, more: usize) -> usize {
-        let slots = slots_for(self.len() + more).max(self.slots.len());
-        self.bytes.len() + size_of_val(&*self.ends) + size_of_val(&*self.hashes) + slots * size_of::<Slot>()
+    /// Bytes of memory that the set takes once it has held so many terms, of so many bytes.
+    pub(crate) fn memory_for(&self, terms: usize, bytes: usize) -> usize {
+        let slots = slots_for(terms).max(self.slots.len());
+        bytes + 2 * terms * size_of::<u64>() + slots * size_of::<Slot>()
+    }
+
+    /// Makes room for so many terms, of so many bytes, in memory that takes none before it is used.
+    pub(crate) fn reserve(&mut self, terms: usize, bytes: usize) {
+        self.bytes.reserve(bytes);
+        self.ends.reserve(terms);
+        self.hashes.reserve(terms);
+    }
+
+    /// Removes all terms, and keeps the memory for others.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.hashes.clear();
+        self.slots.fill(Slot::FREE);
     }
 
     /// Has the slot fetched at which looking up a term of this hash will start.
