@@ -28,9 +28,7 @@ def fit(corpus: Path, output: Path, threads: int, limit: str | None) -> tuple[di
     command = ["fit", str(corpus), "-o", str(output), "--json", "--threads", str(threads)]
     if limit is not None:
         command += ["--memory-limit", limit, "--temp-dir", str(output.parent)]
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, *command], check=True, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", RUN, *command], check=True, capture_output=True, text=True)
     said, figures = done.stdout.splitlines()
     peak, seconds = figures.split()
     return json.loads(said), int(peak), float(seconds)

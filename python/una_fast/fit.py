@@ -15,7 +15,8 @@ import numpy as np
 from una_fast import _core
 from una_fast.columns import batches_of_file, batches_of_object, is_column, is_column_file
 from una_fast.errors import InputError, MissingExtraError, OptionError
-from una_fast.memory import MemorySize, memory_limit as bytes_of
+from una_fast.memory import MemorySize
+from una_fast.memory import memory_limit as bytes_of
 from una_fast.progress import Tick, counting
 from una_fast.sources import (
     MAX_LINE_BYTES,
@@ -357,9 +358,7 @@ class TermCounter:
         )
         return counter
 
-    def freeze(
-        self, *, min_df: int = 1, max_terms: int | None = None, progress: bool = False
-    ) -> TermTable:
+    def freeze(self, *, min_df: int = 1, max_terms: int | None = None, progress: bool = False) -> TermTable:
         """Scores and sorts the terms. The counts stay as they are.
 
         The table is in memory whole, whatever the memory limit; what is pruned never is. `freeze_to` holds neither.

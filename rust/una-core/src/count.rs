@@ -251,6 +251,7 @@ impl TermCounts {
             Err(Ok(two)) => vec![united(two)],
             Err(Err(many)) => spread(&many, plan.threads),
         };
+        self.parts.iter_mut().for_each(Part::shrink);
         Ok(())
     }
 

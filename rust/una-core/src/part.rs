@@ -42,6 +42,12 @@ impl Part {
         Self { vocab, stats: Vec::with_capacity(terms) }
     }
 
+    /// Gives memory that is not used back.
+    pub(crate) fn shrink(&mut self) {
+        self.vocab.shrink();
+        self.stats.shrink_to_fit();
+    }
+
     pub(crate) fn add(&mut self, hash: u64, term: &[u8], stats: Stats) {
         let (id, new) = self.vocab.intern_hashed(hash, term);
         if new {

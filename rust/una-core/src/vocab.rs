@@ -155,6 +155,13 @@ impl Vocab {
         self.hashes.reserve(terms);
     }
 
+    /// Gives memory that is not used back.
+    pub(crate) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self.hashes.shrink_to_fit();
+    }
+
     /// Removes all terms, and keeps the memory for others.
     pub(crate) fn clear(&mut self) {
         self.bytes.clear();
