@@ -33,8 +33,11 @@ impl Folder {
     /// A new folder that nobody else can read, in `place` or where the system keeps its temporary files.
     pub(crate) fn new(place: Option<&Path>) -> Result<Self> {
         let place = place.map_or_else(std::env::temp_dir, Path::to_owned);
-        let made = tempfile::Builder::new().prefix("una-fast-").tempdir_in(&place);
-        let made = made.map_err(|e| Error::storage(&place, "make a folder in", e))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("una-fast-");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        let made = builder.tempdir_in(&place).map_err(|e| Error::storage(&place, "make a folder in", e))?;
         Ok(Self { place: made, owner: std::process::id(), runs: AtomicU64::new(0) })
     }
 
