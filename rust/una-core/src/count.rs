@@ -2,7 +2,8 @@
 //!
 //! The state is integers that merge exactly (see [`TermCounts::merge`]), so that threads, blocks, file order and
 //! shards cannot change it. Workers count blocks into tables of their own; these are then merged, one partition of
-//! the terms to a thread.
+//! the terms to a thread. Under a [`Budget`] they write tables to sorted runs, which are merged when the terms are
+//! asked for.
 
 use std::fmt::Debug;
 use std::path::PathBuf;
@@ -192,10 +193,10 @@ impl TermCounts {
         Self { n_documents, runs, ..Self::within(settings, budget) }
     }
 
-    /// Counts all lines of `paths` on `plan.threads` threads, and adds them to what is here.
+    /// Counts all lines of `paths` on `plan.threads` threads.
     ///
     /// # Errors
-    /// What reading says. Nothing is added then.
+    /// What reading says.
     pub fn count_files(settings: Settings, paths: &[PathBuf], plan: &Plan<'_>) -> Result<Self> {
         Self::count_blocks(settings, plan, |emit| {
             for path in paths {
