@@ -9,6 +9,7 @@ from pathlib import Path
 
 from una_fast.cli.options import (
     add_fit_options,
+    add_memory_options,
     add_progress_option,
     add_prune_options,
     add_read_options,
@@ -50,6 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     add_fit_options(parser)
     add_prune_options(parser)
+    add_memory_options(parser)
     add_progress_option(parser)
     parser.set_defaults(run=run)
 
@@ -77,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
         text_field=args.text_field,
         column=args.column,
         shard=args.shard,
+        memory_limit=args.memory_limit,
+        temp_dir=args.temp_dir,
     )
     start = time.perf_counter()
     files = [Path(name) for name in args.corpus if name != "-"]

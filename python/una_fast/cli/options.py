@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "add_augment_options",
     "add_fit_options",
+    "add_memory_options",
     "add_progress_option",
     "add_prune_options",
     "add_read_options",
@@ -89,6 +90,19 @@ def add_prune_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_memory_options(parser: argparse.ArgumentParser) -> None:
+    """How much memory terms may take."""
+    group = parser.add_argument_group("memory")
+    group.add_argument(
+        "--memory-limit",
+        metavar="SIZE",
+        help="keep terms beyond this size in temporary files: 512MiB, 2GB; the result is the same (default: none)",
+    )
+    group.add_argument(
+        "--temp-dir", type=Path, metavar="DIR", help="where to keep them (default: as the system does)"
+    )
+
+
 def add_read_options(parser: argparse.ArgumentParser) -> None:
     """How files are read."""
     group = parser.add_argument_group("reading")
@@ -112,15 +126,16 @@ def add_read_options(parser: argparse.ArgumentParser) -> None:
 
 def save(counter: TermCounter, args: argparse.Namespace) -> dict[str, object]:
     """Saves the counts, the table or both, as `--counts` and `--output` say; returns what to print of it."""
-    figures: dict[str, object] = {"sentences": counter.n_documents, "terms": counter.n_terms}
+    figures: dict[str, object] = {"sentences": counter.n_documents}
+    # First the table: where there is none to be had, nothing is written.
     if args.output is not None:
-        table = counter.freeze(min_df=args.min_df, max_terms=args.max_terms)
+        table = counter.freeze_to(
+            args.output, min_df=args.min_df, max_terms=args.max_terms, progress=show_progress(args)
+        )
+        figures |= {"terms": table.n_terms, "digest": table.digest, "table": str(args.output)}
     if args.counts is not None:
-        counter.save(args.counts)
-        figures["counts"] = str(args.counts)
-    if args.output is not None:
-        table.save(args.output)
-        figures |= {"terms": len(table), "digest": table.digest, "table": str(args.output)}
+        counter.save(args.counts, progress=show_progress(args))
+        figures = {"terms": counter.n_terms, "counts": str(args.counts), **figures}
     return figures
 
 

@@ -4,7 +4,8 @@
 //! words of a text are, is compared within the slot. Only longer ones need a look at their bytes.
 
 use crate::arch::{self, prefetch};
-use crate::vocab::{Vocab, hash};
+use crate::terms::Terms;
+use crate::vocab::hash;
 
 /// A slot of the table; free where `length` is 0, since no term is empty.
 #[derive(Debug, Clone, Copy)]
@@ -74,19 +75,23 @@ pub(crate) struct TermIndex {
 }
 
 impl TermIndex {
-    /// The index of a vocabulary whose ids are ranks.
-    pub(crate) fn new(vocab: &Vocab) -> Self {
-        let mut slots = arch::vec_of(FREE, (2 * vocab.len()).next_power_of_two());
-        let mask = slots.len() - 1;
-        for rank in 0..vocab.len() as u32 {
-            let mut at = vocab.hash_of(rank) as usize & mask;
-            while slots[at].length != 0 {
-                at = (at + 1) & mask;
+    /// The index of terms that stand in order of rank.
+    ///
+    /// # Errors
+    /// The rank of a term that stands there before.
+    pub(crate) fn new(terms: &Terms) -> Result<Self, u32> {
+        let slots = arch::vec_of(FREE, (2 * terms.len()).next_power_of_two());
+        let mut index = Self { slots };
+        for rank in 0..terms.len() as u32 {
+            let term = terms.get(rank);
+            let key = Key::new(term);
+            let at = index.find(&key, term, terms);
+            if index.slots[at].length != 0 {
+                return Err(rank);
             }
-            let term = vocab.term(rank);
-            slots[at] = Slot { prefix: prefix(term), rank, length: length(term) };
+            index.slots[at] = Slot { prefix: key.prefix, rank, length: key.length };
         }
-        Self { slots }
+        Ok(index)
     }
 
     /// Has the memory fetched that looking up `key` will need. Nothing but time depends on it.
@@ -115,17 +120,21 @@ impl TermIndex {
 
     /// The rank of `term`, whose key is `key`.
     #[inline]
-    pub(crate) fn get(&self, key: &Key, term: &[u8], vocab: &Vocab) -> Option<u32> {
+    pub(crate) fn get(&self, key: &Key, term: &[u8], terms: &Terms) -> Option<u32> {
+        let slot = &self.slots[self.find(key, term, terms)];
+        if slot.length == 0 { None } else { Some(slot.rank) }
+    }
+
+    /// The slot that holds `term`, or else the free one where it would stand.
+    #[inline]
+    fn find(&self, key: &Key, term: &[u8], terms: &Terms) -> usize {
         let mask = self.slots.len() - 1;
         let mut at = key.hash as usize & mask;
         loop {
             let slot = &self.slots[at];
-            if slot.length == 0 {
-                return None;
-            }
             let alike = slot.prefix == key.prefix && slot.length == key.length;
-            if alike && (term.len() <= 8 || vocab.term(slot.rank) == term) {
-                return Some(slot.rank);
+            if slot.length == 0 || alike && (term.len() <= 8 || terms.get(slot.rank) == term) {
+                return at;
             }
             at = (at + 1) & mask;
         }
@@ -133,9 +142,11 @@ impl TermIndex {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashMap;
 
     proptest! {
         #[test]
@@ -145,23 +156,31 @@ mod tests {
         }
 
         #[test]
-        fn finds_what_the_vocabulary_finds(
+        fn finds_what_a_map_finds_and_what_stands_twice(
             terms in prop::collection::vec("[ab\0]{1,12}", 1..200),
             others in prop::collection::vec("[ab\0]{1,12}", 50),
         ) {
-            let mut vocab = Vocab::default();
+            let (mut distinct, mut model) = (Terms::default(), HashMap::new());
             for term in &terms {
-                vocab.intern(term.as_bytes());
+                if !model.contains_key(term) {
+                    model.insert(term.clone(), distinct.len() as u32);
+                    distinct.push(term.as_bytes());
+                }
             }
-            let index = TermIndex::new(&vocab);
+            let index = TermIndex::new(&distinct).unwrap();
             for term in terms.iter().chain(&others) {
+                let known = model.get(term).copied();
                 let term = term.as_bytes();
-                let (key, known) = (Key::new(term), vocab.get(term));
-                prop_assert_eq!(index.get(&key, term, &vocab), known);
+                let key = Key::new(term);
+                prop_assert_eq!(index.get(&key, term, &distinct), known);
                 let guess = index.guess(&key);
                 let fits = if key.is_whole() { guess == known } else { guess.is_some() || known.is_none() };
                 prop_assert!(fits, "{guess:?} for {known:?}");
             }
+            let first_again = distinct.len() as u32;
+            distinct.push(others[0].as_bytes());
+            let twice = model.contains_key(&others[0]).then_some(first_again);
+            prop_assert_eq!(TermIndex::new(&distinct).err(), twice);
         }
     }
 }

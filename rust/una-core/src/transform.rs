@@ -113,7 +113,8 @@ mod tests {
     fn table(sentences: &[&str]) -> TermTable {
         let settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: true };
         let (stop, progress) = (Stop::default(), Progress::default());
-        let plan = Plan { threads: 1, read: ReadOptions::default(), stop: &stop, progress: &progress };
+        let plan =
+            Plan { threads: 1, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
         let mut ends = vec![];
         for sentence in sentences {
             ends.push(ends.last().unwrap_or(&0) + sentence.len());

@@ -142,8 +142,8 @@ impl TermTable {
 
     /// All term bytes in order of rank, copied, and where each term stops.
     fn term_bytes<'py>(&self, py: Python<'py>) -> (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u64>>) {
-        let vocab = self.core.vocab();
-        (vocab.bytes().to_vec().into_pyarray(py), vocab.ends().to_vec().into_pyarray(py))
+        let terms = self.core.terms();
+        (terms.bytes().to_vec().into_pyarray(py), terms.ends().to_vec().into_pyarray(py))
     }
 
     /// Document frequencies by rank, copied.

@@ -73,26 +73,26 @@ impl Augmenter {
     /// Finds the rank of every token. A term that its slot does not hold whole is guessed first, and compared when its
     /// bounds and then its bytes have been fetched.
     fn look_up(&self, plan: &mut [TokenPlan<'_>], keys: &[Key], long: &mut Vec<u32>) {
-        let (index, vocab, idf) = (self.table.index(), self.table.vocab(), self.table.idf());
+        let (index, terms, idf) = (self.table.index(), self.table.terms(), self.table.idf());
         long.clear();
         for (i, (step, key)) in (0u32..).zip(plan.iter_mut().zip(keys)) {
             step.rank = index.guess(key);
             if let Some(rank) = step.rank {
                 prefetch(&idf[rank as usize]);
                 if !key.is_whole() {
-                    vocab.fetch_bounds(rank);
+                    terms.fetch_bounds(rank);
                     long.push(i);
                 }
             }
         }
         for rank in long.iter().filter_map(|&i| plan[i as usize].rank) {
-            vocab.fetch_term(rank);
+            terms.fetch(rank);
         }
         for &i in &*long {
             let step = &mut plan[i as usize];
             let term = step.token.text.as_bytes();
-            if step.rank.is_some_and(|rank| vocab.term(rank) != term) {
-                step.rank = index.get(&keys[i as usize], term, vocab);
+            if step.rank.is_some_and(|rank| terms.get(rank) != term) {
+                step.rank = index.get(&keys[i as usize], term, terms);
             }
         }
     }
@@ -141,7 +141,7 @@ impl Augmenter {
 
     /// Draws what replaces the tokens that were picked.
     fn replace(&self, sentences: &[Sentence<'_>], plan: &mut [TokenPlan<'_>], decision: &Decision) {
-        let vocab = self.table.vocab();
+        let terms = self.table.terms();
         for (number, sentence) in sentences.iter().enumerate() {
             let draws = Draws::new(self.options.seed, sentence.place);
             let plan = &mut plan[decision.tokens(number)];
@@ -149,7 +149,7 @@ impl Augmenter {
                 let replacement = self.draw(pick, draws);
                 plan[pick.index as usize].replacement = replacement;
                 if let Some(rank) = replacement {
-                    vocab.fetch_bounds(rank);
+                    terms.fetch_bounds(rank);
                 }
             }
         }
@@ -157,7 +157,7 @@ impl Augmenter {
             let plan = &plan[decision.tokens(number)];
             for rank in decision.picks(number).iter().filter_map(|pick| plan[pick.index as usize].replacement)
             {
-                vocab.fetch_term(rank);
+                terms.fetch(rank);
             }
         }
     }

@@ -49,7 +49,7 @@ impl Augmenter {
     }
 
     fn render_reference(&self, plan: &[TokenPlan<'_>], keys: &[Key], out: &mut Tape) {
-        let vocab = self.table.vocab();
+        let terms = self.table.terms();
         for (i, (step, key)) in plan.iter().zip(keys).enumerate() {
             if i > 0 {
                 out.push(b' ');
@@ -57,8 +57,8 @@ impl Augmenter {
             match step.replacement {
                 None => out.extend_short(step.token.text.as_bytes(), key.first_bytes()),
                 Some(rank) => {
-                    let end = vocab.ends()[rank as usize] as usize;
-                    out.extend_from_within(vocab.bytes(), end - vocab.term(rank).len(), end);
+                    let end = terms.ends()[rank as usize] as usize;
+                    out.extend_from_within(terms.bytes(), end - terms.get(rank).len(), end);
                 }
             }
         }

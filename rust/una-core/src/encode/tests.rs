@@ -41,7 +41,8 @@ impl Toy {
 fn table() -> Arc<TermTable> {
     let settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: true };
     let (stop, progress) = (Stop::default(), Progress::default());
-    let plan = Plan { threads: 1, read: ReadOptions::default(), stop: &stop, progress: &progress };
+    let plan =
+        Plan { threads: 1, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
     let lines = ["the cat sat", "the dog sat down !", "a bird flew up!", "the bird , the cat"];
     let ends = lines.iter().scan(0, |end, line| {
         *end += line.len();

@@ -29,7 +29,8 @@ const HANG: Duration = Duration::from_secs(20);
 fn counts() -> TermCounts {
     let settings = Settings { tokenizer: Tokenizer::Word, lowercase: true };
     let (stop, progress) = (Stop::default(), Progress::default());
-    let plan = Plan { threads: 1, read: ReadOptions::default(), stop: &stop, progress: &progress };
+    let plan =
+        Plan { threads: 1, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
     let mut rows = Rows::default();
     for i in 0..12 {
         let sentence = format!("the cat {i}x sat on the mat of number {} café the", i % 5);
