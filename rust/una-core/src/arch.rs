@@ -14,6 +14,39 @@ pub(crate) fn prefetch<T>(value: &T) {
     let _ = value;
 }
 
+/// Which of the bytes are spaces: bit `i` stands for byte `i`.
+#[inline]
+pub(crate) fn spaces(bytes: &[u8; 64]) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_mm_cmpeq_epi8, _mm_movemask_epi8, _mm_set1_epi8};
+        let (quarters, _) = bytes.as_chunks::<16>();
+        quarters.iter().rev().fold(0, |found, &quarter| {
+            // SAFETY: every x86-64 processor has SSE2.
+            let mask = unsafe {
+                _mm_movemask_epi8(_mm_cmpeq_epi8(bytemuck::cast(quarter), _mm_set1_epi8(b' ' as i8)))
+            };
+            found << 16 | u64::from(mask as u16)
+        })
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    spaces_portably(bytes)
+}
+
+/// The twin of [`spaces`] for machines of any kind.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+fn spaces_portably(bytes: &[u8; 64]) -> u64 {
+    const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
+    const GATHER: u64 = 0x0102_0408_1020_4080;
+    let (words, _) = bytes.as_chunks::<8>();
+    words.iter().rev().fold(0, |found, &word| {
+        let other = u64::from_le_bytes(word) ^ u64::from_le_bytes([b' '; 8]);
+        // The highest bit of each byte that is a space; a product brings the eight of them together.
+        let highest = !(((other & LOW) + LOW) | other | LOW);
+        found << 8 | (highest >> 7).wrapping_mul(GATHER) >> 56
+    })
+}
+
 /// `vec![value; length]`, on huge pages where the system has them and the vector is large: a table that is looked up
 /// all over its length then misses the processor's cache of page addresses far less often.
 pub(crate) fn vec_of<T: Copy>(value: T, length: usize) -> Vec<T> {
@@ -43,3 +76,19 @@ fn ask_for_huge_pages<T>(empty: &mut Vec<T>) {
 
 #[cfg(not(all(target_os = "linux", not(miri))))]
 fn ask_for_huge_pages<T>(_: &mut Vec<T>) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn spaces_are_spaces(text in prop::collection::vec(prop::sample::select(vec![b' ', b'!', 0, 0x7f, 0x80, 0xa0, 0xff]), 64)) {
+            let bytes: [u8; 64] = text.try_into().unwrap_or([0; 64]);
+            let expected = (0..64).filter(|&i| bytes[i] == b' ').fold(0, |mask, i| mask | 1u64 << i);
+            prop_assert_eq!(spaces(&bytes), expected);
+            prop_assert_eq!(spaces_portably(&bytes), expected);
+        }
+    }
+}

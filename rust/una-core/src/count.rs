@@ -10,20 +10,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::bounded;
 
-use crate::arch::prefetch;
 use crate::error::{Error, Result};
 use crate::memo::TermFinder;
 use crate::reader::{self, Block, Passed, Progress, ReadOptions};
 use crate::stop::Stop;
+use crate::tally::Tally;
 use crate::tfidf::Ratio;
 use crate::tokenize::Tokenizer;
 use crate::vocab::Vocab;
 
 /// Terms are spread over this many partitions, so that as many threads can merge without a lock.
 const PARTS: usize = 16;
-
-/// Tokens whose statistics are fetched while those before them are counted.
-const AHEAD: usize = 32;
 
 /// How text becomes terms. Counts made under different settings do not mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +42,7 @@ pub struct Stats {
 
 impl Stats {
     /// Those of a term not counted yet.
-    const NONE: Self = Self { df: 0, best: Ratio::NONE };
+    pub(crate) const NONE: Self = Self { df: 0, best: Ratio::NONE };
 
     fn merge(&mut self, other: Self) {
         self.df += other.df;
@@ -80,27 +77,6 @@ impl Part {
             self.stats.push(stats);
         } else {
             self.stats[id as usize].merge(stats);
-        }
-    }
-
-    /// Counts a sentence, given as the ids of its tokens. `runs` holds a zero for every term, and does so again after.
-    fn count(&mut self, ids: &[u32], runs: &mut [u32]) {
-        let length = ids.len() as u32;
-        for &id in ids {
-            runs[id as usize] += 1;
-        }
-        for &id in ids {
-            let count = std::mem::take(&mut runs[id as usize]);
-            if count == 0 {
-                continue; // an earlier token was of the same term
-            }
-            let stats = &mut self.stats[id as usize];
-            stats.df += 1;
-            if stats.best.is_below(count, length)
-                && let Some(best) = Ratio::new(count, length)
-            {
-                stats.best = best;
-            }
         }
     }
 
@@ -367,8 +343,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// One thread's own table and buffers.
 struct Local {
     part: Part,
-    /// By term: how often the sentence in hand holds it.
-    runs: Vec<u32>,
+    tally: Tally,
     n_documents: u64,
     passed: Passed,
     finder: TermFinder,
@@ -378,7 +353,7 @@ impl Local {
     fn new(settings: Settings) -> Self {
         Self {
             part: Part::default(),
-            runs: Vec::new(),
+            tally: Tally::default(),
             n_documents: 0,
             passed: Passed::default(),
             finder: TermFinder::new(settings),
@@ -409,19 +384,11 @@ impl Local {
 
     /// Brings the statistics up to date with the sentences of the batch.
     fn settle(&mut self) {
-        let Self { part, runs, finder, .. } = self;
+        let Self { part, tally, finder, .. } = self;
         finder.resolve(&mut part.vocab);
         part.stats.resize(part.vocab.len(), Stats::NONE);
-        runs.resize(part.vocab.len(), 0);
         let (ids, ends) = finder.sentences();
-        let mut start = 0;
-        for &end in ends {
-            for &id in ids[end..].iter().take(AHEAD) {
-                prefetch(&part.stats[id as usize]);
-            }
-            part.count(&ids[start..end], runs);
-            start = end;
-        }
+        tally.count(ids, ends, &mut part.stats);
         finder.clear();
     }
 }

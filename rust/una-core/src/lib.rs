@@ -21,6 +21,7 @@ pub mod rng;
 mod share;
 pub mod stop;
 pub mod table;
+mod tally;
 pub mod tfidf;
 pub mod tokenize;
 pub mod transform;

@@ -11,7 +11,7 @@
 use crate::arch::{self, prefetch};
 use crate::casing::lowercase;
 use crate::count::Settings;
-use crate::tokenize::{Scratch, Tokenizer};
+use crate::tokenize::{Place, Scratch, Tokenizer};
 use crate::vocab::{self, Vocab};
 
 /// Sets of two pieces that one thread comes to remember of each of the two sizes: 8 MiB and 1 MiB.
@@ -25,34 +25,6 @@ const KEPT: usize = 3;
 const SHORT: usize = 2;
 const LONG: usize = 6;
 
-/// Where in its sentence a piece stands, as far as that matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Right at the start, where that may matter, and a space follows.
-    First = 1,
-    /// Between two spaces.
-    Middle = 2,
-    /// After a space, up to the end of the sentence.
-    Tail = 3,
-    /// The sentence as a whole.
-    Whole = 4,
-}
-
-impl Place {
-    /// What stands around the piece in a text that stands for any sentence which holds it in this place.
-    const fn surroundings(self) -> (&'static str, &'static str) {
-        match self {
-            Self::First => ("", FOLLOWER),
-            Self::Middle => (" ", FOLLOWER),
-            Self::Tail => (" ", ""),
-            Self::Whole => ("", ""),
-        }
-    }
-}
-
-/// A token that follows a piece: a text that ends in it has no final full stop. It is long enough for every tokenizer.
-const FOLLOWER: &str = " xx";
-
 /// Sentences and tokens of a batch: enough look-ups to fetch side by side, few enough to stay in the nearest memory.
 const BATCH_SENTENCES: usize = 64;
 const BATCH_TOKENS: usize = 4096;
@@ -65,7 +37,6 @@ pub(crate) struct TermFinder {
     long: Memo<LONG>,
     pieces: Vec<Piece>,
     scratch: Scratch,
-    padded: String,
     lowered: String,
     batch: Batch,
 }
@@ -108,7 +79,6 @@ impl TermFinder {
             long: Memo::new(long),
             pieces: Vec::new(),
             scratch: Scratch::default(),
-            padded: String::new(),
             lowered: String::new(),
             batch: Batch::default(),
         }
@@ -193,41 +163,45 @@ impl TermFinder {
         if text.len() <= 8 * SHORT {
             let key = [piece.key as u64, (piece.key >> 64) as u64];
             if !self.short.recall(piece.hash, &key, piece.shape(), &mut self.batch.ids) {
-                self.tokenize(text, piece.place, vocab);
+                let bytes = piece.key.to_le_bytes();
+                match std::str::from_utf8(&bytes[..text.len()]) {
+                    Ok(lowered) if lowered.is_ascii() => self.tokenize(lowered, piece.place, vocab),
+                    _ => self.lower_and_tokenize(text, piece.place, vocab),
+                }
                 self.short.note(piece.hash, key, piece.shape(), from, self.batch.ids.len());
             }
         } else if text.len() <= 8 * LONG {
             let key = long_key(text.as_bytes());
             let hash = hash(key, piece.shape());
             if !self.long.recall(hash, &key, piece.shape(), &mut self.batch.ids) {
-                self.tokenize(text, piece.place, vocab);
+                self.lower_and_tokenize(text, piece.place, vocab);
                 self.long.note(hash, key, piece.shape(), from, self.batch.ids.len());
             }
         } else {
-            self.tokenize(text, piece.place, vocab);
+            self.lower_and_tokenize(text, piece.place, vocab);
         }
+    }
+
+    fn lower_and_tokenize(&mut self, piece: &str, place: Place, vocab: &Vocab) {
+        if !self.settings.lowercase {
+            return self.tokenize(piece, place, vocab);
+        }
+        let mut buffer = std::mem::take(&mut self.lowered);
+        self.tokenize(lowercase(piece, &mut buffer), place, vocab);
+        self.lowered = buffer;
     }
 
     /// Adds the tokens of a piece to those to look up.
     fn tokenize(&mut self, piece: &str, place: Place, vocab: &Vocab) {
-        let Self { settings, scratch, padded, lowered, batch, .. } = self;
-        let (before, after) = place.surroundings();
-        padded.clear();
-        padded.extend([before, piece, after]);
-        let text = if settings.lowercase { lowercase(padded, lowered) } else { padded };
-        let end = text.len() - after.len();
-        settings.tokenizer.tokenize(text, scratch, |token| {
-            if token.start < end {
-                let hash = vocab::hash(token.text.as_bytes());
-                vocab.fetch_slot(hash);
-                batch.push(hash, token.text);
-            }
-        });
+        let Self { settings, scratch, batch, .. } = self;
+        settings.tokenizer.tokenize_piece(piece, place, scratch, |token| batch.push(token, vocab));
     }
 }
 
 impl Batch {
-    fn push(&mut self, hash: u64, term: &str) {
+    fn push(&mut self, term: &str, vocab: &Vocab) {
+        let hash = vocab::hash(term.as_bytes());
+        vocab.fetch_slot(hash);
         let start = self.text.len();
         self.text.extend_from_slice(term.as_bytes());
         self.unknown.push(Unknown { hash, start, end: self.text.len(), at: self.ids.len(), guess: None });
@@ -253,35 +227,36 @@ impl Piece {
 }
 
 /// Calls `visit` with the bounds of each piece; `body` is empty or ends in a space.
+#[inline]
 fn for_each_piece(body: &[u8], mut visit: impl FnMut(usize, usize)) {
     let mut start = 0;
-    let mut offset = 0;
-    let mut look = |word: [u8; 8]| {
-        let mut spaces = spaces_of(word);
+    let mut look = |offset: usize, mut spaces: u64| {
         while spaces != 0 {
-            let at = offset + spaces.trailing_zeros() as usize / 8;
+            let at = offset + spaces.trailing_zeros() as usize;
             if at > start {
                 visit(start, at);
             }
             start = at + 1;
             spaces &= spaces - 1;
         }
-        offset += 8;
     };
-    let (words, rest) = body.as_chunks::<8>();
-    for &word in words {
-        look(word);
+    let (blocks, rest) = body.as_chunks::<64>();
+    for (index, block) in blocks.iter().enumerate() {
+        look(64 * index, arch::spaces(block));
     }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    look(last);
-}
-
-/// The highest bit of each byte that is a space.
-const fn spaces_of(word: [u8; 8]) -> u64 {
-    const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
-    let other = u64::from_le_bytes(word) ^ u64::from_le_bytes([b' '; 8]);
-    !(((other & LOW) + LOW) | other | LOW)
+    if rest.is_empty() {
+        return;
+    }
+    // The last 64 bytes hold the rest, after what has been seen of them.
+    let last = body.last_chunk().map_or_else(
+        || {
+            let mut padded = [0; 64];
+            padded[..rest.len()].copy_from_slice(rest);
+            arch::spaces(&padded)
+        },
+        |last| arch::spaces(last) >> (64 - rest.len()),
+    );
+    look(64 * blocks.len(), last);
 }
 
 /// Reads up to 16 bytes anywhere in a text, never beyond its end.

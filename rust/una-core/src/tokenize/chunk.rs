@@ -6,7 +6,7 @@
 use super::classes::{self, Classes};
 use super::contractions::CONTRACTIONS;
 use super::treebank::Edition;
-use super::{Token, chars};
+use super::{Place, Token, chars};
 
 /// Whitespace stands before the byte.
 const GAP: u8 = 1;
@@ -29,20 +29,23 @@ pub(super) enum Edge {
 }
 
 impl Edge {
-    pub(super) fn before(text: &str, start: usize) -> Self {
-        Self::of(start.checked_sub(1).and_then(|last| text.as_bytes().get(last)))
+    /// What stands before the offset of a piece in that place.
+    pub(super) fn before(piece: &str, start: usize, place: Place) -> Self {
+        let outside = if place.starts_text() { Self::Text } else { Self::Space };
+        start.checked_sub(1).map_or(outside, |last| Self::of(piece.as_bytes()[last]))
     }
 
-    pub(super) fn after(text: &str, end: usize) -> Self {
-        Self::of(text.as_bytes().get(end))
+    /// What stands at the offset of a piece in that place.
+    pub(super) fn after(piece: &str, end: usize, place: Place) -> Self {
+        let outside = if place.ends_text() { Self::Text } else { Self::Space };
+        piece.as_bytes().get(end).map_or(outside, |&byte| Self::of(byte))
     }
 
-    fn of(byte: Option<&u8>) -> Self {
+    const fn of(byte: u8) -> Self {
         match byte {
-            None => Self::Text,
-            Some(b' ') => Self::Space,
-            Some(0x1c..=0x1f) => Self::Separator,
-            Some(_) => Self::White,
+            b' ' => Self::Space,
+            0x1c..=0x1f => Self::Separator,
+            _ => Self::White,
         }
     }
 

@@ -6,7 +6,7 @@
 //! nothing that any rule acts on and are told by the classes of their bytes; the rest go through [`Chunk`].
 use super::chunk::{Chunk, Edge};
 use super::classes::{self, Classes};
-use super::{Token, chars};
+use super::{Place, Token, chars};
 
 /// The version of NLTK whose rules are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,31 +32,42 @@ pub(super) fn tokenize<'t>(
     text: &'t str,
     edition: Edition,
     marks: &mut Vec<u8>,
+    sink: impl FnMut(Token<'t>),
+) {
+    tokenize_piece(text, Place::Whole, edition, marks, sink);
+}
+
+/// Calls `sink` with each token of a piece that stands in that place of a text; see [`super::Tokenizer::tail`].
+pub(super) fn tokenize_piece<'t>(
+    piece: &'t str,
+    place: Place,
+    edition: Edition,
+    marks: &mut Vec<u8>,
     mut sink: impl FnMut(Token<'t>),
 ) {
-    let period = final_period(text, edition);
+    let period = if place.ends_text() { final_period(piece, place, edition) } else { None };
     let mut position = 0;
-    while let Some(start) = skip_space(text, position) {
-        let scan = Scan::of(text, start);
+    while let Some(start) = skip_space(piece, position) {
+        let scan = Scan::of(piece, start);
         position = scan.end;
         let final_dot = if scan.seen & classes::DOT == 0 { None } else { period };
         let period = final_dot.filter(|dot| (start..scan.end).contains(dot));
-        if let Some(split) = scan.simple_body(text, start, period.is_some()) {
-            sink(Token::verbatim(text, start, split));
+        if let Some(split) = scan.simple_body(piece, start, period.is_some()) {
+            sink(Token::verbatim(piece, start, split));
             if split < scan.end {
-                sink(Token::verbatim(text, split, scan.end));
+                sink(Token::verbatim(piece, split, scan.end));
             }
             continue;
         }
         let chunk = Chunk {
-            source: text,
+            source: piece,
             start,
             end: scan.end,
             seen: scan.seen,
             pairs: scan.pairs,
             edition,
-            before: Edge::before(text, start),
-            after: Edge::after(text, scan.end),
+            before: Edge::before(piece, start, place),
+            after: Edge::after(piece, scan.end, place),
             period,
         };
         chunk.tokenize(marks, &mut sink);
@@ -67,14 +78,15 @@ pub(super) fn tokenize<'t>(
 ///
 /// It is the one of `([^\.])(\.)([\]\)}>"'»”’ ]*)\s*$`, as that stands after the rules for starting quotes. What trails
 /// it falls apart by other rules anyway, so its own gap is all that the match leaves behind.
-fn final_period(text: &str, edition: Edition) -> Option<usize> {
+fn final_period(text: &str, place: Place, edition: Edition) -> Option<usize> {
     let closed = text.trim_end_matches(|c| edition.is_space(c));
     let body = closed.trim_end_matches([']', ')', '}', '>', '"', '\'', '»', '”', '’', ' ']);
     let before = body.strip_suffix('.')?;
     let trailing = &closed[body.len()..];
     // A quote after a space opens a quotation: by now it reads ``, and nothing before it is final.
     let opens = trailing.contains(" \"") || trailing.contains(" ''");
-    let found = !opens && !before.is_empty() && !before.ends_with('.');
+    let follows_something = !before.is_empty() || !place.starts_text();
+    let found = !opens && follows_something && !before.ends_with('.');
     found.then_some(before.len())
 }
 
