@@ -47,6 +47,56 @@ fn spaces_portably(bytes: &[u8; 64]) -> u64 {
     })
 }
 
+/// The first `length` of 16 bytes, zeros after them, as two numbers; with ASCII letters in lower case where `lower`.
+#[inline]
+pub(crate) fn key(bytes: &[u8; 16], length: usize, lower: bool) -> [u64; 2] {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{
+            __m128i, _mm_add_epi8, _mm_and_si128, _mm_cmpgt_epi8, _mm_or_si128, _mm_set1_epi8,
+        };
+        let all: __m128i = bytemuck::cast(*bytes);
+        // SAFETY: every x86-64 processor has SSE2.
+        let key = unsafe {
+            let key = _mm_and_si128(all, bytemuck::cast(FIRST_BYTES[length]));
+            // Moves Z to the largest number with a sign and A to one of the 26 largest.
+            let moved = _mm_add_epi8(key, _mm_set1_epi8(0x7f - b'Z' as i8));
+            let capital = _mm_cmpgt_epi8(moved, _mm_set1_epi8(0x7f - 26));
+            let case = _mm_set1_epi8(if lower { 0x20 } else { 0 });
+            _mm_or_si128(key, _mm_and_si128(capital, case))
+        };
+        bytemuck::cast(key)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    key_portably(bytes, length, lower)
+}
+
+/// The twin of [`key`] for machines of any kind.
+#[cfg(any(test, not(target_arch = "x86_64")))]
+fn key_portably(bytes: &[u8; 16], length: usize, lower: bool) -> [u64; 2] {
+    const fn each(byte: u8) -> u128 {
+        u128::from_le_bytes([byte; 16])
+    }
+    let key = u128::from_le_bytes(*bytes) & u128::from_le_bytes(FIRST_BYTES[length]);
+    let low = key & each(0x7f);
+    let from_a = low + each(0x80 - b'A');
+    let beyond_z = low + each(0x7f - b'Z');
+    let capital = from_a & !beyond_z & !key & each(0x80);
+    let key = if lower { key | capital >> 2 } else { key };
+    [key as u64, (key >> 64) as u64]
+}
+
+/// Masks of so many bytes.
+const FIRST_BYTES: [[u8; 16]; 17] = {
+    let mut masks = [[0; 16]; 17];
+    let mut length = 1;
+    while length <= 16 {
+        masks[length] = (u128::MAX >> (128 - 8 * length)).to_le_bytes();
+        length += 1;
+    }
+    masks
+};
+
 /// `vec![value; length]`, on huge pages where the system has them and the vector is large: a table that is looked up
 /// all over its length then misses the processor's cache of page addresses far less often.
 pub(crate) fn vec_of<T: Copy>(value: T, length: usize) -> Vec<T> {
@@ -83,6 +133,21 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn keys_are_the_first_bytes(bytes: [u8; 16], text in "[!-~é]{16}", length in 0usize..=16, lower: bool) {
+            let text = *text.as_bytes().first_chunk::<16>().unwrap_or(&[0; 16]);
+            for bytes in [bytes, text] {
+                let mut expected = [0; 16];
+                expected[..length].copy_from_slice(&bytes[..length]);
+                if lower {
+                    expected.make_ascii_lowercase();
+                }
+                let expected: [u64; 2] = bytemuck::cast(expected);
+                prop_assert_eq!(key(&bytes, length, lower).map(u64::to_le), expected);
+                prop_assert_eq!(key_portably(&bytes, length, lower).map(u64::to_le), expected);
+            }
+        }
+
         #[test]
         fn spaces_are_spaces(text in prop::collection::vec(prop::sample::select(vec![b' ', b'!', 0, 0x7f, 0x80, 0xa0, 0xff]), 64)) {
             let bytes: [u8; 64] = text.try_into().unwrap_or([0; 64]);

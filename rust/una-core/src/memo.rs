@@ -133,49 +133,53 @@ impl TermFinder {
     /// Cuts a sentence into pieces, and asks for the memory that may know them.
     fn cut(&mut self, sentence: &str) {
         self.pieces.clear();
+        let bytes = sentence.as_bytes();
         let tail = Tokenizer::tail(sentence);
-        let window = Window::of(sentence.as_bytes());
+        let window = Window::of(bytes);
         let lower = self.settings.lowercase;
         let Self { short, pieces, .. } = self;
         let mut add = |start: usize, end: usize, place: Place| {
             let length = end - start;
-            let mut piece = Piece { start: start as u32, end: end as u32, place, key: 0, hash: 0 };
+            let mut piece = Piece { start: start as u32, end: end as u32, place, key: [0; SHORT], hash: 0 };
             if length <= 8 * SHORT {
-                piece.key = window.key(start, length);
-                if lower {
-                    piece.key = lowered(piece.key);
-                }
-                piece.hash = hash([piece.key as u64, (piece.key >> 64) as u64], piece.shape());
+                piece.key = window.key(start, length, lower);
+                piece.hash = hash(piece.key, piece.shape());
                 short.prefetch(piece.hash);
             }
             pieces.push(piece);
         };
-        for_each_piece(&sentence.as_bytes()[..tail], |start, end| {
-            let first = start == 0 && !sentence.as_bytes()[0].is_ascii_alphanumeric();
+        for_each_piece(&bytes[..tail], |start, end| {
+            let first = start == 0 && !bytes[0].is_ascii_alphanumeric();
             add(start, end, if first { Place::First } else { Place::Middle });
         });
         add(tail, sentence.len(), if tail == 0 { Place::Whole } else { Place::Tail });
     }
 
+    #[inline]
     fn find(&mut self, sentence: &str, piece: &Piece, vocab: &Vocab) {
-        let text = &sentence[piece.start as usize..piece.end as usize];
-        let from = self.batch.ids.len();
-        if text.len() <= 8 * SHORT {
-            let key = [piece.key as u64, (piece.key >> 64) as u64];
-            if !self.short.recall(piece.hash, &key, piece.shape(), &mut self.batch.ids) {
-                let bytes = piece.key.to_le_bytes();
-                match std::str::from_utf8(&bytes[..text.len()]) {
-                    Ok(lowered) if lowered.is_ascii() => self.tokenize(lowered, piece.place, vocab),
-                    _ => self.lower_and_tokenize(text, piece.place, vocab),
-                }
-                self.short.note(piece.hash, key, piece.shape(), from, self.batch.ids.len());
+        if piece.is_short() && self.short.recall(piece.hash, &piece.key, piece.shape(), &mut self.batch.ids) {
+            return;
+        }
+        self.find_elsewhere(&sentence[piece.start as usize..piece.end as usize], piece, vocab);
+    }
+
+    /// Finds the terms of a piece that the short memory does not know.
+    #[inline(never)]
+    fn find_elsewhere(&mut self, text: &str, piece: &Piece, vocab: &Vocab) {
+        let (from, shape) = (self.batch.ids.len(), piece.shape());
+        if piece.is_short() {
+            let bytes: [u8; 8 * SHORT] = bytemuck::cast(piece.key.map(u64::to_le));
+            match std::str::from_utf8(&bytes[..text.len()]) {
+                Ok(lowered) if lowered.is_ascii() => self.tokenize(lowered, piece.place, vocab),
+                _ => self.lower_and_tokenize(text, piece.place, vocab),
             }
+            self.short.note(piece.hash, piece.key, shape, from, self.batch.ids.len());
         } else if text.len() <= 8 * LONG {
             let key = long_key(text.as_bytes());
-            let hash = hash(key, piece.shape());
-            if !self.long.recall(hash, &key, piece.shape(), &mut self.batch.ids) {
+            let hash = hash(key, shape);
+            if !self.long.recall(hash, &key, shape, &mut self.batch.ids) {
                 self.lower_and_tokenize(text, piece.place, vocab);
-                self.long.note(hash, key, piece.shape(), from, self.batch.ids.len());
+                self.long.note(hash, key, shape, from, self.batch.ids.len());
             }
         } else {
             self.lower_and_tokenize(text, piece.place, vocab);
@@ -212,7 +216,7 @@ impl Batch {
 /// A piece of a sentence, and its key if it is short.
 #[derive(Debug, Clone, Copy)]
 struct Piece {
-    key: u128,
+    key: [u64; SHORT],
     hash: u64,
     start: u32,
     end: u32,
@@ -223,6 +227,10 @@ impl Piece {
     /// Length and place in one number that is never zero, but for pieces too long to be kept.
     const fn shape(&self) -> u16 {
         ((self.end - self.start) << 3) as u16 | self.place as u16
+    }
+
+    const fn is_short(&self) -> bool {
+        self.end - self.start <= 8 * SHORT as u32
     }
 }
 
@@ -262,49 +270,29 @@ fn for_each_piece(body: &[u8], mut visit: impl FnMut(usize, usize)) {
 /// Reads up to 16 bytes anywhere in a text, never beyond its end.
 struct Window<'t> {
     bytes: &'t [u8],
-    /// The last 16 bytes, or all of a shorter text with zeros after it.
-    last: u128,
+    /// The last 16 bytes, and 16 zeros; of a shorter text all, and zeros.
+    last: [u8; 32],
 }
 
 impl<'t> Window<'t> {
     fn of(bytes: &'t [u8]) -> Self {
-        let last = bytes.last_chunk::<16>().map_or_else(
-            || {
-                let mut padded = [0; 16];
-                padded[..bytes.len()].copy_from_slice(bytes);
-                u128::from_le_bytes(padded)
-            },
-            |last| u128::from_le_bytes(*last),
-        );
+        let (mut last, kept) = ([0; 32], bytes.len().min(16));
+        last[..kept].copy_from_slice(&bytes[bytes.len() - kept..]);
         Self { bytes, last }
     }
 
-    /// The `length` bytes at `start`, at most 16, with zeros after them.
+    /// The `length` bytes at `start`, at most 16, as a key: in lower case, as far as they are ASCII, if that is wanted.
+    ///
+    /// Full lower-casing then makes of them what it makes of the text, so that pieces which differ in the case of ASCII
+    /// letters alone may share their terms.
     #[inline]
-    fn key(&self, start: usize, length: usize) -> u128 {
-        if length == 0 {
-            return 0;
-        }
-        let all = match self.bytes[start..].first_chunk::<16>() {
-            Some(bytes) => u128::from_le_bytes(*bytes),
-            None => self.last >> (8 * (start - self.bytes.len().saturating_sub(16))),
-        };
-        all & (u128::MAX >> (128 - 8 * length))
+    fn key(&self, start: usize, length: usize, lower: bool) -> [u64; SHORT] {
+        let bytes = self.bytes[start..].first_chunk().unwrap_or_else(|| {
+            let into_last = start - self.bytes.len().saturating_sub(16);
+            self.last[into_last..].first_chunk().unwrap_or(&[0; 16])
+        });
+        arch::key(bytes, length, lower)
     }
-}
-
-/// The lower case of a key that is all ASCII; any other as it is. Pieces that differ in case alone share their terms.
-#[inline]
-const fn lowered(key: u128) -> u128 {
-    const fn each(byte: u8) -> u128 {
-        u128::from_le_bytes([byte; 16])
-    }
-    if key & each(0x80) != 0 {
-        return key;
-    }
-    let from_a = key + each(0x80 - b'A');
-    let beyond_z = key + each(0x7f - b'Z');
-    key | ((from_a & !beyond_z & each(0x80)) >> 2)
 }
 
 fn long_key(piece: &[u8]) -> [u64; LONG] {
@@ -396,6 +384,7 @@ impl<const WORDS: usize> Memo<WORDS> {
             entries.swap(0, 1);
         }
         let Entry { ids: kept, kept: n, .. } = entries[0];
+        // Copying all of them and dropping what is no id takes fewer branches than copying some.
         ids.extend_from_slice(&kept);
         ids.truncate(ids.len() - KEPT + usize::from(n));
         true
@@ -582,13 +571,7 @@ mod tests {
             let length = length.min(bytes.len() - start);
             let mut expected = [0; 16];
             expected[..length].copy_from_slice(&bytes[start..start + length]);
-            prop_assert_eq!(Window::of(bytes).key(start, length).to_le_bytes(), expected);
-        }
-
-        #[test]
-        fn keys_are_lowered_as_their_text_is(text in "[!-~]{0,16}") {
-            let key = |text: &str| Window::of(text.as_bytes()).key(0, text.len());
-            prop_assert_eq!(lowered(key(&text)), key(&text.to_ascii_lowercase()));
+            prop_assert_eq!(Window::of(bytes).key(start, length, false), arch::key(&expected, 16, false));
         }
 
         #[test]
