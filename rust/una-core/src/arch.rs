@@ -4,14 +4,21 @@
 /// Asks for the cache line of `value` ahead of its use. Where the machine has no such hint, nothing happens.
 #[inline]
 pub(crate) fn prefetch<T>(value: &T) {
+    prefetch_at(std::slice::from_ref(value), 0);
+}
+
+/// Asks for the cache line of `values[index]`; where there is no such value, that does no harm.
+#[inline]
+pub(crate) fn prefetch_at<T>(values: &[T], index: usize) {
+    let address = values.as_ptr().wrapping_add(index);
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: every x86-64 processor has SSE; a prefetch reads nothing and faults on no address.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast());
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
     }
     #[cfg(any(not(target_arch = "x86_64"), miri))]
-    let _ = value;
+    let _ = address;
 }
 
 /// Which of the bytes are spaces: bit `i` stands for byte `i`.

@@ -8,7 +8,7 @@
 //! What is not remembered is tokenized at once and looked up later, together with the rest of its batch, so that the
 //! memory of all these look-ups is fetched side by side. `find_slowly`, in the tests, is the twin without any of it.
 
-use crate::arch::{self, prefetch};
+use crate::arch::{self, prefetch_at};
 use crate::casing::lowercase;
 use crate::count::Settings;
 use crate::tokenize::{Place, Scratch, Tokenizer};
@@ -35,6 +35,7 @@ pub(crate) struct TermFinder {
     settings: Settings,
     short: Memo<SHORT>,
     long: Memo<LONG>,
+    spaces: Vec<u32>,
     pieces: Vec<Piece>,
     scratch: Scratch,
     lowered: String,
@@ -77,6 +78,7 @@ impl TermFinder {
             settings,
             short: Memo::new(short),
             long: Memo::new(long),
+            spaces: Vec::new(),
             pieces: Vec::new(),
             scratch: Scratch::default(),
             lowered: String::new(),
@@ -131,28 +133,30 @@ impl TermFinder {
     }
 
     /// Cuts a sentence into pieces, and asks for the memory that may know them.
+    #[inline(never)]
     fn cut(&mut self, sentence: &str) {
-        self.pieces.clear();
+        let Self { short, spaces, pieces, settings, .. } = self;
         let bytes = sentence.as_bytes();
         let tail = Tokenizer::tail(sentence);
         let window = Window::of(bytes);
-        let lower = self.settings.lowercase;
-        let Self { short, pieces, .. } = self;
-        let mut add = |start: usize, end: usize, place: Place| {
-            let length = end - start;
-            let mut piece = Piece { start: start as u32, end: end as u32, place, key: [0; SHORT], hash: 0 };
-            if length <= 8 * SHORT {
-                piece.key = window.key(start, length, lower);
-                piece.hash = hash(piece.key, piece.shape());
-                short.prefetch(piece.hash);
-            }
+        let add = |start: usize, end: usize, place: Place, pieces: &mut Vec<Piece>| {
+            let piece = Piece::new(&window, start, end, place, settings.lowercase);
+            short.prefetch(piece.hash);
             pieces.push(piece);
         };
-        for_each_piece(&bytes[..tail], |start, end| {
-            let first = start == 0 && !bytes[0].is_ascii_alphanumeric();
-            add(start, end, if first { Place::First } else { Place::Middle });
-        });
-        add(tail, sentence.len(), if tail == 0 { Place::Whole } else { Place::Tail });
+        pieces.clear();
+        spaces.clear();
+        find_spaces(&bytes[..tail], spaces);
+        let mut start = 0;
+        for &space in &*spaces {
+            let end = space as usize;
+            if start < end {
+                let first = start == 0 && !bytes[0].is_ascii_alphanumeric();
+                add(start, end, if first { Place::First } else { Place::Middle }, pieces);
+            }
+            start = end + 1;
+        }
+        add(tail, bytes.len(), if tail == 0 { Place::Whole } else { Place::Tail }, pieces);
     }
 
     #[inline]
@@ -224,6 +228,16 @@ struct Piece {
 }
 
 impl Piece {
+    #[inline]
+    fn new(window: &Window<'_>, start: usize, end: usize, place: Place, lower: bool) -> Self {
+        let mut piece = Self { start: start as u32, end: end as u32, place, key: [0; SHORT], hash: 0 };
+        if piece.is_short() {
+            piece.key = window.key(start, end - start, lower);
+            piece.hash = hash(piece.key, piece.shape());
+        }
+        piece
+    }
+
     /// Length and place in one number that is never zero, but for pieces too long to be kept.
     const fn shape(&self) -> u16 {
         ((self.end - self.start) << 3) as u16 | self.place as u16
@@ -234,29 +248,24 @@ impl Piece {
     }
 }
 
-/// Calls `visit` with the bounds of each piece; `body` is empty or ends in a space.
-#[inline]
-fn for_each_piece(body: &[u8], mut visit: impl FnMut(usize, usize)) {
-    let mut start = 0;
-    let mut look = |offset: usize, mut spaces: u64| {
+/// Puts into `found` where the spaces of a text are.
+#[inline(never)]
+fn find_spaces(text: &[u8], found: &mut Vec<u32>) {
+    let mut add = |offset: usize, mut spaces: u64| {
         while spaces != 0 {
-            let at = offset + spaces.trailing_zeros() as usize;
-            if at > start {
-                visit(start, at);
-            }
-            start = at + 1;
+            found.push(offset as u32 + spaces.trailing_zeros());
             spaces &= spaces - 1;
         }
     };
-    let (blocks, rest) = body.as_chunks::<64>();
+    let (blocks, rest) = text.as_chunks::<64>();
     for (index, block) in blocks.iter().enumerate() {
-        look(64 * index, arch::spaces(block));
+        add(64 * index, arch::spaces(block));
     }
     if rest.is_empty() {
         return;
     }
     // The last 64 bytes hold the rest, after what has been seen of them.
-    let last = body.last_chunk().map_or_else(
+    let last = text.last_chunk().map_or_else(
         || {
             let mut padded = [0; 64];
             padded[..rest.len()].copy_from_slice(rest);
@@ -264,7 +273,7 @@ fn for_each_piece(body: &[u8], mut visit: impl FnMut(usize, usize)) {
         },
         |last| arch::spaces(last) >> (64 - rest.len()),
     );
-    look(64 * blocks.len(), last);
+    add(64 * blocks.len(), last);
 }
 
 /// Reads up to 16 bytes anywhere in a text, never beyond its end.
@@ -369,7 +378,7 @@ impl<const WORDS: usize> Memo<WORDS> {
     }
 
     fn prefetch(&self, hash: u64) {
-        prefetch(&self.sets[self.index(hash)]);
+        prefetch_at(&self.sets, self.index(hash));
     }
 
     /// Appends the ids of a piece, if it is remembered.
@@ -575,11 +584,10 @@ mod tests {
         }
 
         #[test]
-        fn pieces_are_what_stands_between_spaces(text in "[a ]{0,40}") {
-            let body = &text[..text.rfind(' ').map_or(0, |space| space + 1)];
+        fn spaces_are_found_wherever_they_are(text in "[a ]{0,200}") {
             let mut found = Vec::new();
-            for_each_piece(body.as_bytes(), |start, end| found.push(&body[start..end]));
-            let expected: Vec<_> = body.split(' ').filter(|piece| !piece.is_empty()).collect();
+            find_spaces(text.as_bytes(), &mut found);
+            let expected: Vec<_> = (0..).zip(text.bytes()).filter(|&(_, byte)| byte == b' ').map(|(at, _)| at).collect();
             prop_assert_eq!(found, expected);
         }
     }

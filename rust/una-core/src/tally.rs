@@ -3,7 +3,7 @@
 //! Nothing in the loop over tokens branches on what a sentence holds: whether a token repeats an earlier one, or makes
 //! up more of its sentence than ever before, cannot be foreseen by a processor either.
 
-use crate::arch::prefetch;
+use crate::arch::prefetch_at;
 use crate::count::Stats;
 use crate::tfidf::Ratio;
 
@@ -27,37 +27,37 @@ impl Tally {
         self.marks.resize(stats.len(), 0);
         let mut start = 0;
         for &end in ends {
-            self.count_sentence(&ids[start..end], &ids[end..], stats);
+            self.count_sentence(&ids[start..], end - start, stats);
             start = end;
         }
     }
 
-    fn count_sentence(&mut self, ids: &[u32], next: &[u32], stats: &mut [Stats]) {
-        let length = ids.len() as u32;
-        let base = self.base_for(length);
+    /// Counts the sentence of the first `length` ids; the others come later.
+    fn count_sentence(&mut self, ids: &[u32], length: usize, stats: &mut [Stats]) {
+        let base = self.base_for(length as u32);
         let Self { marks, again, .. } = self;
         let marks = &mut marks[..stats.len()];
-        again.resize(ids.len(), 0);
+        again.resize(length, 0);
         let mut repeats = 0;
-        for &id in next.iter().take(AHEAD) {
-            prefetch(&marks[id as usize]);
-            prefetch(&stats[id as usize]);
-        }
-        for &id in ids {
+        for (at, &id) in ids[..length].iter().enumerate() {
+            if let Some(&soon) = ids.get(at + AHEAD) {
+                prefetch_at(marks, soon as usize);
+                prefetch_at(stats, soon as usize);
+            }
             let mark = &mut marks[id as usize];
             *mark = base.max(*mark) + 1;
             let first = *mark == base + 1;
             let Stats { df, best } = &mut stats[id as usize];
             *df += u64::from(first);
-            *best = best.max_with_one_in(length);
+            *best = best.max_with_one_in(length as u32);
             again[repeats] = id;
             repeats += usize::from(!first);
         }
         for &id in &again[..repeats] {
             let count = marks[id as usize] - base;
             let best = &mut stats[id as usize].best;
-            if best.is_below(count, length)
-                && let Some(ratio) = Ratio::new(count, length)
+            if best.is_below(count, length as u32)
+                && let Some(ratio) = Ratio::new(count, length as u32)
             {
                 *best = ratio;
             }
