@@ -22,6 +22,9 @@ use crate::vocab::Vocab;
 /// Terms are spread over this many partitions, so that as many threads can merge without a lock.
 const PARTS: usize = 16;
 
+/// Terms whose memory is fetched together when tables are merged.
+const AHEAD: usize = 64;
+
 /// How text becomes terms. Counts made under different settings do not mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -82,10 +85,13 @@ impl Part {
 
     /// Adds the terms of `other` that belong to partition `index` of `of`.
     fn absorb(&mut self, other: &Self, index: usize, of: usize) {
-        for (id, stats) in (0u32..).zip(&other.stats) {
-            let hash = other.vocab.hash_of(id);
-            if partition(hash, of) == index {
-                self.add(hash, other.vocab.term(id), *stats);
+        let ids: Vec<u32> = (0..other.stats.len() as u32)
+            .filter(|&id| partition(other.vocab.hash_of(id), of) == index)
+            .collect();
+        for batch in ids.chunks(AHEAD) {
+            self.vocab.fetch_all(batch.iter().map(|&id| other.vocab.hash_of(id)));
+            for &id in batch {
+                self.add(other.vocab.hash_of(id), other.vocab.term(id), other.stats[id as usize]);
             }
         }
     }
