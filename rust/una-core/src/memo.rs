@@ -285,8 +285,11 @@ struct Window<'t> {
 
 impl<'t> Window<'t> {
     fn of(bytes: &'t [u8]) -> Self {
-        let (mut last, kept) = ([0; 32], bytes.len().min(16));
-        last[..kept].copy_from_slice(&bytes[bytes.len() - kept..]);
+        let mut last = [0; 32];
+        match bytes.last_chunk::<16>() {
+            Some(all) => last[..16].copy_from_slice(all),
+            None => last[..bytes.len()].copy_from_slice(bytes),
+        }
         Self { bytes, last }
     }
 
@@ -327,7 +330,7 @@ fn hash<const WORDS: usize>(key: [u64; WORDS], shape: u16) -> u64 {
 
 /// A bounded memory from pieces of at most `8 * WORDS` bytes to their ids, two to a set.
 ///
-/// It doubles when as many pieces have come in as it has room for, until it reaches its limit.
+/// It grows fourfold when as many pieces have come in as it has room for, until it reaches its limit.
 #[derive(Debug)]
 struct Memo<const WORDS: usize> {
     /// Invariant: a power of two of them, `limit` at most.
@@ -431,7 +434,7 @@ impl<const WORDS: usize> Memo<WORDS> {
     }
 
     fn grow(&mut self) {
-        let size = 2 * self.sets.len();
+        let size = (4 * self.sets.len()).min(self.limit);
         let old = std::mem::replace(&mut self.sets, arch::vec_of(Set::NOTHING, size));
         self.come = 0;
         for entry in

@@ -110,7 +110,10 @@ impl Tokenizer {
     /// a space only for the final full stop, which no character but white space and closing signs can follow.
     pub(crate) fn tail(text: &str) -> usize {
         const CLOSING: [char; 9] = [']', ')', '}', '>', '"', '\'', '»', '”', '’'];
-        let body = text.trim_end_matches(|c| chars::is_space(c) || CLOSING.contains(&c));
+        let body = match text.as_bytes() {
+            [.., last] if last.is_ascii_alphanumeric() || *last == b'.' => text,
+            _ => text.trim_end_matches(|c| chars::is_space(c) || CLOSING.contains(&c)),
+        };
         memchr::memrchr(b' ', body.as_bytes()).map_or(0, |space| space + 1)
     }
 
