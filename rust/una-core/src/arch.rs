@@ -31,9 +31,9 @@ pub(crate) fn spaces(bytes: &[u8; 64]) -> u64 {
         quarters.iter().rev().fold(0, |found, &quarter| {
             // SAFETY: every x86-64 processor has SSE2.
             let mask = unsafe {
-                _mm_movemask_epi8(_mm_cmpeq_epi8(bytemuck::cast(quarter), _mm_set1_epi8(b' ' as i8)))
+                _mm_movemask_epi8(_mm_cmpeq_epi8(bytemuck::cast(quarter), _mm_set1_epi8(b' '.cast_signed())))
             };
-            found << 16 | u64::from(mask as u16)
+            found << 16 | u64::from(mask.cast_unsigned())
         })
     }
     #[cfg(not(target_arch = "x86_64"))]
@@ -67,7 +67,7 @@ pub(crate) fn key(bytes: &[u8; 16], length: usize, lower: bool) -> [u64; 2] {
         let key = unsafe {
             let key = _mm_and_si128(all, bytemuck::cast(FIRST_BYTES[length]));
             // Moves Z to the largest number with a sign and A to one of the 26 largest.
-            let moved = _mm_add_epi8(key, _mm_set1_epi8(0x7f - b'Z' as i8));
+            let moved = _mm_add_epi8(key, _mm_set1_epi8(0x7f - b'Z'.cast_signed()));
             let capital = _mm_cmpgt_epi8(moved, _mm_set1_epi8(0x7f - 26));
             let case = _mm_set1_epi8(if lower { 0x20 } else { 0 });
             _mm_or_si128(key, _mm_and_si128(capital, case))

@@ -1,18 +1,21 @@
 //! The terms of sentences, remembered piece by piece.
 //!
 //! Language repeats itself: nearly every stretch of text between two spaces has been seen before. Under the contract
-//! of [`Tokenizer::tail`] the terms of such a piece depend on its bytes alone, so they are
-//! kept, and a piece seen again costs one look at one cache line instead of lower-casing, tokenizing and looking up.
+//! of [`Tokenizer::tail`](crate::tokenize::Tokenizer::tail) the terms of such a piece depend on its bytes alone, so they
+//! are kept, and a piece seen again costs one look at one cache line instead of lower-casing, tokenizing and looking up.
 //! The memory is bounded: a new piece takes the place of an older one.
 //!
 //! What is not remembered is tokenized at once and looked up later, together with the rest of its batch, so that the
 //! memory of all these look-ups is fetched side by side. `find_slowly`, in the tests, is the twin without any of it.
 
+mod pieces;
+
 use crate::arch::{self, prefetch_at};
 use crate::casing::lowercase;
 use crate::count::Settings;
-use crate::tokenize::{Place, Scratch, Tokenizer};
+use crate::tokenize::{Place, Scratch};
 use crate::vocab::{self, Vocab};
+use pieces::{LONG, Piece, SHORT, cut, hash, long_key};
 
 /// Sets of two pieces that one thread comes to remember of each of the two sizes: 8 MiB and 1 MiB.
 const SHORT_SETS: usize = 1 << 17;
@@ -21,9 +24,6 @@ const LONG_SETS: usize = 1 << 13;
 const FIRST_SETS: usize = 1 << 7;
 /// Terms that are kept of one piece; a piece of more is looked at anew each time.
 const KEPT: usize = 3;
-/// 64-bit words of a short and of a long piece.
-const SHORT: usize = 2;
-const LONG: usize = 6;
 
 /// Sentences and tokens of a batch: enough look-ups to fetch side by side, few enough to stay in the nearest memory.
 const BATCH_SENTENCES: usize = 64;
@@ -88,7 +88,8 @@ impl TermFinder {
 
     /// Adds a sentence to the batch, and says whether the batch is full. It must always be the same `vocab`.
     pub(crate) fn add(&mut self, sentence: &str, vocab: &Vocab) -> bool {
-        self.cut(sentence);
+        let Self { short, spaces, pieces, settings, .. } = self;
+        cut(sentence, settings.lowercase, spaces, pieces, |piece| short.prefetch(piece.hash));
         let pieces = std::mem::take(&mut self.pieces);
         for piece in &pieces {
             self.find(sentence, piece, vocab);
@@ -130,33 +131,6 @@ impl TermFinder {
     pub(crate) fn clear(&mut self) {
         self.batch.ids.clear();
         self.batch.ends.clear();
-    }
-
-    /// Cuts a sentence into pieces, and asks for the memory that may know them.
-    #[inline(never)]
-    fn cut(&mut self, sentence: &str) {
-        let Self { short, spaces, pieces, settings, .. } = self;
-        let bytes = sentence.as_bytes();
-        let tail = Tokenizer::tail(sentence);
-        let window = Window::of(bytes);
-        let add = |start: usize, end: usize, place: Place, pieces: &mut Vec<Piece>| {
-            let piece = Piece::new(&window, start, end, place, settings.lowercase);
-            short.prefetch(piece.hash);
-            pieces.push(piece);
-        };
-        pieces.clear();
-        spaces.clear();
-        find_spaces(&bytes[..tail], spaces);
-        let mut start = 0;
-        for &space in &*spaces {
-            let end = space as usize;
-            if start < end {
-                let first = start == 0 && !bytes[0].is_ascii_alphanumeric();
-                add(start, end, if first { Place::First } else { Place::Middle }, pieces);
-            }
-            start = end + 1;
-        }
-        add(tail, bytes.len(), if tail == 0 { Place::Whole } else { Place::Tail }, pieces);
     }
 
     #[inline]
@@ -217,117 +191,6 @@ impl Batch {
     }
 }
 
-/// A piece of a sentence, and its key if it is short.
-#[derive(Debug, Clone, Copy)]
-struct Piece {
-    key: [u64; SHORT],
-    hash: u64,
-    start: u32,
-    end: u32,
-    place: Place,
-}
-
-impl Piece {
-    #[inline]
-    fn new(window: &Window<'_>, start: usize, end: usize, place: Place, lower: bool) -> Self {
-        let mut piece = Self { start: start as u32, end: end as u32, place, key: [0; SHORT], hash: 0 };
-        if piece.is_short() {
-            piece.key = window.key(start, end - start, lower);
-            piece.hash = hash(piece.key, piece.shape());
-        }
-        piece
-    }
-
-    /// Length and place in one number that is never zero, but for pieces too long to be kept.
-    const fn shape(&self) -> u16 {
-        ((self.end - self.start) << 3) as u16 | self.place as u16
-    }
-
-    const fn is_short(&self) -> bool {
-        self.end - self.start <= 8 * SHORT as u32
-    }
-}
-
-/// Puts into `found` where the spaces of a text are.
-#[inline(never)]
-fn find_spaces(text: &[u8], found: &mut Vec<u32>) {
-    let mut add = |offset: usize, mut spaces: u64| {
-        while spaces != 0 {
-            found.push(offset as u32 + spaces.trailing_zeros());
-            spaces &= spaces - 1;
-        }
-    };
-    let (blocks, rest) = text.as_chunks::<64>();
-    for (index, block) in blocks.iter().enumerate() {
-        add(64 * index, arch::spaces(block));
-    }
-    if rest.is_empty() {
-        return;
-    }
-    // The last 64 bytes hold the rest, after what has been seen of them.
-    let last = text.last_chunk().map_or_else(
-        || {
-            let mut padded = [0; 64];
-            padded[..rest.len()].copy_from_slice(rest);
-            arch::spaces(&padded)
-        },
-        |last| arch::spaces(last) >> (64 - rest.len()),
-    );
-    add(64 * blocks.len(), last);
-}
-
-/// Reads up to 16 bytes anywhere in a text, never beyond its end.
-struct Window<'t> {
-    bytes: &'t [u8],
-    /// The last 16 bytes, and 16 zeros; of a shorter text all, and zeros.
-    last: [u8; 32],
-}
-
-impl<'t> Window<'t> {
-    fn of(bytes: &'t [u8]) -> Self {
-        let mut last = [0; 32];
-        match bytes.last_chunk::<16>() {
-            Some(all) => last[..16].copy_from_slice(all),
-            None => last[..bytes.len()].copy_from_slice(bytes),
-        }
-        Self { bytes, last }
-    }
-
-    /// The `length` bytes at `start`, at most 16, as a key: in lower case, as far as they are ASCII, if that is wanted.
-    ///
-    /// Full lower-casing then makes of them what it makes of the text, so that pieces which differ in the case of ASCII
-    /// letters alone may share their terms.
-    #[inline]
-    fn key(&self, start: usize, length: usize, lower: bool) -> [u64; SHORT] {
-        let bytes = self.bytes[start..].first_chunk().unwrap_or_else(|| {
-            let into_last = start - self.bytes.len().saturating_sub(16);
-            self.last[into_last..].first_chunk().unwrap_or(&[0; 16])
-        });
-        arch::key(bytes, length, lower)
-    }
-}
-
-fn long_key(piece: &[u8]) -> [u64; LONG] {
-    let mut bytes = [0; 8 * LONG];
-    bytes[..piece.len()].copy_from_slice(piece);
-    let mut key = [0; LONG];
-    for (word, bytes) in key.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-    key
-}
-
-/// Where a piece is kept hangs on this, and nothing else does: who makes pieces collide gains a slower count at most.
-#[inline]
-fn hash<const WORDS: usize>(key: [u64; WORDS], shape: u16) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    const OTHER: u64 = 0xd1b5_4a32_d192_ed03;
-    key.as_chunks::<2>().0.iter().fold(u64::from(shape), |hash, &[a, b]| {
-        let product = u128::from(a ^ ODD ^ hash) * u128::from(b ^ OTHER);
-        (product as u64) ^ (product >> 64) as u64
-    })
-}
-
 /// A bounded memory from pieces of at most `8 * WORDS` bytes to their ids, two to a set.
 ///
 /// It grows fourfold when as many pieces have come in as it has room for, until it reaches its limit.
@@ -380,6 +243,8 @@ impl<const WORDS: usize> Memo<WORDS> {
         hash as usize & (self.sets.len() - 1)
     }
 
+    /// Asks for the memory that may know a piece.
+    #[inline]
     fn prefetch(&self, hash: u64) {
         prefetch_at(&self.sets, self.index(hash));
     }
@@ -455,6 +320,7 @@ impl<const WORDS: usize> Entry<WORDS> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokenize::Tokenizer;
     use proptest::prelude::*;
 
     /// The twin that remembers nothing: the statement of what is to be found.
@@ -574,24 +440,6 @@ mod tests {
             prop_assert_eq!(&find(&mut finder, &mut vocab, &sentences), &expected);
             // And once more, now that much of it is known.
             prop_assert_eq!(&find(&mut finder, &mut vocab, &sentences), &expected);
-        }
-
-        #[test]
-        fn keys_are_the_bytes(text in "[ -~é中]{0,40}", start in 0usize..40, length in 0usize..=16) {
-            let bytes = text.as_bytes();
-            let start = start.min(bytes.len());
-            let length = length.min(bytes.len() - start);
-            let mut expected = [0; 16];
-            expected[..length].copy_from_slice(&bytes[start..start + length]);
-            prop_assert_eq!(Window::of(bytes).key(start, length, false), arch::key(&expected, 16, false));
-        }
-
-        #[test]
-        fn spaces_are_found_wherever_they_are(text in "[a ]{0,200}") {
-            let mut found = Vec::new();
-            find_spaces(text.as_bytes(), &mut found);
-            let expected: Vec<_> = (0..).zip(text.bytes()).filter(|&(_, byte)| byte == b' ').map(|(at, _)| at).collect();
-            prop_assert_eq!(found, expected);
         }
     }
 
