@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Augmenter",
+    "CustomTokenizer",
     "Drawn",
     "Encoded",
     "Encoder",
     "Reading",
     "TermCounter",
     "TermTable",
+    "Tokens",
     "__version__",
     "read_sentences",
+    "spool",
     "tokenize",
 ]
 
@@ -37,6 +40,20 @@ class Reading:
     ) -> Reading: ...
 
 @final
+class CustomTokenizer:
+    def __new__(
+        cls,
+        name: str,
+        *,
+        texts: Callable[[str], list[str]],
+        spans: Callable[[str], list[tuple[int, int]]] | None,
+    ) -> CustomTokenizer: ...
+    def tokenize(self, sentences: Sequence[str], *, lowercase: bool, spans: bool) -> Tokens: ...
+
+@final
+class Tokens: ...
+
+@final
 class TermCounter:
     def __new__(cls, *, tokenizer: str, lowercase: bool) -> TermCounter: ...
     @property
@@ -54,10 +71,22 @@ class TermCounter:
     @property
     def n_null(self) -> int: ...
     def update_files(
-        self, paths: Sequence[_Path], *, reading: Reading, threads: int, tick: _Tick
+        self,
+        paths: Sequence[_Path],
+        *,
+        reading: Reading,
+        threads: int,
+        tick: _Tick,
+        custom: CustomTokenizer | None,
     ) -> None: ...
     def update_rows(
-        self, sentences: Iterable[str], *, reading: Reading, threads: int, tick: _Tick
+        self,
+        sentences: Iterable[str],
+        *,
+        reading: Reading,
+        threads: int,
+        tick: _Tick,
+        custom: CustomTokenizer | None,
     ) -> None: ...
     def update_columns(
         self,
@@ -66,9 +95,18 @@ class TermCounter:
         reading: Reading,
         threads: int,
         tick: _Tick,
+        custom: CustomTokenizer | None,
     ) -> None: ...
     def update_stream(
-        self, stream: Any, *, name: _Path, json: bool, reading: Reading, threads: int, tick: _Tick
+        self,
+        stream: Any,
+        *,
+        name: _Path,
+        json: bool,
+        reading: Reading,
+        threads: int,
+        tick: _Tick,
+        custom: CustomTokenizer | None,
     ) -> None: ...
     def arrays(
         self,
@@ -118,7 +156,7 @@ class TermTable:
     def stats(self, rank: int) -> tuple[str, int, float, float, int, int]: ...
     def vicinity(self, rank: int, radius: int) -> tuple[int, int]: ...
     def transform(
-        self, sentences: Iterable[str], *, threads: int
+        self, sentences: Iterable[str], *, tokens: Tokens | None, threads: int
     ) -> tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.uint64]]: ...
     def terms(self) -> list[str]: ...
     def term_bytes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]: ...
@@ -149,6 +187,7 @@ class Augmenter:
         self,
         sentences: Sequence[str],
         *,
+        tokens: Tokens | None,
         rows: NDArray[np.uint64] | None,
         epoch: int,
         view: int,
@@ -156,7 +195,14 @@ class Augmenter:
         threads: int,
     ) -> tuple[list[str], tuple[int, int, int, list[int]]]: ...
     def explain(
-        self, sentence: str, *, row: int, epoch: int, view: int, weights: NDArray[np.float64] | None
+        self,
+        sentence: str,
+        *,
+        tokens: Tokens | None,
+        row: int,
+        epoch: int,
+        view: int,
+        weights: NDArray[np.float64] | None,
     ) -> tuple[list[_Explained], str]: ...
 
 @final
@@ -177,6 +223,7 @@ class Encoder:
         self,
         sentences: Sequence[str],
         *,
+        tokens: Tokens | None,
         rows: NDArray[np.uint64] | None,
         epoch: int,
         view: int,
@@ -198,6 +245,9 @@ class Encoded:
 def read_sentences(
     paths: Sequence[_Path], *, reading: Reading, tick: _Tick
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint64], int, int]: ...
+def spool(
+    paths: Sequence[_Path], text: _Path, ends: _Path, *, reading: Reading, tick: _Tick
+) -> tuple[int, int, int, int]: ...
 def tokenize(
-    sentences: Iterable[str], *, tokenizer: str, lowercase: bool
+    sentences: Iterable[str], *, tokenizer: str, lowercase: bool, tokens: Tokens | None = None
 ) -> list[tuple[list[str], list[tuple[int, int]]]]: ...

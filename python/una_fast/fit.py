@@ -25,6 +25,7 @@ from una_fast.sources import (
     total_bytes,
 )
 from una_fast.table import TermTable
+from una_fast.tokenizers import CustomTokenizer, Tokenizer, choose, is_custom, matching, missing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,12 +43,13 @@ class _Options(TypedDict):
     reading: _core.Reading
     threads: int
     tick: Tick | None
+    custom: _core.CustomTokenizer | None
 
 
 def fit(
     source: Source,
     *,
-    tokenizer: str = "treebank",
+    tokenizer: Tokenizer = "treebank",
     lowercase: bool = True,
     min_df: int = 1,
     max_terms: int | None = None,
@@ -69,7 +71,9 @@ def fit(
             bzip2 or xz; `.jsonl` files a JSON object a line; `.parquet`, `.arrow`, `.feather` and `.ipc` files a
             table. How that is decided: see `una_fast.sources`.
         tokenizer: "treebank" (NLTK 3.10 `word_tokenize(text, preserve_line=True)`), "treebank-3.9" (the same of
-            NLTK 3.9), "word" (scikit-learn's default pattern), "unicode" (UAX 29 words), "whitespace".
+            NLTK 3.9), "word" (scikit-learn's default pattern), "unicode" (UAX 29 words), "whitespace"; or a callable
+            that takes a sentence and returns a list of str, or a compiled `re` pattern, which are slower and are
+            saved by name alone, see `una_fast.tokenizers`.
         lowercase: whether to lower-case sentences first, as Python's `str.lower` does.
         min_df: leave out terms in fewer sentences.
         max_terms: keep at most so many terms, those in the most sentences (ties: by term bytes).
@@ -125,7 +129,7 @@ class TermCounter:
     def __init__(
         self,
         *,
-        tokenizer: str = "treebank",
+        tokenizer: Tokenizer = "treebank",
         lowercase: bool = True,
         errors: str = "strict",
         threads: int | None = None,
@@ -137,7 +141,8 @@ class TermCounter:
         self._reading = reading(
             errors=errors, max_line_bytes=max_line_bytes, text_field=text_field, shard=shard
         )
-        self._core = _core.TermCounter(tokenizer=tokenizer, lowercase=lowercase)
+        name, self._custom = choose(tokenizer)
+        self._core = _core.TermCounter(tokenizer=name, lowercase=lowercase)
         self._threads = default_threads(threads)
         self._json_streams = text_field is not None
         self._column = column
@@ -149,15 +154,21 @@ class TermCounter:
 
         Raises:
             InputError: for malformed text, by file, line and byte.
-            OptionError: for a table of several columns of strings, none of them named.
+            OptionError: for a table of several columns of strings, none of them named; for counts that were loaded
+                without the tokenizer in Python that they were made with.
             StorageError: for a file that cannot be read.
             MissingExtraError: for a table or column without pyarrow.
             KeyboardInterrupt: within a second of Ctrl-C; the counts are then as they were before.
+
+        What a tokenizer in Python raises comes through, with a note that says for which sentence.
         """
+        if self._custom is None and is_custom(self._core.tokenizer):
+            raise missing(self._core.tokenizer)
         files = find_files(source)
         known = files is not None and not any(map(is_column_file, files))
         with counting("counting", total_bytes(files or []) if known else None, show=progress) as tick:
-            options = _Options(reading=self._reading, threads=self._threads, tick=tick)
+            custom = None if self._custom is None else self._custom._core
+            options = _Options(reading=self._reading, threads=self._threads, tick=tick, custom=custom)
             if files is not None:
                 self._update_files(files, options)
             elif is_column(source):
@@ -229,6 +240,7 @@ class TermCounter:
         cls,
         path: str | os.PathLike[str],
         *,
+        tokenizer: Tokenizer | None = None,
         errors: str = "strict",
         threads: int | None = None,
         max_line_bytes: int = MAX_LINE_BYTES,
@@ -238,14 +250,15 @@ class TermCounter:
     ) -> TermCounter:
         """Loads counts, to be updated further, merged or frozen. The options are those of further updates.
 
+        `tokenizer` need only be given, again, where further text is to be counted by a callable or pattern.
+
         Raises:
+            OptionError: for a tokenizer of another name than the one recorded.
             ArtifactError: for a file that is damaged, hostile, or holds no counts; it says what is wrong.
             StorageError: for a file that cannot be read.
         """
         core = _core.TermCounter.load(os.fspath(path))
         counter = cls(
-            tokenizer=core.tokenizer,
-            lowercase=core.lowercase,
             errors=errors,
             threads=threads,
             max_line_bytes=max_line_bytes,
@@ -253,8 +266,11 @@ class TermCounter:
             column=column,
             shard=shard,
         )
-        counter._core = core
-        return counter
+        return counter._holding(core, matching(tokenizer, core.tokenizer, os.fspath(path)))
+
+    def _holding(self, core: _core.TermCounter, custom: CustomTokenizer | None) -> TermCounter:
+        self._core, self._custom = core, custom
+        return self
 
     def to_arrow(self) -> pa.Table:
         """The counts as Arrow columns, in order of term bytes: term, df, best_count, best_length.
@@ -283,12 +299,15 @@ class TermCounter:
         )
 
     @classmethod
-    def from_arrow(cls, table: Any, *, threads: int | None = None) -> TermCounter:
+    def from_arrow(
+        cls, table: Any, *, tokenizer: Tokenizer | None = None, threads: int | None = None
+    ) -> TermCounter:
         """Counts from such a table, by way of any engine: what a file is checked for, it is checked for.
 
-        The rows may stand in any order, since a group-by keeps none.
+        The rows may stand in any order, since a group-by keeps none. `tokenizer` is as for `load`.
 
         Raises:
+            OptionError: for a tokenizer of another name than the one recorded.
             InputError: for columns or metadata that are missing or cannot be counts; it says which.
             MissingExtraError: without pyarrow.
         """
@@ -299,8 +318,7 @@ class TermCounter:
         _, offsets, data = terms.buffers()
         bounds = np.frombuffer(offsets, np.int64, len(terms) + 1, terms.offset * 8)
         first, last = int(bounds[0]), int(bounds[-1])
-        counter = cls(tokenizer=facts["tokenizer"], lowercase=facts["lowercase"], threads=threads)
-        counter._core = _core.TermCounter.from_arrays(
+        core = _core.TermCounter.from_arrays(
             np.frombuffer(data or b"", np.uint8)[first:last],
             (bounds - first).astype(np.uint64),
             _column(rows, "df", pa.uint64()).to_numpy(),
@@ -310,7 +328,7 @@ class TermCounter:
             lowercase=facts["lowercase"],
             n_documents=facts["n_documents"],
         )
-        return counter
+        return cls(threads=threads)._holding(core, matching(tokenizer, core.tokenizer, "the Arrow table"))
 
     def freeze(self, *, min_df: int = 1, max_terms: int | None = None) -> TermTable:
         """Scores and sorts the terms. The counts stay as they are.
@@ -327,7 +345,8 @@ class TermCounter:
             raise OptionError(f"min_df must be at least 1, not {min_df}")
         if max_terms is not None and max_terms < 1:
             raise OptionError(f"max_terms must be at least 1, not {max_terms}")
-        return TermTable(self._core.freeze(min_df=min_df, max_terms=max_terms, threads=self._threads))
+        core = self._core.freeze(min_df=min_df, max_terms=max_terms, threads=self._threads)
+        return TermTable(core, self._custom)
 
     def __repr__(self) -> str:
         return f"TermCounter({self.n_terms:,} terms of {self.n_documents:,} sentences)"

@@ -12,6 +12,7 @@ from una_fast.cli.options import (
     add_progress_option,
     add_prune_options,
     add_read_options,
+    chosen_tokenizer,
     print_figures,
     save,
     show_progress,
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None and args.counts is None:
         raise OptionError("nothing to write: give --output, --counts or both")
     counter = TermCounter(
-        tokenizer=args.tokenizer,
+        tokenizer=chosen_tokenizer(args),
         lowercase=args.lowercase,
         errors=args.errors,
         threads=args.threads,

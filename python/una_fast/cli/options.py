@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from una_fast.augment import Augmenter
     from una_fast.fit import TermCounter
     from una_fast.table import TermTable
+    from una_fast.tokenizers import Tokenizer
 
 __all__ = [
     "add_augment_options",
@@ -24,6 +26,8 @@ __all__ = [
     "add_prune_options",
     "add_read_options",
     "augmenter",
+    "chosen_tokenizer",
+    "given_pattern",
     "print_figures",
     "save",
     "show_progress",
@@ -35,9 +39,11 @@ def add_fit_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("fitting")
     group.add_argument(
         "--tokenizer",
-        default="treebank",
         metavar="NAME",
-        help="treebank (NLTK 3.10), treebank-3.9, word (scikit-learn), unicode (UAX 29) or whitespace",
+        help="treebank (NLTK 3.10, the default), treebank-3.9, word (scikit-learn), unicode (UAX 29) or whitespace",
+    )
+    add_pattern_option(
+        group, "cut sentences by a regular expression of Python, in place of --tokenizer: slower"
     )
     group.add_argument("--no-lowercase", dest="lowercase", action="store_false", help="keep capitals apart")
     group.add_argument(
@@ -46,6 +52,30 @@ def add_fit_options(parser: argparse.ArgumentParser) -> None:
         choices=["strict", "replace", "skip"],
         help="for lines that are not UTF-8 or hold a NUL (default: strict, which stops)",
     )
+
+
+def add_pattern_option(group: argparse._ActionsContainer, what: str) -> None:
+    """A tokenizer that is a regular expression."""
+    group.add_argument("--tokenizer-pattern", metavar="REGEX", help=what)
+
+
+def chosen_tokenizer(args: argparse.Namespace) -> Tokenizer:
+    """The tokenizer that `add_fit_options` tells of."""
+    if args.tokenizer is not None and args.tokenizer_pattern is not None:
+        raise OptionError(f"--tokenizer-pattern takes the place of --tokenizer {args.tokenizer}")
+    return given_pattern(args) or args.tokenizer or "treebank"
+
+
+def given_pattern(args: argparse.Namespace) -> re.Pattern[str] | None:
+    """The pattern of --tokenizer-pattern."""
+    if args.tokenizer_pattern is None:
+        return None
+    try:
+        return re.compile(args.tokenizer_pattern)
+    except re.error as error:
+        raise OptionError(
+            f"--tokenizer-pattern {args.tokenizer_pattern!r} is no regular expression: {error}"
+        ) from None
 
 
 def add_prune_options(parser: argparse.ArgumentParser) -> None:
@@ -120,6 +150,9 @@ def print_figures(figures: dict[str, object], seconds: float, *, as_json: bool) 
 def add_augment_options(parser: argparse.ArgumentParser) -> None:
     """The law by which negatives are made."""
     group = parser.add_argument_group("negatives")
+    add_pattern_option(
+        group, "the regular expression that the table was fitted with, if it was: no file holds it"
+    )
     group.add_argument(
         "--preset",
         choices=list(PRESETS),

@@ -5,7 +5,8 @@ Training and evaluation share these functions, so that a text becomes the same v
 
 import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import logging as untyped_logging
 
 from una_fast.errors import OptionError, StorageError
 
@@ -30,10 +32,12 @@ __all__ = [
     "load_tokenizer",
     "pool",
     "position_limit",
+    "quiet_transformers",
     "tokenise",
 ]
 
-Pooling = Literal["cls", "mean"]
+Pooling = Literal["cls", "mean", "first_last_mean"]
+"""See `pool`."""
 
 PAD_MULTIPLE = 8
 """Batches are padded to a multiple of so many tokens: few distinct shapes, widths that tensor cores like."""
@@ -71,6 +75,21 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device("cuda", torch.cuda.current_device()) if name == "cuda" else device
 
 
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep notices and progress bars of transformers to itself: they speak of what we do on purpose."""
+    logging: Any = untyped_logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
 def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None) -> PreTrainedModel:
     """Load a transformer's weights in float32, without the pooler that sentence encoders do not use.
 
@@ -86,7 +105,8 @@ def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None
         config = AutoConfig.from_pretrained(name)
         if dropout is not None:
             _set_dropout(config, dropout, name)
-        backbone = _without_pooler(name, config)
+        with quiet_transformers():
+            backbone = _without_pooler(name, config)
     except (OSError, ValueError) as error:
         if isinstance(error, OptionError):
             raise
@@ -142,7 +162,7 @@ def check_cls(tokenizer: PreTrainedTokenizerBase, name: str, pooling: str) -> No
     Raises:
         OptionError: Texts do not begin with the tokenizer's [CLS] token.
     """
-    if pooling == "mean":
+    if pooling in ("mean", "first_last_mean"):
         return
     first = tokenizer("a")["input_ids"][0]
     if tokenizer.cls_token_id is None or first != tokenizer.cls_token_id:
@@ -212,9 +232,10 @@ def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
     """One vector a text out of one vector a token.
 
     Args:
-        hidden: Last hidden state, shape (B, T, D).
+        hidden: What `token_states` gives for this pooling, shape (B, T, D).
         attention_mask: 1 for tokens and 0 for padding, shape (B, T).
-        pooling: "cls" takes the state at position 0, "mean" the mean over the tokens that are not padding.
+        pooling: "cls" takes the state at position 0, "mean" and "first_last_mean" the mean over the tokens that are
+            not padding.
 
     Returns:
         Shape (B, D), of the type of `hidden`.
@@ -231,6 +252,19 @@ def last_hidden(backbone: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     output: Any = backbone(**inputs)
     hidden: Tensor = output.last_hidden_state
     return hidden
+
+
+def token_states(backbone: nn.Module, inputs: Mapping[str, Tensor], pooling: Pooling) -> Tensor:
+    """One vector a token, shape (B, T, D), for `pool` to make one a text of.
+
+    They are the last hidden state, and for "first_last_mean" its mean with the state after the first layer. Source of
+    the latter: Su et al. 2021, arXiv 2103.15316; the first layer is counted as in SimCSE's published evaluation.
+    """
+    if pooling != "first_last_mean":
+        return last_hidden(backbone, inputs)
+    output: Any = backbone(**inputs, output_hidden_states=True)
+    states: Tensor = (output.hidden_states[1] + output.last_hidden_state) / 2
+    return states
 
 
 def read_file(path: Path) -> bytes:

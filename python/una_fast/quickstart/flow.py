@@ -22,11 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from una_fast import Augmenter, Explanation, TermTable, fit
 from una_fast.errors import MissingExtraError, OptionError, StorageError
+from una_fast.page.layout import annotate
 from una_fast.quickstart.pictures import Window
 from una_fast.quickstart.prose import standard_library_sentences
 from una_fast.quickstart.report import (
-    AnnotatedSentence,
-    AnnotatedToken,
     QuickstartReport,
     RankedTerm,
     StsRow,
@@ -166,7 +165,7 @@ def run_quickstart(options: QuickstartOptions, terminal: Terminal) -> dict[str, 
         least_important=_ranked(table, least=True),
         curve=_curve(table),
         window=_window(explanations, table, radius),
-        examples=tuple(map(_annotated, explanations)),
+        examples=tuple(map(annotate, explanations)),
         every=config.every,
         losses=result.losses,
         before=_view_probe(result.probe_before),
@@ -291,6 +290,8 @@ def _train_config(
         radius=radius,
         pooling=pooling,
         log_every=1,
+        loggers=(),
+        report=False,
         probe_rows=_PROBED,
         threads=options.threads,
         progress=show,
@@ -339,18 +340,6 @@ def _window(explanations: Sequence[Explanation], table: TermTable, radius: int) 
     return Window(term=term, rank=rank, low=max(0, rank - radius), high=min(len(table) - 1, rank + radius))
 
 
-def _annotated(explanation: Explanation) -> AnnotatedSentence:
-    tokens = (
-        AnnotatedToken(
-            text=explanation.sentence[token.start : token.end],
-            probability=token.probability,
-            replacement=token.replacement,
-        )
-        for token in explanation.tokens
-    )
-    return AnnotatedSentence(tokens=tuple(tokens), negative=explanation.negative)
-
-
 def _view_probe(probe: "ProbeReport | None") -> ViewProbe:
     assert probe is not None, "probe_rows asks for it"
     return ViewProbe(
@@ -384,7 +373,7 @@ def _settings(options: QuickstartOptions, config: "TrainConfig") -> tuple[tuple[
         ("temperature", f"{config.temperature:g}"),
         ("tokens replaced", f"{config.replace_prob:.0%} of a sentence, on average"),
         ("replaced by", f"terms at most {config.radius:,} ranks away"),
-        ("tokenizer", config.tokenizer),
+        ("tokenizer", config.tokenizer or "treebank"),
     )
 
 

@@ -4,13 +4,22 @@ The page is a function of `QuickstartReport` alone. It holds no time, date, dura
 with the same settings leave the same bytes.
 """
 
-import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from statistics import fmean
 
 from una_fast.errors import OptionError
+from una_fast.page.layout import (
+    LEGEND,
+    AnnotatedSentence,
+    AnnotatedToken,
+    escape,
+    examples,
+    figure,
+    page,
+    section,
+    settings_list,
+)
 from una_fast.quickstart.pictures import Window, loss_curve, margin_histograms, score_curve
 
 __all__ = [
@@ -33,23 +42,6 @@ class RankedTerm:
     rank: int
     df: int
     score: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnnotatedToken:
-    """A token: how likely it was to be replaced (may exceed 1), and what came in its place, if anything."""
-
-    text: str
-    probability: float
-    replacement: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class AnnotatedSentence:
-    """A sentence, token by token, and the negative made of it."""
-
-    tokens: tuple[AnnotatedToken, ...]
-    negative: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,14 +130,14 @@ def render_report(report: QuickstartReport) -> str:
     """Return the page; write it as UTF-8."""
     sections = [
         _header(report),
-        _section("What the corpus says", _corpus(report)),
-        _section("What the negatives look like", _negatives(report)),
-        _section("What training changed", _training(report)),
+        section("What the corpus says", _corpus(report)),
+        section("What the negatives look like", _negatives(report)),
+        section("What training changed", _training(report)),
     ]
     if report.sts:
-        sections.append(_section("Sentence similarity", _similarity(report.sts)))
-    sections.append(_section("Settings of this run", _settings(report)))
-    return _PAGE.replace("{{STYLE}}", _stylesheet()).replace("{{BODY}}", "\n".join(sections))
+        sections.append(section("Sentence similarity", _similarity(report.sts)))
+    sections.append(section("Settings of this run", _settings(report)))
+    return page("una-fast quickstart", sections)
 
 
 def _header(report: QuickstartReport) -> str:
@@ -162,7 +154,7 @@ def _header(report: QuickstartReport) -> str:
     return (
         "<header><p class='brand'>una-fast quickstart</p>"
         "<h1>A sentence encoder, trained against negatives made from its own corpus</h1>"
-        f"<p class='lead'>{_text(report.model)}, trained on {_text(report.corpus)}.</p>"
+        f"<p class='lead'>{escape(report.model)}, trained on {escape(report.corpus)}.</p>"
         f"<ul class='figures'>{cards}</ul></header>"
     )
 
@@ -172,14 +164,14 @@ def _corpus(report: QuickstartReport) -> str:
     caption = "The score of a term is its highest TF-IDF in any sentence."
     if window is not None:
         caption += (
-            f" The band shows the ranks that a replacement for <b>{_text(window.term)}</b> is drawn from: "
+            f" The band shows the ranks that a replacement for <b>{escape(window.term)}</b> is drawn from: "
             f"{window.low:,} to {window.high:,}."
         )
     return (
         "<p>Every term is ranked by how much it can matter to a sentence. "
         "Rare words that make up much of a short sentence come first; words found everywhere come last, and "
         "with them words seen in nothing but long sentences.</p>"
-        f"{_figure(score_curve(report.curve, window), caption)}"
+        f"{figure(score_curve(report.curve, window), caption)}"
         "<div class='pair'>"
         f"{_term_table('Most important', report.most_important)}"
         f"{_term_table('Least important', report.least_important)}"
@@ -189,7 +181,7 @@ def _corpus(report: QuickstartReport) -> str:
 
 def _term_table(title: str, terms: Iterable[RankedTerm]) -> str:
     rows = "".join(
-        f"<tr><td class='number'>{term.rank:,}</td><td><code>{_text(term.term)}</code></td>"
+        f"<tr><td class='number'>{term.rank:,}</td><td><code>{escape(term.term)}</code></td>"
         f"<td class='number'>{term.df:,}</td><td class='number'>{term.score:.3f}</td></tr>"
         for term in terms
     )
@@ -206,27 +198,9 @@ def _negatives(report: QuickstartReport) -> str:
         "<p>The words that carry a sentence are the likely ones to go, and a word of similar importance "
         "takes their place: the sentence keeps its shape and loses its meaning. That is a negative worth "
         "learning from.</p>"
-        "<p class='legend'>Chance of being replaced: <span class='token' style='--p:0'>never</span> "
-        "<span class='token' style='--p:.35'>at times</span> <span class='token' style='--p:.7'>often</span> "
-        "<span class='token' style='--p:1'>always</span> &ensp; Replaced: "
-        "<del class='token' style='--p:.7'>old</del> <ins>new</ins></p>"
-        f"<ol class='examples'>{''.join(map(_example, report.examples))}</ol>"
+        f"{LEGEND}"
+        f"{examples(report.examples)}"
     )
-
-
-def _example(sentence: AnnotatedSentence) -> str:
-    tokens = " ".join(map(_token, sentence.tokens))
-    return f"<li><p>{tokens}</p><p class='negative'>{_text(sentence.negative)}</p></li>"
-
-
-def _token(token: AnnotatedToken) -> str:
-    chance = min(1.0, max(0.0, token.probability))
-    element = "span" if token.replacement is None else "del"
-    marked = (
-        f"<{element} class='token' style='--p:{chance:.2f}' title='replaced with probability {chance:.2f}'>"
-        f"{_text(token.text)}</{element}>"
-    )
-    return marked if token.replacement is None else f"{marked} <ins>{_text(token.replacement)}</ins>"
 
 
 def _training(report: QuickstartReport) -> str:
@@ -250,11 +224,11 @@ def _training(report: QuickstartReport) -> str:
         f"<div class='scroll'><table><caption>{before.sentences:,} sentences, probed in the same way "
         "before and after</caption><thead><tr><td></td><th scope='col' class='number'>before</th>"
         f"<th scope='col' class='number'>after</th></tr></thead><tbody>{rows}</tbody></table></div>"
-        + _figure(
+        + figure(
             margin_histograms(before.margin_counts, after.margin_counts, before.margin_edges),
             "To the right of 0 the second view is closer than the negative, to the left the negative is.",
         )
-        + _figure(
+        + figure(
             loss_curve(report.losses, report.every),
             "Steps with generated negatives are a harder task on a larger batch, so their loss is a curve of "
             "its own.",
@@ -264,7 +238,7 @@ def _training(report: QuickstartReport) -> str:
 
 def _similarity(rows: Sequence[StsRow]) -> str:
     body = "".join(
-        f"<tr><th scope='row'>{_text(row.task)}</th><td class='number'>{row.pairs:,}</td>"
+        f"<tr><th scope='row'>{escape(row.task)}</th><td class='number'>{row.pairs:,}</td>"
         f"<td class='number'>{row.before:.2f}</td><td class='number'>{row.after:.2f}</td>"
         f"<td class='number'>{row.after - row.before:+.2f}</td></tr>"
         for row in rows
@@ -284,48 +258,7 @@ def _similarity(rows: Sequence[StsRow]) -> str:
 
 
 def _settings(report: QuickstartReport) -> str:
-    rows = "".join(
-        f"<div><dt>{_text(name)}</dt><dd>{_text(value)}</dd></div>" for name, value in report.settings
-    )
     return (
-        f"<dl class='settings'>{rows}</dl>"
+        f"{settings_list(report.settings)}"
         "<p>The same settings on the same corpus give this page again, byte for byte.</p>"
     )
-
-
-def _section(title: str, body: str) -> str:
-    return f"<section><h2>{title}</h2>{body}</section>"
-
-
-def _figure(svg: str, caption: str) -> str:
-    return f"<figure>{svg}<figcaption>{caption}</figcaption></figure>"
-
-
-def _text(text: str) -> str:
-    """Escape what came from outside: a corpus may well contain HTML."""
-    return html.escape(text, quote=True)
-
-
-def _stylesheet() -> str:
-    return files("una_fast.quickstart").joinpath("report.css").read_text(encoding="utf-8").strip()
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>una-fast quickstart</title>
-<link rel="icon" href="data:,">
-<style>
-{{STYLE}}
-</style>
-</head>
-<body>
-<main>
-{{BODY}}
-</main>
-</body>
-</html>
-"""

@@ -11,6 +11,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use bytemuck::cast_slice;
+use safetensors::SafeTensorError;
 use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -25,6 +26,9 @@ use crate::vocab::Vocab;
 const FORMAT: u64 = 1;
 const KEY: &str = "una_fast";
 const MAX_TERMS: usize = u32::MAX as usize;
+/// Bytes of the longest header that is ever written, and some to spare. What is read of one takes many times its
+/// length in memory, so that longer ones are not looked at.
+const MAX_HEADER: u64 = 4096;
 
 /// Saves a table; the file is the old one or the new one at any moment, and durable on return.
 ///
@@ -39,10 +43,21 @@ pub fn save_table(table: &TermTable, path: &Path) -> Result<()> {
 /// # Errors
 /// Only for a fault of this crate.
 pub fn table_bytes(table: &TermTable) -> Result<Vec<u8>> {
-    let arrays = Arrays::of_table(table);
-    let header = header(&arrays, &seal(&arrays, table_facts(table))).map_err(Error::Internal)?;
+    to_bytes(&Arrays::of_table(table), table_facts(table))
+}
+
+/// The bytes that [`save_counts`] writes.
+///
+/// # Errors
+/// Only for a fault of this crate.
+pub fn counts_bytes(counts: &TermCounts) -> Result<Vec<u8>> {
+    to_bytes(&Arrays::of_counts(counts), counts_facts(counts))
+}
+
+fn to_bytes(arrays: &Arrays, facts: Map<String, Value>) -> Result<Vec<u8>> {
+    let header = header(arrays, &seal(arrays, facts)).map_err(Error::Internal)?;
     let mut bytes = Vec::new();
-    write_parts(&arrays, &header, &mut bytes).map_err(|e| Error::Internal(e.to_string()))?;
+    write_parts(arrays, &header, &mut bytes).map_err(|e| Error::Internal(e.to_string()))?;
     Ok(bytes)
 }
 
@@ -58,8 +73,7 @@ pub fn digest(table: &TermTable) -> String {
 /// # Errors
 /// What the system says.
 pub fn save_counts(counts: &TermCounts, path: &Path) -> Result<()> {
-    let facts = facts("counts", counts.settings(), counts.n_documents());
-    save(&Arrays::of_counts(counts), facts, path)
+    save(&Arrays::of_counts(counts), counts_facts(counts), path)
 }
 
 /// Loads a table.
@@ -88,6 +102,10 @@ fn facts(kind: &str, settings: Settings, n_documents: u64) -> Map<String, Value>
     facts.insert("n_documents".into(), json!(n_documents));
     facts.insert("tokenizer".into(), json!(settings.tokenizer.name()));
     facts
+}
+
+fn counts_facts(counts: &TermCounts) -> Map<String, Value> {
+    facts("counts", counts.settings(), counts.n_documents())
 }
 
 fn table_facts(table: &TermTable) -> Map<String, Value> {
@@ -301,18 +319,25 @@ pub fn parse_table(bytes: &[u8]) -> Checked<TermTable> {
             _ => Some(number(&contents.metadata, "max_terms")?),
         },
     };
-    TermTable::from_parts(
+    let table = TermTable::from_parts(
         contents.settings,
         pruning,
         contents.n_documents,
         contents.vocab,
         contents.df,
         contents.best,
-    )
+    )?;
+    check_facts(&contents.metadata, &table_facts(&table))?;
+    Ok(table)
 }
 
-fn parse_counts(bytes: &[u8]) -> Checked<TermCounts> {
-    let Contents { settings, n_documents, vocab, df, best, .. } = parse(bytes, "counts")?;
+/// The counts that the bytes of a file hold.
+///
+/// # Errors
+/// As [`parse_table`].
+pub fn parse_counts(bytes: &[u8]) -> Checked<TermCounts> {
+    let Contents { metadata, settings, n_documents, vocab, df, best } = parse(bytes, "counts")?;
+    check_facts(&metadata, &facts("counts", settings, n_documents))?;
     for id in 1..vocab.len() as u32 {
         if vocab.term(id - 1) >= vocab.term(id) {
             return Err(format!("terms {} and {id} are out of order", id - 1));
@@ -337,15 +362,20 @@ fn restore(settings: Settings, n_documents: u64, vocab: &Vocab, df: &[u64], best
 }
 
 fn parse(bytes: &[u8], kind: &str) -> Checked<Contents> {
-    let container =
-        SafeTensors::deserialize(bytes).map_err(|e| format!("no safetensors file, or a damaged one: {e}"))?;
+    if let Some((length, _)) = bytes.split_first_chunk::<8>()
+        && u64::from_le_bytes(*length) > MAX_HEADER
+    {
+        let length = u64::from_le_bytes(*length);
+        return Err(format!("no safetensors file of this library: its header would have {length} bytes"));
+    }
+    let container = SafeTensors::deserialize(bytes).map_err(damaged)?;
     let metadata = read_metadata(bytes)?;
     if metadata.get("format") != Some(&json!(FORMAT)) {
-        let found = metadata.get("format").cloned().unwrap_or_default();
+        let found = shown(metadata.get("format"));
         return Err(format!("format version {found}; this release reads version {FORMAT}"));
     }
     if metadata.get("kind") != Some(&json!(kind)) {
-        let found = metadata.get("kind").cloned().unwrap_or_default();
+        let found = shown(metadata.get("kind"));
         return Err(format!("it holds {found}, not \"{kind}\""));
     }
     let arrays = Arrays {
@@ -367,8 +397,13 @@ fn parse(bytes: &[u8], kind: &str) -> Checked<Contents> {
     })
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
+fn damaged(error: SafeTensorError) -> String {
+    format!("no safetensors file, or a damaged one: {}", brief(&error.to_string()))
+}
+
 fn read_metadata(bytes: &[u8]) -> Checked<Map<String, Value>> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
     let text = header
         .metadata()
         .as_ref()
@@ -400,13 +435,37 @@ fn check_seal(bytes: &[u8], arrays: &Arrays, found: &Map<String, Value>) -> Chec
     Ok(())
 }
 
+/// A value of the metadata in a message.
+fn shown(value: Option<&Value>) -> String {
+    brief(&value.unwrap_or(&Value::Null).to_string())
+}
+
+/// What stands in a file, or is said of it, as far as it has room in a message.
+fn brief(text: &str) -> String {
+    match text.char_indices().nth(120) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Refuses facts that would be lost if what was loaded were saved.
+fn check_facts(found: &Map<String, Value>, known: &Map<String, Value>) -> Checked<()> {
+    let sealed = found.iter().filter(|(name, _)| !["digest", "sha256"].contains(&name.as_str()));
+    match sealed.into_iter().find(|(name, value)| known.get(*name) != Some(value)) {
+        Some((name, _)) => {
+            Err(format!("metadata {} is not known to this release", shown(Some(&json!(name)))))
+        }
+        None => Ok(()),
+    }
+}
+
 fn array<'a>(container: &SafeTensors<'a>, name: &str, dtype: Dtype) -> Checked<&'a [u8]> {
     let view = container.tensor(name).map_err(|_| format!("array {name} is missing"))?;
     if view.dtype() != dtype || view.shape().len() != 1 {
         return Err(format!(
-            "array {name} has type {:?} and shape {:?}, not one dimension of {dtype:?}",
+            "array {name} has type {:?} and {} dimensions, not {dtype:?} and one",
             view.dtype(),
-            view.shape()
+            view.shape().len()
         ));
     }
     Ok(view.data())
@@ -424,8 +483,9 @@ fn number(metadata: &Map<String, Value>, name: &str) -> Checked<u64> {
 }
 
 fn settings(metadata: &Map<String, Value>) -> Checked<Settings> {
-    let name = metadata.get("tokenizer").and_then(Value::as_str).unwrap_or_default();
-    let tokenizer = Tokenizer::from_name(name).ok_or_else(|| format!("unknown tokenizer {name:?}"))?;
+    let name = metadata.get("tokenizer");
+    let tokenizer = name.and_then(Value::as_str).and_then(Tokenizer::from_name);
+    let tokenizer = tokenizer.ok_or_else(|| format!("unknown tokenizer {}", shown(name)))?;
     let lowercase = metadata
         .get("lowercase")
         .and_then(Value::as_bool)

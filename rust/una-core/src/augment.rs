@@ -27,6 +27,7 @@ use crate::share;
 use crate::stop::Stop;
 use crate::table::TermTable;
 use crate::tokenize::{Scratch, Token};
+use crate::tokens::Cut;
 use crate::vocab::Vocab;
 
 /// Shares of replaced tokens are tallied by the percent.
@@ -41,13 +42,16 @@ pub struct Sentence<'a> {
     pub place: Place,
     /// One weight a token in place of its TF-IDF, finite and not negative; for measures of importance from outside.
     pub weights: Option<&'a [f64]>,
+    /// Its tokens in lower case, if the table is; needed where the table's tokenizer is not of this crate, and else
+    /// not looked at.
+    pub tokens: Option<Cut<'a>>,
 }
 
 impl<'a> Sentence<'a> {
     /// A sentence whose tokens weigh what their TF-IDF says.
     #[must_use]
     pub const fn new(text: &'a str, place: Place) -> Self {
-        Self { text, place, weights: None }
+        Self { text, place, weights: None, tokens: None }
     }
 }
 
@@ -228,7 +232,8 @@ impl Augmenter {
     /// One negative for each of `n` sentences, in order. The number of threads is invisible.
     ///
     /// # Errors
-    /// [`Error::Option`] for weights that do not fit, by sentence; [`Error::Interrupted`] when `stop` asks.
+    /// [`Error::Option`] for weights that do not fit and tokens that are missing, [`Error::Input`] for tokens that the
+    /// surface cannot use, by sentence; [`Error::Interrupted`] when `stop` asks.
     pub fn augment<'a>(
         &self,
         n: usize,
@@ -290,6 +295,7 @@ impl Augmenter {
 fn at_sentence(error: Error, i: usize) -> Error {
     match error {
         Error::Option(message) => Error::Option(format!("sentence {i}: {message}")),
+        Error::Input(message) => Error::Input(format!("sentence {i}: {message}")),
         other => other,
     }
 }

@@ -17,6 +17,7 @@ use crate::stop::Stop;
 use crate::tally::Tally;
 use crate::tfidf::Ratio;
 use crate::tokenize::Tokenizer;
+use crate::tokens::{Cut, Tokens, not_ours};
 use crate::vocab::Vocab;
 
 /// Terms are spread over this many partitions, so that as many threads can merge without a lock.
@@ -64,6 +65,21 @@ pub struct Plan<'a> {
     pub stop: &'a Stop,
     /// Kept up to date.
     pub progress: &'a Progress,
+}
+
+/// What one thread counts at a time.
+#[derive(Debug)]
+pub enum Batch {
+    /// Text, to be cut into terms.
+    Text(Block),
+    /// Sentences that are cut already, and the lines beside them that became none.
+    Tokens(Tokens, Passed),
+}
+
+impl From<Block> for Batch {
+    fn from(block: Block) -> Self {
+        Self::Text(block)
+    }
 }
 
 /// Terms with their statistics. Invariant: `stats[id]` belongs to `vocab.term(id)`.
@@ -197,9 +213,21 @@ impl TermCounts {
         plan: &Plan<'_>,
         feed: impl FnOnce(&mut dyn FnMut(Block) -> Result<()>) -> std::result::Result<(), E>,
     ) -> std::result::Result<Self, E> {
+        Self::count_batches(settings, plan, |emit| feed(&mut |block| emit(Batch::Text(block))))
+    }
+
+    /// [`Self::count_blocks`], of text or of sentences that are cut already.
+    ///
+    /// # Errors
+    /// As there; [`Error::Option`] for text where the tokenizer is not of this crate.
+    pub fn count_batches<E: From<Error>>(
+        settings: Settings,
+        plan: &Plan<'_>,
+        feed: impl FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Self, E> {
         let locals = if plan.threads <= 1 {
             let mut local = Local::new(settings);
-            feed(&mut |block| local.count(&block, plan))?;
+            feed(&mut |batch| local.count(&batch, plan))?;
             vec![local]
         } else {
             fan_out(settings, plan, feed)?
@@ -242,7 +270,7 @@ impl TermCounts {
     /// Adds the counts of other text: `N` and `df` add, the ratio takes the larger. Exact, in any order.
     ///
     /// # Errors
-    /// [`Error::Option`] naming the setting that differs.
+    /// [`Error::Option`] naming the setting that differs; [`Error::Input`] for more sentences than can be counted.
     pub fn merge(&mut self, other: &Self, threads: usize) -> Result<()> {
         let (ours, theirs) = (self.settings, other.settings);
         if ours.tokenizer != theirs.tokenizer {
@@ -258,7 +286,12 @@ impl TermCounts {
                 ours.lowercase, theirs.lowercase
             )));
         }
-        self.n_documents += other.n_documents;
+        // No df exceeds its N, so that none can overflow where N does not.
+        let together = self.n_documents.checked_add(other.n_documents);
+        self.n_documents = together.ok_or_else(|| {
+            let (ours, theirs) = (self.n_documents, other.n_documents);
+            Error::Input(format!("counts do not merge: {ours} and {theirs} sentences are over 2^64 - 1"))
+        })?;
         self.passed.add(other.passed);
         if threads > 1 && self.parts.len() == 1 {
             self.spread(threads);
@@ -294,9 +327,9 @@ fn each_part(parts: &mut [Part], threads: usize, work: impl Fn(usize, &mut Part)
 fn fan_out<E: From<Error>>(
     settings: Settings,
     plan: &Plan<'_>,
-    feed: impl FnOnce(&mut dyn FnMut(Block) -> Result<()>) -> std::result::Result<(), E>,
+    feed: impl FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E>,
 ) -> std::result::Result<Vec<Local>, E> {
-    let (sender, receiver) = bounded::<(u64, Block)>(2 * plan.threads);
+    let (sender, receiver) = bounded::<(u64, Batch)>(2 * plan.threads);
     let faults: Mutex<Vec<(u64, Error)>> = Mutex::new(Vec::new());
     let failed = AtomicBool::new(false);
     let (outcome, locals) = std::thread::scope(|scope| {
@@ -306,8 +339,8 @@ fn fan_out<E: From<Error>>(
                 scope.spawn(|| {
                     let mut local = Local::new(settings);
                     // After a fault the queue is still emptied: an earlier block may hold an earlier fault.
-                    for (order, block) in receiver {
-                        if let Err(error) = local.count(&block, plan) {
+                    for (order, batch) in receiver {
+                        if let Err(error) = local.count(&batch, plan) {
                             failed.store(true, Ordering::Relaxed);
                             lock(&faults).push((order, error));
                         }
@@ -318,13 +351,13 @@ fn fan_out<E: From<Error>>(
             .collect();
         drop(receiver);
         let mut order = 0;
-        let outcome = feed(&mut |block| {
+        let outcome = feed(&mut |batch| {
             if failed.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
             plan.stop.check()?;
             order += 1;
-            sender.send((order, block)).map_err(|_| Error::Internal("every counting thread has ended".into()))
+            sender.send((order, batch)).map_err(|_| Error::Internal("every counting thread has ended".into()))
         });
         drop(sender);
         let locals: Vec<_> = workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
@@ -348,6 +381,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// One thread's own table and buffers.
 struct Local {
+    tokenizer: Tokenizer,
     part: Part,
     tally: Tally,
     n_documents: u64,
@@ -358,6 +392,7 @@ struct Local {
 impl Local {
     fn new(settings: Settings) -> Self {
         Self {
+            tokenizer: settings.tokenizer,
             part: Part::default(),
             tally: Tally::default(),
             n_documents: 0,
@@ -366,24 +401,50 @@ impl Local {
         }
     }
 
-    fn count(&mut self, block: &Block, plan: &Plan<'_>) -> Result<()> {
+    fn count(&mut self, batch: &Batch, plan: &Plan<'_>) -> Result<()> {
         let before = self.n_documents;
-        let passed = block.for_each_sentence(&plan.read, |sentence| {
-            if self.n_documents.is_multiple_of(256) {
-                plan.stop.check()?;
+        let passed = match batch {
+            Batch::Text(block) => self.count_text(block, plan)?,
+            Batch::Tokens(tokens, passed) => {
+                for sentence in tokens.iter() {
+                    self.look_up(plan.stop)?;
+                    self.add_tokens(sentence);
+                }
+                *passed
             }
-            self.add(sentence);
-            Ok(())
-        })?;
+        };
         self.settle();
         self.passed.add(passed);
         plan.progress.documents.fetch_add(self.n_documents - before, Ordering::Relaxed);
         Ok(())
     }
 
+    fn count_text(&mut self, block: &Block, plan: &Plan<'_>) -> Result<Passed> {
+        if let Tokenizer::Custom(name) = self.tokenizer {
+            return Err(not_ours(name.as_str()));
+        }
+        block.for_each_sentence(&plan.read, |sentence| {
+            self.look_up(plan.stop)?;
+            self.add(sentence);
+            Ok(())
+        })
+    }
+
+    /// Whether to go on, asked once in many sentences.
+    fn look_up(&self, stop: &Stop) -> Result<()> {
+        if self.n_documents.is_multiple_of(256) { stop.check() } else { Ok(()) }
+    }
+
     fn add(&mut self, sentence: &str) {
         self.n_documents += 1;
         if self.finder.add(sentence, &self.part.vocab) {
+            self.settle();
+        }
+    }
+
+    fn add_tokens(&mut self, sentence: Cut<'_>) {
+        self.n_documents += 1;
+        if self.finder.add_tokens(sentence, &self.part.vocab) {
             self.settle();
         }
     }

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::rng::Place;
 use crate::share;
 use crate::stop::Stop;
+use crate::tokens::Tokens;
 use crate::vocab::Vocab;
 
 /// Bytes of a word beyond which its spelling is not kept: no such word comes twice in a text made by people.
@@ -360,13 +361,14 @@ impl Encoder {
         &self.template
     }
 
-    /// The words of one negative a sentence: those of [`Augmenter::augment`] for the same arguments.
+    /// The words of one negative a sentence: those of [`Augmenter::augment`], as are the arguments.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] when `stop` asks.
+    /// [`Error::Option`] where tokens are missing; [`Error::Interrupted`] when `stop` asks.
     pub fn draw(
         &self,
         sentences: &[&str],
+        tokens: Option<&Tokens>,
         place: impl Fn(usize) -> Place + Sync,
         threads: usize,
         stop: &Stop,
@@ -377,7 +379,8 @@ impl Encoder {
                 if row % 64 == 0 {
                     stop.check()?;
                 }
-                let sentence = Sentence::new(sentences[row], place(row));
+                let tokens = tokens.map(|tokens| tokens.get(row));
+                let sentence = Sentence { tokens, ..Sentence::new(sentences[row], place(row)) };
                 self.augmenter.with_plan(&sentence, &mut buffers, |plan| {
                     for step in plan {
                         run.push(step.replacement.or(step.rank), step.token.text);

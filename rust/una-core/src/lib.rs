@@ -19,11 +19,13 @@ pub mod naive;
 pub mod reader;
 pub mod rng;
 mod share;
+pub mod spool;
 pub mod stop;
 pub mod table;
 mod tally;
 pub mod tfidf;
 pub mod tokenize;
+pub mod tokens;
 pub mod transform;
 pub mod vocab;
 

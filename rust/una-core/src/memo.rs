@@ -14,6 +14,7 @@ use crate::arch::{self, prefetch_at};
 use crate::casing::lowercase;
 use crate::count::Settings;
 use crate::tokenize::{Place, Scratch};
+use crate::tokens::Cut;
 use crate::vocab::{self, Vocab};
 use pieces::{LONG, Piece, SHORT, cut, hash, long_key};
 
@@ -95,9 +96,15 @@ impl TermFinder {
             self.find(sentence, piece, vocab);
         }
         self.pieces = pieces;
-        let Batch { ids, ends, .. } = &mut self.batch;
-        ends.push(ids.len());
-        ends.len() >= BATCH_SENTENCES || ids.len() >= BATCH_TOKENS
+        self.batch.end_sentence()
+    }
+
+    /// [`Self::add`] for a sentence that is cut already.
+    pub(crate) fn add_tokens(&mut self, sentence: Cut<'_>, vocab: &Vocab) -> bool {
+        for token in sentence.iter() {
+            self.batch.look_up_later(token.text, vocab);
+        }
+        self.batch.end_sentence()
     }
 
     /// Looks up what is unknown; the ids of every sentence of the batch are then in [`Self::sentences`].
@@ -176,12 +183,18 @@ impl TermFinder {
     /// Adds the tokens of a piece to those to look up.
     fn tokenize(&mut self, piece: &str, place: Place, vocab: &Vocab) {
         let Self { settings, scratch, batch, .. } = self;
-        settings.tokenizer.tokenize_piece(piece, place, scratch, |token| batch.push(token, vocab));
+        settings.tokenizer.tokenize_piece(piece, place, scratch, |token| batch.look_up_later(token, vocab));
     }
 }
 
 impl Batch {
-    fn push(&mut self, term: &str, vocab: &Vocab) {
+    /// Ends a sentence, and says whether the batch is full.
+    fn end_sentence(&mut self) -> bool {
+        self.ends.push(self.ids.len());
+        self.ends.len() >= BATCH_SENTENCES || self.ids.len() >= BATCH_TOKENS
+    }
+
+    fn look_up_later(&mut self, term: &str, vocab: &Vocab) {
         let hash = vocab::hash(term.as_bytes());
         vocab.fetch_slot(hash);
         let start = self.text.len();

@@ -8,6 +8,7 @@ use una_core::augment::{Augmenter as Core, MaxReplaced, Negatives, Options, Sent
 use una_core::rng::Place;
 use una_core::stop::Stop;
 
+use crate::custom::Tokens;
 use crate::door::{by_size, short};
 use crate::errors::to_py;
 use crate::table::TermTable;
@@ -77,12 +78,13 @@ impl Augmenter {
     }
 
     /// One negative a sentence.
-    #[pyo3(signature = (sentences, *, rows, epoch, view, weights, threads))]
+    #[pyo3(signature = (sentences, *, tokens, rows, epoch, view, weights, threads))]
     #[allow(clippy::too_many_arguments, reason = "keyword-only options of the public surface")]
     fn augment<'py>(
         &self,
         py: Python<'py>,
         sentences: &Bound<'py, PyAny>,
+        tokens: Option<Bound<'py, Tokens>>,
         rows: Option<PyReadonlyArray1<'py, u64>>,
         epoch: u64,
         view: u32,
@@ -91,6 +93,7 @@ impl Augmenter {
     ) -> PyResult<(Bound<'py, PyList>, Counts)> {
         let strings = Strings::extract(sentences)?;
         let texts = strings.as_strs()?;
+        let tokens = Tokens::of(tokens.as_ref(), texts.len())?;
         let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
         let weights = match &weights {
             Some((numbers, ends)) => Some((numbers.as_slice()?, ends.as_slice()?)),
@@ -100,6 +103,7 @@ impl Augmenter {
             text: texts[i],
             place: Place { epoch, row: rows.map_or(i as u64, |rows| rows[i]), view },
             weights: weights.map(|(numbers, ends)| weights_of(numbers, ends, i)),
+            tokens: tokens.map(|tokens| tokens.get(i)),
         };
         let work = |stop: &Stop| self.core.augment(texts.len(), sentence, threads, stop);
         let made = by_size(py, texts.iter().map(|text| text.len()).sum(), work)?;
@@ -115,17 +119,19 @@ impl Augmenter {
     }
 
     /// The fate of every token of a sentence, and the negative.
-    #[pyo3(signature = (sentence, *, row, epoch, view, weights))]
+    #[pyo3(signature = (sentence, *, tokens, row, epoch, view, weights))]
     fn explain(
         &self,
         sentence: &str,
+        tokens: Option<Bound<'_, Tokens>>,
         row: u64,
         epoch: u64,
         view: u32,
         weights: Option<PyReadonlyArray1<'_, f64>>,
     ) -> PyResult<(Vec<Explained>, String)> {
         let weights = weights.as_ref().map(|weights| weights.as_slice()).transpose()?;
-        let keyed = Sentence { text: sentence, place: Place { epoch, row, view }, weights };
+        let tokens = Tokens::of(tokens.as_ref(), 1)?.map(|tokens| tokens.get(0));
+        let keyed = Sentence { text: sentence, place: Place { epoch, row, view }, weights, tokens };
         let convert = |plan: &[TokenPlan<'_>], negative: &str| {
             let tokens = plan.iter().map(|step| self.explained(sentence, step)).collect();
             (tokens, negative.to_owned())

@@ -1,19 +1,21 @@
 //! `una_fast._core.TermCounter`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::bounded;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use una_core::artifact::{Arrays, counts_from_arrays, load_counts, save_counts};
-use una_core::count::{Plan, Settings, TermCounts};
+use una_core::count::{Batch, Plan, Settings, TermCounts};
 use una_core::reader::{self, Block, Progress};
 use una_core::stop::Stop;
 use una_core::table::{Pruning, TermTable as CoreTable};
 
 use crate::columns::{Chunks, drain, feed_bytes, feed_columns, send};
+use crate::custom::CustomTokenizer;
 use crate::door::{Ticker, long};
+use crate::relay::{emit_all, relay};
 use crate::table::TermTable;
 use crate::text::{Reading, feed, tokenizer};
 
@@ -25,6 +27,18 @@ type Columns<'py> = (
     Bound<'py, PyArray1<u32>>,
     Bound<'py, PyArray1<u32>>,
 );
+
+/// What lets Python see its signals and progress be shown.
+type Look<'a> = &'a dyn Fn() -> PyResult<()>;
+
+/// How sentences are counted, whatever they come from.
+struct Update<'py, 'r> {
+    reading: &'r Reading,
+    threads: usize,
+    tick: Option<Bound<'py, PyAny>>,
+    /// The tokenizer, if it is Python code.
+    custom: Option<Bound<'py, CustomTokenizer>>,
+}
 
 /// Exact, mergeable counts. The lock is taken only where the GIL is released.
 #[pyclass(frozen, module = "una_fast._core")]
@@ -64,29 +78,75 @@ impl TermCounter {
         self.add(new, threads)
     }
 
-    /// Counts the blocks that `feed` sends from this thread, which keeps the GIL meanwhile.
+    /// Counts the blocks that `feed` sends from this thread, which keeps the GIL meanwhile and calls the tokenizer, if
+    /// that is Python code.
     fn update_blocks<'py>(
         &self,
         py: Python<'py>,
-        reading: &Reading,
-        threads: usize,
-        tick: Option<Bound<'py, PyAny>>,
-        feed: impl FnOnce(&mut dyn FnMut(Block) -> PyResult<bool>) -> PyResult<()>,
+        options: &Update<'py, '_>,
+        progress: &Progress,
+        feed: impl FnOnce(Look<'_>, &mut dyn FnMut(Block) -> PyResult<bool>) -> PyResult<()>,
     ) -> PyResult<()> {
-        let progress = Progress::default();
         let (sender, receiver) = bounded(2);
+        let (threads, read) = (options.threads, options.reading.options());
         let work = |stop: &_| {
-            let plan = Plan { threads, read: reading.options(), stop, progress: &progress };
-            let counts = TermCounts::count_blocks(self.settings, &plan, |emit| drain(&receiver, emit))?;
+            let plan = Plan { threads, read, stop, progress };
+            let counts = TermCounts::count_batches(self.settings, &plan, |emit| drain(&receiver, emit))?;
             self.add_unless(stop, counts, threads)
         };
-        long(py, &Ticker { show: tick }, &progress, work, move |tick| {
-            feed(&mut |block| {
+        long(py, &Ticker { show: options.tick.clone() }, progress, work, move |tick| {
+            feed(tick, &mut |block| {
                 tick()?;
-                Ok(send(py, &sender, Some(block)))
+                let batch = match &options.custom {
+                    None => Batch::Text(block),
+                    Some(custom) => custom.get().batch(py, &block, &read, self.settings.lowercase, tick)?,
+                };
+                Ok(send(py, &sender, Some(batch)))
             })?;
             send(py, &sender, None);
             Ok(())
+        })
+    }
+
+    /// Counts files whose tokenizer is Python code: they are read and counted on other threads, and cut on this one.
+    fn update_files_here<'py>(
+        &self,
+        py: Python<'py>,
+        paths: &[PathBuf],
+        options: &Update<'py, '_>,
+    ) -> PyResult<()> {
+        let (read, progress) = (options.reading.options(), Progress::default());
+        let read_all = |emit: &mut dyn FnMut(Block) -> una_core::Result<()>| {
+            paths.iter().try_for_each(|path| emit_all(reader::open(path, read, &progress)?, emit))
+        };
+        self.update_blocks(py, options, &progress, |tick, visit| relay(py, tick, visit, read_all, |_| Ok(())))
+    }
+
+    /// Counts a stream whose tokenizer is Python code: on this thread it is read and cut, on others its bytes become
+    /// lines and its tokens counts.
+    fn update_stream_here<'py>(
+        &self,
+        py: Python<'py>,
+        stream: &Bound<'py, PyAny>,
+        name: &Path,
+        json: bool,
+        options: &Update<'py, '_>,
+    ) -> PyResult<()> {
+        let (sender, receiver) = bounded(4);
+        let read = options.reading.options();
+        let read_all = move |emit: &mut dyn FnMut(Block) -> una_core::Result<()>| {
+            let blocks = reader::blocks(Chunks::new(receiver), name, read)?;
+            emit_all(if json { blocks.of_json() } else { blocks }, emit)
+        };
+        self.update_blocks(py, options, &Progress::default(), |tick, visit| {
+            // The closure owns the sender, so that the reader ends where it does.
+            relay(py, tick, visit, read_all, move |inbox| {
+                feed_bytes(stream, |bytes| {
+                    tick()?;
+                    inbox.offer(&sender, Some(bytes))
+                })?;
+                inbox.offer(&sender, None).map(|_| ())
+            })
         })
     }
 }
@@ -101,7 +161,7 @@ impl TermCounter {
     }
 
     #[getter]
-    fn tokenizer(&self) -> &'static str {
+    fn tokenizer(&self) -> &str {
         self.settings.tokenizer.name()
     }
 
@@ -136,7 +196,7 @@ impl TermCounter {
     }
 
     /// Counts files; all of them or, where an exception is raised, none.
-    #[pyo3(signature = (paths, *, reading, threads, tick))]
+    #[pyo3(signature = (paths, *, reading, threads, tick, custom))]
     fn update_files<'py>(
         &self,
         py: Python<'py>,
@@ -144,7 +204,11 @@ impl TermCounter {
         reading: &Reading,
         threads: usize,
         tick: Option<Bound<'py, PyAny>>,
+        custom: Option<Bound<'py, CustomTokenizer>>,
     ) -> PyResult<()> {
+        if custom.is_some() {
+            return self.update_files_here(py, &paths, &Update { reading, threads, tick, custom });
+        }
         let progress = Progress::default();
         let work = |stop: &_| {
             let plan = Plan { threads, read: reading.options(), stop, progress: &progress };
@@ -154,7 +218,7 @@ impl TermCounter {
     }
 
     /// Counts an iterable of str; all of it or, where an exception is raised, nothing.
-    #[pyo3(signature = (sentences, *, reading, threads, tick))]
+    #[pyo3(signature = (sentences, *, reading, threads, tick, custom))]
     fn update_rows<'py>(
         &self,
         py: Python<'py>,
@@ -162,12 +226,14 @@ impl TermCounter {
         reading: &Reading,
         threads: usize,
         tick: Option<Bound<'py, PyAny>>,
+        custom: Option<Bound<'py, CustomTokenizer>>,
     ) -> PyResult<()> {
-        self.update_blocks(py, reading, threads, tick, |send| feed(sentences, send))
+        let options = Update { reading, threads, tick, custom };
+        self.update_blocks(py, &options, &Progress::default(), |_, visit| feed(sentences, visit))
     }
 
     /// Counts string columns, given as names and batches of buffers; all or, where an exception is raised, nothing.
-    #[pyo3(signature = (columns, *, reading, threads, tick))]
+    #[pyo3(signature = (columns, *, reading, threads, tick, custom))]
     fn update_columns<'py>(
         &self,
         py: Python<'py>,
@@ -175,12 +241,14 @@ impl TermCounter {
         reading: &Reading,
         threads: usize,
         tick: Option<Bound<'py, PyAny>>,
+        custom: Option<Bound<'py, CustomTokenizer>>,
     ) -> PyResult<()> {
-        self.update_blocks(py, reading, threads, tick, |send| feed_columns(columns, send))
+        let options = Update { reading, threads, tick, custom };
+        self.update_blocks(py, &options, &Progress::default(), |_, visit| feed_columns(columns, visit))
     }
 
     /// Counts the lines of a binary file object; all of them or, where an exception is raised, none.
-    #[pyo3(signature = (stream, *, name, json, reading, threads, tick))]
+    #[pyo3(signature = (stream, *, name, json, reading, threads, tick, custom))]
     #[allow(clippy::too_many_arguments, reason = "keyword-only options of the Python half")]
     fn update_stream<'py>(
         &self,
@@ -191,18 +259,19 @@ impl TermCounter {
         reading: &Reading,
         threads: usize,
         tick: Option<Bound<'py, PyAny>>,
+        custom: Option<Bound<'py, CustomTokenizer>>,
     ) -> PyResult<()> {
+        if custom.is_some() {
+            let options = Update { reading, threads, tick, custom };
+            return self.update_stream_here(py, stream, &name, json, &options);
+        }
         let progress = Progress::default();
         let (sender, receiver) = bounded(4);
         let work = |stop: &_| {
             let plan = Plan { threads, read: reading.options(), stop, progress: &progress };
             let counts = TermCounts::count_blocks(self.settings, &plan, |emit| {
                 let blocks = reader::blocks(Chunks::new(receiver), &name, plan.read)?;
-                let mut blocks = if json { blocks.of_json() } else { blocks };
-                while let Some(block) = blocks.next_block()? {
-                    emit(block)?;
-                }
-                una_core::Result::Ok(())
+                emit_all(if json { blocks.of_json() } else { blocks }, emit)
             })?;
             self.add_unless(stop, counts, threads)
         };

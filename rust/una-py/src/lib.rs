@@ -5,9 +5,11 @@
 mod augmenter;
 mod columns;
 mod counter;
+mod custom;
 mod door;
 mod encoder;
 mod errors;
+mod relay;
 mod table;
 mod text;
 
@@ -18,6 +20,8 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<text::Reading>()?;
+    module.add_class::<custom::CustomTokenizer>()?;
+    module.add_class::<custom::Tokens>()?;
     module.add_class::<counter::TermCounter>()?;
     module.add_class::<table::TermTable>()?;
     module.add_class::<augmenter::Augmenter>()?;
@@ -25,6 +29,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<encoder::Drawn>()?;
     module.add_class::<encoder::Encoded>()?;
     module.add_function(wrap_pyfunction!(text::read_sentences, module)?)?;
+    module.add_function(wrap_pyfunction!(text::spool, module)?)?;
     module.add_function(wrap_pyfunction!(text::tokenize, module)?)?;
     Ok(())
 }

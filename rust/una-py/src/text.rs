@@ -8,7 +8,9 @@ use pyo3::types::{PyList, PyString};
 use una_core::casing::{self, LowerMap};
 use una_core::reader::{self, Block, Malformed, Progress, ReadOptions, Rows, Shard};
 use una_core::tokenize::{Scratch, Tokenizer};
+use una_core::tokens::each_token;
 
+use crate::custom::Tokens;
 use crate::door::{Ticker, long};
 use crate::errors::{input_error, to_py};
 
@@ -108,7 +110,7 @@ impl Reading {
 
 pub(crate) fn tokenizer(name: &str) -> PyResult<Tokenizer> {
     Tokenizer::from_name(name).ok_or_else(|| {
-        let names: Vec<_> = Tokenizer::ALL.iter().map(|t| t.name()).collect();
+        let names: Vec<_> = Tokenizer::ALL.iter().map(Tokenizer::name).collect();
         to_py(&una_core::Error::Option(format!("tokenizer must be one of {names:?}, not {name:?}")))
     })
 }
@@ -131,33 +133,56 @@ pub(crate) fn read_sentences<'py>(
     Ok((all.bytes.into_pyarray(py), all.ends.into_pyarray(py), all.passed.empty, all.passed.skipped))
 }
 
+/// Writes the documents of files to `text`, and where each stops to `ends`: their number, bytes, empty and skipped lines.
+#[pyfunction]
+#[pyo3(signature = (paths, text, ends, *, reading, tick))]
+pub(crate) fn spool(
+    py: Python<'_>,
+    paths: Vec<PathBuf>,
+    text: PathBuf,
+    ends: PathBuf,
+    reading: &Reading,
+    tick: Option<Bound<'_, PyAny>>,
+) -> PyResult<(u64, u64, u64, u64)> {
+    let options = reading.options();
+    let progress = Progress::default();
+    let work = |stop: &_| una_core::spool::spool(&paths, options, &text, &ends, stop, &progress);
+    let all = long(py, &Ticker { show: tick }, &progress, work, |_| Ok(()))?;
+    Ok((all.n_documents, all.n_bytes, all.passed.empty, all.passed.skipped))
+}
+
 /// The tokens of one sentence, and the characters of it that each covers.
 type Tokenized<'py> = (Bound<'py, PyList>, Vec<(usize, usize)>);
 
 /// The tokens of each sentence, with their spans in characters of the sentence as written.
 #[pyfunction]
-#[pyo3(signature = (sentences, *, tokenizer, lowercase))]
+#[pyo3(signature = (sentences, *, tokenizer, lowercase, tokens=None))]
 pub(crate) fn tokenize<'py>(
     sentences: &Bound<'py, PyAny>,
     tokenizer: &str,
     lowercase: bool,
+    tokens: Option<Bound<'py, Tokens>>,
 ) -> PyResult<Vec<Tokenized<'py>>> {
     let py = sentences.py();
     let tokenizer = self::tokenizer(tokenizer)?;
     let (mut scratch, mut buffer) = (Scratch::default(), String::new());
     let strings = Strings::extract(sentences)?;
-    let tokenize = |sentence: &str| {
+    let strs = strings.as_strs()?;
+    let given = Tokens::of(tokens.as_ref(), strs.len())?;
+    let tokenize = |(i, sentence): (usize, &str)| {
         let text = if lowercase { casing::lowercase(sentence, &mut buffer) } else { sentence };
         let map = if lowercase { LowerMap::new(sentence) } else { LowerMap::default() };
         let (mut tokens, mut spans) = (Vec::new(), Vec::new());
-        tokenizer.tokenize(text, &mut scratch, |token| {
+        let cut = given.map(|tokens| tokens.get(i));
+        each_token(&tokenizer, cut, text, &mut scratch, |token| {
             tokens.push(token.text);
             spans.push((map.original(token.start), map.original(token.end)));
-        });
+        })
+        .map_err(|e| to_py(&e))?;
         to_characters(sentence, &mut spans);
         Ok((PyList::new(py, tokens)?, spans))
     };
-    strings.as_strs()?.into_iter().map(tokenize).collect()
+    strs.into_iter().enumerate().map(tokenize).collect()
 }
 
 /// The number of characters before byte `end`.

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::index::Key;
 use crate::rng::{Draws, Purpose, below, unit};
 use crate::tfidf::{replacement_probabilities, tf};
+use crate::tokens::each_token;
 use crate::vocab::hash;
 
 /// Rejection draws before the exact search takes over. Each block of the generator holds two.
@@ -18,7 +19,8 @@ impl Augmenter {
     /// Tokenises, scores and decides; hands the plan to `then`.
     ///
     /// # Errors
-    /// [`Error::Option`] where the weights of the sentence are not one for each token.
+    /// [`Error::Option`] where the weights of the sentence are not one for each token, or tokens are missing;
+    /// [`Error::Input`] for a token that the sentence does not hold and the surface needs.
     pub(crate) fn with_plan<R>(
         &self,
         sentence: &Sentence<'_>,
@@ -29,7 +31,11 @@ impl Augmenter {
         let Buffers { scratch, lowered, decision } = buffers;
         let text = if settings.lowercase { lowercase(sentence.text, lowered) } else { sentence.text };
         let mut plan = Vec::with_capacity(text.len() / 4 + 1);
-        settings.tokenizer.tokenize(text, scratch, |token| plan.push(TokenPlan::new(token)));
+        let push = |token| plan.push(TokenPlan::new(token));
+        each_token(&settings.tokenizer, sentence.tokens, text, scratch, push)?;
+        if sentence.tokens.is_some() {
+            self.check_spans(&plan)?;
+        }
         self.look_up(&mut plan, &mut decision.keys);
         if let Some(weights) = sentence.weights
             && weights.len() != plan.len()

@@ -4,8 +4,25 @@ use std::borrow::Cow;
 
 use super::{Augmenter, Surface, TokenPlan};
 use crate::casing::LowerMap;
+use crate::error::{Error, Result};
 
 impl Augmenter {
+    /// Refuses tokens that stand nowhere in their sentence where a replacement would have to take their place.
+    pub(super) fn check_spans(&self, plan: &[TokenPlan<'_>]) -> Result<()> {
+        if self.options.surface == Surface::Reference {
+            return Ok(());
+        }
+        match plan.iter().find(|step| step.token.start == step.token.end) {
+            None => Ok(()),
+            Some(step) => Err(Error::Input(format!(
+                "the token {:?} of the tokenizer {:?} does not stand in the sentence, after the tokens before it: \
+                 surface \"preserve\" cannot replace it",
+                step.token.text,
+                self.table.settings().tokenizer.name(),
+            ))),
+        }
+    }
+
     /// Appends the negative to `out`.
     pub(super) fn render(&self, sentence: &str, plan: &[TokenPlan<'_>], out: &mut Vec<u8>) {
         match self.options.surface {

@@ -1,0 +1,179 @@
+"""What a run reads: its sentences, their paraphrases, and the table its negatives come from."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+
+from una_fast.errors import InputError, OptionError
+from una_fast.training.config import TrainConfig
+from una_fast.training.order import Rows
+from una_fast.training.ranks import Ranks
+
+if TYPE_CHECKING:
+    from una_fast import Explanation, TermTable
+    from una_fast.sources import Sentences, Source
+
+__all__ = ["Corpus", "Explains", "NegativeSource", "open_corpus", "open_negatives", "open_table", "take"]
+
+
+class NegativeSource(Protocol):
+    """Whatever makes a hard negative of a sentence; `una_fast.Augmenter` does."""
+
+    def augment(self, sentences: Sequence[str], *, rows: Rows, epoch: int, view: int) -> list[str]:
+        """One negative a sentence, a function of (row, epoch, view, sentence) alone."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A maker of negatives that can say how it came to one."""
+
+    def explain(self, sentence: str, *, row: int, epoch: int) -> "Explanation":
+        """What happens to each token of the sentence."""
+
+
+@runtime_checkable
+class _Takes(Protocol):
+    def take(self, indices: Rows) -> list[str]: ...
+
+
+def take(sentences: Sequence[str], rows: Rows) -> list[str]:
+    """The sentences at `rows`, in bulk where the sequence can."""
+    if isinstance(sentences, _Takes):
+        return sentences.take(rows)
+    return [sentences[row] for row in rows.tolist()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """Sentences, and their paraphrases line by line where there are any."""
+
+    sentences: Sequence[str]
+    paraphrases: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.paraphrases is not None and len(self.paraphrases) != len(self.sentences):
+            raise InputError(
+                f"paraphrases must be aligned to the corpus line by line: "
+                f"{len(self.paraphrases)} paraphrases, {len(self.sentences)} sentences"
+            )
+
+    def digest(self) -> str:
+        """SHA-256 of the sentences, see `una_fast.sources.Sentences`; with paraphrases, over both of these."""
+        from una_fast.sources import load_sentences
+
+        sentences = load_sentences(self.sentences).digest()
+        if self.paraphrases is None:
+            return sentences
+        both = sentences + load_sentences(self.paraphrases).digest()
+        return hashlib.sha256(both.encode()).hexdigest()
+
+
+def open_corpus(config: TrainConfig) -> Corpus:
+    """The sentences and paraphrases of a run: compactly in memory, or mapped where the run has an index.
+
+    Raises:
+        InputError: Paraphrases are not aligned, or lines left empty make it impossible to tell.
+    """
+    if config.pairs is not None:
+        return split_pairs(_open(config, "pairs"), config)
+    sentences = _open(config, "corpus")
+    if config.paraphrases is None:
+        return Corpus(sentences=sentences)
+    paraphrases = _open(config, "paraphrases")
+    for name, texts in (("corpus", sentences), ("paraphrases", paraphrases)):
+        _refuse_gaps(name, texts)
+    return Corpus(sentences=sentences, paraphrases=paraphrases)
+
+
+def _open(config: TrainConfig, name: str, source: "Source | None" = None) -> "Sentences":
+    """A source of the run, by default the option of that name."""
+    from una_fast.mapped import map_sentences
+    from una_fast.sources import load_sentences
+
+    source = getattr(config, name) if source is None else source
+    if config.index is None:
+        return load_sentences(source)
+    return map_sentences(source, Path(config.index) / name, progress=config.progress)
+
+
+def _refuse_gaps(name: str, texts: "Sentences") -> None:
+    """Refuse lines left out in reading: all that follows them would meet the paraphrase of another."""
+    left_out = texts.n_empty + texts.n_skipped
+    if left_out:
+        raise InputError(f"{name} has {left_out} empty lines, so corpus and paraphrases cannot be aligned")
+
+
+def split_pairs(lines: Sequence[str], config: TrainConfig) -> Corpus:
+    """Lines of a sentence, a tab and its paraphrase, as two columns.
+
+    Raises:
+        InputError: A line has not two columns with text in both; the message has its number from 1, empty
+            lines left out.
+    """
+
+    def column(place: int) -> Iterator[str]:
+        for number, line in enumerate(lines, 1):
+            cells = line.split("\t")
+            if len(cells) != 2 or not all(cell.strip() for cell in cells):
+                raise InputError(
+                    f"pairs, line {number}: expected a sentence, a tab and its paraphrase, found {line[:80]!r}"
+                )
+            yield cells[place]
+
+    return Corpus(
+        sentences=_open(config, "pairs-sentences", column(0)),
+        paraphrases=_open(config, "pairs-paraphrases", column(1)),
+    )
+
+
+def open_table(config: TrainConfig, corpus: Corpus, ranks: Ranks) -> "TermTable":
+    """The TF-IDF table of a run; where none is given, one that rank 0 fits.
+
+    Raises:
+        OptionError: The table was fitted by another tokenizer than the one asked for.
+    """
+    import una_fast
+
+    table = config.table
+    if table is None:
+        fitted = _fit(config, corpus) if ranks.first else None
+        return cast("TermTable", ranks.from_first(fitted))
+    name = "the table" if isinstance(table, una_fast.TermTable) else f"table {os.fspath(table)!r}"
+    opened = table if isinstance(table, una_fast.TermTable) else una_fast.TermTable.load(table)
+    if config.tokenizer not in (None, opened.tokenizer):
+        raise OptionError(
+            f"tokenizer is {config.tokenizer!r}, but {name} was fitted with {opened.tokenizer!r}: "
+            "leave tokenizer out, or fit the table again"
+        )
+    return opened
+
+
+def _fit(config: TrainConfig, corpus: Corpus) -> "TermTable":
+    """Sentences and paraphrases are counted together, as published."""
+    import una_fast
+
+    counter = una_fast.TermCounter(tokenizer=config.tokenizer or "treebank", threads=config.threads)
+    for texts in (corpus.sentences, corpus.paraphrases):
+        if texts is not None:
+            counter.update(texts)
+    return counter.freeze()
+
+
+def open_negatives(config: TrainConfig, table: "TermTable") -> NegativeSource:
+    """The maker of negatives that the options describe."""
+    import una_fast
+
+    augmenter = una_fast.Augmenter(
+        table,
+        radius=config.radius,
+        replace_prob=config.replace_prob,
+        select=config.select,
+        replace=config.replace,
+        surface=config.surface,
+        seed=config.seed,
+        threads=config.threads,
+    )
+    return cast("NegativeSource", augmenter)
