@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::bounded;
 
-use crate::arch::prefetch;
 use crate::budget::Budget;
 use crate::error::{Error, Result};
 use crate::memo::TermFinder;
@@ -23,15 +22,13 @@ use crate::runs::Run;
 use crate::sequence::{Sequence, Sieve};
 use crate::stop::{Stop, Watch, unwatched};
 use crate::table::Pruning;
+use crate::tally::Tally;
 use crate::tfidf::Ratio;
 use crate::tokenize::Tokenizer;
 use crate::tokens::{Cut, Tokens, not_ours};
 
 /// Terms are spread over this many partitions, so that as many threads can merge without a lock.
 const PARTS: usize = 16;
-
-/// Tokens whose statistics are fetched while those before them are counted.
-const AHEAD: usize = 32;
 
 /// How text becomes terms. Counts made under different settings do not mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -542,8 +539,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 struct Local {
     settings: Settings,
     shelf: Shelf,
-    /// By term: how often the sentence in hand holds it.
-    marks: Vec<u32>,
+    tally: Tally,
     n_documents: u64,
     passed: Passed,
     finder: TermFinder,
@@ -554,7 +550,7 @@ impl Local {
         Self {
             settings,
             shelf: Shelf::new(Order::Bytes, plan.budget.map(|budget| budget.share(plan.threads))),
-            marks: Vec::new(),
+            tally: Tally::default(),
             n_documents: 0,
             passed: Passed::default(),
             finder: TermFinder::new(settings),
@@ -606,26 +602,18 @@ impl Local {
 
     /// Brings the statistics up to date with the sentences of the batch.
     fn settle(&mut self, plan: &Plan<'_>) -> Result<()> {
-        let Self { shelf: Shelf { part, .. }, marks, finder, .. } = self;
+        let Self { shelf: Shelf { part, .. }, tally, finder, .. } = self;
         finder.resolve(&mut part.vocab);
         part.stats.resize(part.vocab.len(), Stats::NONE);
-        marks.resize(part.vocab.len(), 0);
         let (ids, ends) = finder.sentences();
-        let mut start = 0;
-        for &end in ends {
-            for &id in ids[end..].iter().take(AHEAD) {
-                prefetch(&part.stats[id as usize]);
-            }
-            part.count(&ids[start..end], marks);
-            start = end;
-        }
+        tally.count(ids, ends, &mut part.stats);
         finder.clear();
         if self.shelf.is_full() { self.spill(plan) } else { Ok(()) }
     }
 
     /// Starts anew with an empty table; what is remembered of pieces of text speaks of the old one.
     fn spill(&mut self, plan: &Plan<'_>) -> Result<()> {
-        self.marks.clear();
+        self.tally = Tally::default();
         self.finder = TermFinder::new(self.settings);
         self.shelf.spill(Watch { stop: plan.stop, progress: &Progress::default() })
     }

@@ -27,6 +27,7 @@ mod share;
 pub mod spool;
 pub mod stop;
 pub mod table;
+mod tally;
 pub mod terms;
 pub mod tfidf;
 pub mod tokenize;

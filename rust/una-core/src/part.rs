@@ -9,12 +9,14 @@ use crate::error::Result;
 use crate::order::{Order, Sorted};
 use crate::runs::Run;
 use crate::stop::Watch;
-use crate::tfidf::Ratio;
 use crate::vocab::{self, Vocab};
 
 /// Terms that may come before anybody looks again whether there is room: as many as a batch of sentences has tokens,
 /// unless a single one has more.
 const BATCH: usize = 1 << 12;
+
+/// Terms whose memory is fetched together when they are merged.
+const AHEAD: usize = 64;
 
 /// Bytes a term that sorting takes beside the terms themselves, and counting for its marks.
 const TO_SORT: usize = 24 + 4;
@@ -66,33 +68,20 @@ impl Part {
         new
     }
 
-    /// Counts a sentence, given as the ids of its tokens. `marks` holds a zero for every term, and does so again after.
-    pub(crate) fn count(&mut self, ids: &[u32], marks: &mut [u32]) {
-        let length = ids.len() as u32;
-        for &id in ids {
-            marks[id as usize] += 1;
-        }
-        for &id in ids {
-            let count = std::mem::take(&mut marks[id as usize]);
-            if count == 0 {
-                continue; // an earlier token was of the same term
-            }
-            let stats = &mut self.stats[id as usize];
-            stats.df += 1;
-            if stats.best.is_below(count, length)
-                && let Some(best) = Ratio::new(count, length)
-            {
-                stats.best = best;
-            }
-        }
-    }
-
     /// Adds those terms of `other` whose hash `belongs` accepts.
     pub(crate) fn absorb(&mut self, other: &Self, belongs: impl Fn(u64) -> bool) {
-        for (id, stats) in (0u32..).zip(&other.stats) {
-            let hash = other.vocab.hash_of(id);
-            if belongs(hash) {
-                self.add(hash, other.vocab.term(id), *stats);
+        let hash = |id| other.vocab.hash_of(id);
+        let mut ids = (0..other.stats.len() as u32).filter(|&id| belongs(hash(id)));
+        let mut batch = Vec::with_capacity(AHEAD);
+        loop {
+            batch.clear();
+            batch.extend(ids.by_ref().take(AHEAD));
+            if batch.is_empty() {
+                return;
+            }
+            self.vocab.fetch_all(batch.iter().map(|&id| hash(id)));
+            for &id in &batch {
+                self.add(hash(id), other.vocab.term(id), other.stats[id as usize]);
             }
         }
     }

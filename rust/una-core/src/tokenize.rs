@@ -123,8 +123,59 @@ impl Tokenizer {
     /// a space only for the final full stop, which no character but white space and closing signs can follow.
     pub(crate) fn tail(text: &str) -> usize {
         const CLOSING: [char; 9] = [']', ')', '}', '>', '"', '\'', '»', '”', '’'];
-        let body = text.trim_end_matches(|c| chars::is_space(c) || CLOSING.contains(&c));
+        let body = match text.as_bytes() {
+            [.., last] if last.is_ascii_alphanumeric() || *last == b'.' => text,
+            _ => text.trim_end_matches(|c| chars::is_space(c) || CLOSING.contains(&c)),
+        };
         memchr::memrchr(b' ', body.as_bytes()).map_or(0, |space| space + 1)
+    }
+
+    /// Calls `sink` with the terms of a piece, as [`Self::tail`] cuts them, in that place of a sentence.
+    pub(crate) fn tokenize_piece(
+        &self,
+        piece: &str,
+        place: Place,
+        scratch: &mut Scratch,
+        mut sink: impl FnMut(&str),
+    ) {
+        let Scratch { marks, padded, .. } = scratch;
+        let sink_token = |token: Token<'_>| sink(token.text);
+        match self {
+            Self::Treebank => treebank::tokenize_piece(piece, place, Edition::Nltk310, marks, sink_token),
+            Self::Treebank39 => treebank::tokenize_piece(piece, place, Edition::Nltk39, marks, sink_token),
+            Self::Word => words(piece, sink_token),
+            Self::Unicode => {
+                // Combining marks at the start of a piece belong to the space before it.
+                padded.clear();
+                padded.extend([if place.starts_text() { "" } else { " " }, piece]);
+                unicode_words(padded, sink_token);
+            }
+            Self::Whitespace => whitespace(piece, sink_token),
+            Self::Custom(_) => {}
+        }
+    }
+}
+
+/// Where in its sentence a piece stands, as far as that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Right at the start, where that may matter, and a space follows.
+    First = 1,
+    /// Between two spaces.
+    Middle = 2,
+    /// After a space, up to the end of the sentence.
+    Tail = 3,
+    /// The sentence as a whole.
+    Whole = 4,
+}
+
+impl Place {
+    const fn starts_text(self) -> bool {
+        matches!(self, Self::First | Self::Whole)
+    }
+
+    const fn ends_text(self) -> bool {
+        matches!(self, Self::Tail | Self::Whole)
     }
 }
 
@@ -133,6 +184,7 @@ impl Tokenizer {
 pub struct Scratch {
     marks: Vec<u8>,
     words: Words,
+    padded: String,
 }
 
 fn words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {

@@ -190,6 +190,19 @@ impl Vocab {
         Some(slot.id)
     }
 
+    /// Has all memory fetched that looking up terms of these hashes needs, so that the waits for it overlap.
+    pub(crate) fn fetch_all(&self, hashes: impl Iterator<Item = u64> + Clone) {
+        for hash in hashes.clone() {
+            self.fetch_slot(hash);
+        }
+        for hash in hashes.clone() {
+            self.guess(hash);
+        }
+        for id in hashes.filter_map(|hash| self.guess(hash)) {
+            self.fetch_term(id);
+        }
+    }
+
     /// Has the bytes of term `id` fetched.
     #[inline]
     pub(crate) fn fetch_term(&self, id: u32) {
