@@ -131,6 +131,8 @@ def test_sums_that_no_number_holds_are_refused(files: list[bytes], tmp_path: Pat
     path = tmp_path / "counts"
     path.write_bytes(hostile_files.put_together(parts))
     counter = una_fast.TermCounter.load(path)
-    with pytest.raises(una_fast.InputError, match=r"18446744073709551615 and 1 documents are more than 64 bits hold"):
+    with pytest.raises(
+        una_fast.InputError, match=r"18446744073709551615 and 1 documents are more than 64 bits hold"
+    ):
         counter.update(["one"])
     assert counter.n_documents == 2**64 - 1

@@ -21,7 +21,7 @@ from una_fast.paraphrase import ParaphraseConfig, Result, paraphrase
 from una_fast.paraphrase.model import Paraphraser
 from una_fast.sources import load_sentences
 from una_fast.training import TrainConfig
-from una_fast.training.data import open_corpus
+from una_fast.training.corpus import open_corpus
 
 SENTENCES = make_sentences(50)
 SAMPLE: dict[str, Any] = {"decoding": "sample", "temperature": 0.8, "top_p": 0.9}
@@ -217,6 +217,26 @@ def test_a_corpus_that_changes_meanwhile_is_noticed(
     monkeypatch.setattr(Paraphraser, "__init__", load)
     with pytest.raises(InputError, match="the corpus changed while it was paraphrased"):
         make(corpus, bart)
+
+
+@pytest.mark.parametrize("name", ["corpus.txt.zst", "corpus.jsonl"])
+def test_every_kind_of_file_is_read(name: str, tmp_path: Path, bart: Path) -> None:
+    """Protects the one way of reading: what `fit` counts can be paraphrased."""
+    zstandard = pytest.importorskip("zstandard")
+    path = tmp_path / name
+    if name.endswith("zst"):
+        path.write_bytes(zstandard.compress("".join(f"{line}\n" for line in SENTENCES).encode()))
+    else:
+        path.write_text("".join(json.dumps({"text": line}) + "\n" for line in SENTENCES))
+    assert make(path, bart)[1] == make(write_lines(tmp_path / "plain.txt", SENTENCES), bart)[1]
+
+
+def test_an_empty_line_is_placed(tmp_path: Path, bart: Path) -> None:
+    """Protects the alignment: file and line."""
+    path = write_lines(tmp_path / "c.txt", ["one", "", "three"])
+    with pytest.raises(InputError, match=r"c\.txt: line 2: no text, where every row must have some"):
+        make(path, bart)
+    assert not (tmp_path / "out.txt.parts" / "corpus").exists()
 
 
 def test_wrong_use_is_named(corpus: Path, bart: Path, tmp_path: Path) -> None:

@@ -36,7 +36,13 @@ _Batch: TypeAlias = tuple[
 @final
 class Reading:
     def __new__(
-        cls, *, errors: str, max_line_bytes: int, text_field: str, shard: tuple[int, int] | None
+        cls,
+        *,
+        errors: str,
+        max_line_bytes: int,
+        text_field: str,
+        shard: tuple[int, int] | None,
+        aligned: bool,
     ) -> Reading: ...
 
 @final

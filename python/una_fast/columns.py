@@ -229,8 +229,8 @@ def _buffers(values: pa.Array) -> Batch:
     return np.require(bounds, requirements="A"), text, bits, values.offset
 
 
-def strings(batches: Iterator[Batch]) -> Iterator[str]:
-    """The values as Python strings, without the nulls.
+def strings(batches: Iterator[Batch], *, nulls: bool = False) -> Iterator[str]:
+    """The values as Python strings, without the nulls, or with `nulls` as the empty string for each.
 
     Raises:
         InputError: for a value that is not UTF-8.
@@ -238,6 +238,8 @@ def strings(batches: Iterator[Batch]) -> Iterator[str]:
     for offsets, data, validity, start in batches:
         for i in range(len(offsets) - 1):
             if validity is not None and not validity[(start + i) >> 3] >> ((start + i) & 7) & 1:
+                if nulls:
+                    yield ""
                 continue
             try:
                 yield data[offsets[i] : offsets[i + 1]].tobytes().decode()

@@ -47,6 +47,7 @@ def map_sentences(
     max_line_bytes: int = MAX_LINE_BYTES,
     text_field: str | None = None,
     column: str | None = None,
+    aligned: bool = False,
     progress: bool = False,
 ) -> Sentences:
     """Copies a source to a folder, unless a copy of these very files is there, and maps it.
@@ -61,6 +62,7 @@ def map_sentences(
         max_line_bytes: see `load_sentences`.
         text_field: see `load_sentences`.
         column: see `load_sentences`.
+        aligned: see `load_sentences`.
         progress: whether to show a bar.
 
     Raises:
@@ -70,8 +72,14 @@ def map_sentences(
         ArtifactError: for a copy that is damaged.
     """
     target = Path(folder)
-    how = reading(errors=errors, max_line_bytes=max_line_bytes, text_field=text_field)
-    options = {"errors": errors, "max_line_bytes": max_line_bytes, "text_field": text_field, "column": column}
+    how = reading(errors=errors, max_line_bytes=max_line_bytes, text_field=text_field, aligned=aligned)
+    options = {
+        "errors": errors,
+        "max_line_bytes": max_line_bytes,
+        "text_field": text_field,
+        "column": column,
+        "aligned": aligned,
+    }
     files = find_files(source)
     facts: dict[str, Any] = {"format": _FORMAT, "options": options, "files": _described(files)}
     found = _facts_of(target)
@@ -80,7 +88,7 @@ def map_sentences(
     with storage_errors():
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing_folder(target) as fresh:
-            facts |= _copy(source, files, fresh, how, column, progress=progress)
+            facts |= _copy(source, files, fresh, how, column, aligned=aligned, progress=progress)
             write_text(fresh / _FACTS, json.dumps(facts, indent=1))
     return _map(target, facts)
 
@@ -118,17 +126,19 @@ def _copy(
     how: _core.Reading,
     column: str | None,
     *,
+    aligned: bool,
     progress: bool,
 ) -> dict[str, Any]:
     """Writes text and ends; what the copy comes to."""
     text, ends = folder / _TEXT, folder / _ENDS
     if files is None:
-        counts = _write(sentences_of(source, column=column), text, ends)
+        cells = sentences_of(source, column=column, nulls=aligned)
+        counts = _write(encoded(cells, aligned=aligned), text, ends)
     elif any(map(is_column_file, files)):
         if not all(map(is_column_file, files)):
             raise OptionError("files of tables and of text do not go into one copy: map them apart")
-        cells = (cell for path in files for cell in strings(batches_of_file(path, column)))
-        counts = _write(cells, text, ends)
+        cells = (cell for path in files for cell in strings(batches_of_file(path, column), nulls=aligned))
+        counts = _write(encoded(cells, aligned=aligned), text, ends)
     else:
         with counting("copying", total_bytes(files), show=progress) as tick:
             counts = _core.spool(files, text, ends, reading=how, tick=tick)
@@ -136,10 +146,10 @@ def _copy(
     return {**facts, "sha256": _map(folder, {**facts, "sha256": None}).digest()}
 
 
-def _write(sentences: Iterable[str], text: Path, ends: Path) -> tuple[int, int, int, int]:
+def _write(sentences: Iterable[bytes], text: Path, ends: Path) -> tuple[int, int, int, int]:
     n_documents = n_bytes = n_empty = 0
     with text.open("wb") as blobs, ends.open("wb") as stops:
-        for blob in encoded(sentences):
+        for blob in sentences:
             if not blob:
                 n_empty += 1
                 continue

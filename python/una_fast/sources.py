@@ -98,6 +98,7 @@ def reading(
     max_line_bytes: int = MAX_LINE_BYTES,
     text_field: str | None = None,
     shard: tuple[int, int] | None = None,
+    aligned: bool = False,
 ) -> _core.Reading:
     """How sources are read, checked.
 
@@ -115,6 +116,7 @@ def reading(
         max_line_bytes=max_line_bytes,
         text_field=TEXT_FIELD if text_field is None else text_field,
         shard=shard,
+        aligned=aligned,
     )
 
 
@@ -203,6 +205,7 @@ def load_sentences(
     max_line_bytes: int = MAX_LINE_BYTES,
     text_field: str | None = None,
     column: str | None = None,
+    aligned: bool = False,
     progress: bool = False,
 ) -> Sentences:
     """Reads a source into memory, by the same rules by which `fit` counts it: row i here is document i there.
@@ -215,25 +218,30 @@ def load_sentences(
         max_line_bytes: longest line accepted.
         text_field: where lines are JSON objects, the name under which the sentence stands ("text" by default).
         column: the column of strings to read, where there are several.
+        aligned: whether rows belong to those of another source, so that one without text is an error.
         progress: whether to show a bar.
 
     Raises:
         InputError: for malformed text, by file, line and byte.
         StorageError: for files that cannot be read.
     """
-    how = reading(errors=errors, max_line_bytes=max_line_bytes, text_field=text_field)
+    how = reading(errors=errors, max_line_bytes=max_line_bytes, text_field=text_field, aligned=aligned)
     files = find_files(source)
     if files is None:
-        return source if isinstance(source, Sentences) else _pack(sentences_of(source, column=column))
+        if isinstance(source, Sentences):
+            return source
+        return _pack(sentences_of(source, column=column, nulls=aligned), aligned=aligned)
     if any(map(is_column_file, files)):
-        return _pack(_strings_of_files(files, how, column))
+        return _pack(_strings_of_files(files, how, column, nulls=aligned), aligned=aligned)
     with counting("reading", total_bytes(files), show=progress) as tick:
         data, ends, n_empty, n_skipped = _core.read_sentences(files, reading=how, tick=tick)
     return Sentences(data, ends, n_empty=n_empty, n_skipped=n_skipped)
 
 
-def sentences_of(source: Source, *, column: str | None = None) -> Iterator[str]:
+def sentences_of(source: Source, *, column: str | None = None, nulls: bool = False) -> Iterator[str]:
     """The sentences of what are no files, one at a time: of a column or an iterable, empty ones included.
+
+    A null is no sentence, or with `nulls` an empty one.
 
     Raises:
         InputError: for a stream.
@@ -243,37 +251,41 @@ def sentences_of(source: Source, *, column: str | None = None) -> Iterator[str]:
             f"{stream_name(source)}: a stream is counted, not read into memory; give the file's path"
         )
     if is_column(source):
-        return strings(batches_of_object(source, column))
+        return strings(batches_of_object(source, column), nulls=nulls)
     return iter(cast("Iterable[str]", source))
 
 
-def _strings_of_files(files: Iterable[Path], how: _core.Reading, column: str | None) -> Iterator[str]:
+def _strings_of_files(
+    files: Iterable[Path], how: _core.Reading, column: str | None, *, nulls: bool
+) -> Iterator[str]:
     for path in files:
         if is_column_file(path):
-            yield from strings(batches_of_file(path, column))
+            yield from strings(batches_of_file(path, column), nulls=nulls)
         else:
             data, ends, _, _ = _core.read_sentences([path], reading=how, tick=None)
             yield from Sentences(data, ends)
 
 
-def encoded(sentences: Iterable[str]) -> Iterator[bytes]:
+def encoded(sentences: Iterable[str], *, aligned: bool = False) -> Iterator[bytes]:
     """Each sentence as UTF-8; nothing in place of one that is empty or white space.
 
     Raises:
-        InputError: for an item that is no str, or no Unicode text, by its number.
+        InputError: for an item that is no str, or no Unicode text, or with `aligned` has no text, by its number.
     """
     for row, text in enumerate(sentences):
         if not isinstance(text, str):
             raise InputError(f"sentence {row}: expected str, found {type(text).__name__}")
+        if aligned and (not text or text.isspace()):
+            raise InputError(f"sentence {row}: no text, where every row must have some")
         try:
             yield b"" if text.isspace() else text.encode()
         except UnicodeEncodeError:
             raise InputError(f"sentence {row}: a lone surrogate, which is no Unicode text") from None
 
 
-def _pack(sentences: Iterable[str]) -> Sentences:
+def _pack(sentences: Iterable[str], *, aligned: bool = False) -> Sentences:
     blobs, n_empty = [], 0
-    for blob in encoded(sentences):
+    for blob in encoded(sentences, aligned=aligned):
         if blob:
             blobs.append(blob)
         else:

@@ -43,9 +43,8 @@ class ParaphraseConfig:
     """What to paraphrase with what, and how. The defaults are those published.
 
     Attributes:
-        corpus: One sentence a line: a path, a list of paths or a glob. Text, plain or compressed by gzip, bzip2 or
-            xz; Parquet and Arrow IPC files with one column of strings. Empty lines are refused, since training
-            refuses them too where sentences have paraphrases.
+        corpus: Files of sentences, as `una_fast.fit` reads them: a path, a list of paths or a glob. Empty lines are
+            refused, since training refuses them too where sentences have paraphrases.
         output: The file to write: as many lines as the corpus has, in its order.
         model: A sequence-to-sequence model: a folder or a name on the Hugging Face hub.
         prefix: Put before each sentence, such as "paraphrase: " for a T5.

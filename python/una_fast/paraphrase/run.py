@@ -10,15 +10,11 @@ from tqdm import tqdm
 
 from una_fast.errors import InputError, OptionError
 from una_fast.paraphrase.config import ParaphraseConfig
-from una_fast.paraphrase.corpus import CorpusFacts, Tally, blocks, read
 from una_fast.paraphrase.model import Paraphraser
 from una_fast.paraphrase.work import WorkFolder
-from una_fast.sources import find_files
+from una_fast.sources import Sentences, find_files
 
 __all__ = ["Result", "paraphrase"]
-
-SCAN_LINES = 4096
-"""Sentences taken in at a time before paraphrasing begins; it shows in no result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,15 +55,17 @@ def paraphrase(config: ParaphraseConfig) -> Result:
     """
     started = time.monotonic()
     files = _files(config)
-    facts = _scan(files, progress=config.progress)
-    work = WorkFolder(Path(config.output), sentences=facts.sentences, block_lines=config.block_lines)
+    work = WorkFolder(Path(config.output), block_lines=config.block_lines)
+    corpus = work.copy(files, progress=config.progress)
     model = Paraphraser(config)
-    work.begin(_manifest(config, model, facts))
+    work.begin(_manifest(config, model, corpus))
     resumed = sum(map(work.size, work.finished()))
-    _finish(config, files, facts, work, model)
+    _finish(config, corpus, work, model)
+    if work.copy(files).digest() != corpus.digest():
+        raise InputError(f"the corpus changed while it was paraphrased: remove {work.path} and begin anew")
     return Result(
         output=work.output,
-        sentences=facts.sentences,
+        sentences=len(corpus),
         fallbacks=work.assemble(),
         resumed=resumed,
         seconds=time.monotonic() - started,
@@ -86,45 +84,30 @@ def _files(config: ParaphraseConfig) -> list[Path]:
     return files
 
 
-def _scan(files: list[Path], *, progress: bool) -> CorpusFacts:
-    tally = Tally()
-    with tqdm(desc="reading", unit=" sentences", disable=not progress) as bar:
-        for block in blocks(read(files), SCAN_LINES):
-            tally.add(block)
-            bar.update(len(block))
-    if tally.facts.sentences == 0:
-        raise InputError(f"no sentence in {', '.join(map(str, files))}")
-    return tally.facts
-
-
-def _manifest(config: ParaphraseConfig, model: Paraphraser, facts: CorpusFacts) -> dict[str, Any]:
+def _manifest(config: ParaphraseConfig, model: Paraphraser, corpus: Sentences) -> dict[str, Any]:
     return {
         "format": 1,
-        "corpus_sentences": facts.sentences,
-        "corpus_sha256": facts.sha256,
+        "corpus_sentences": len(corpus),
+        "corpus_sha256": corpus.digest(),
         "model_sha256": model.digest,
         "precision": model.precision,
         **config.shaping(),
     }
 
 
-def _finish(
-    config: ParaphraseConfig, files: list[Path], facts: CorpusFacts, work: WorkFolder, model: Paraphraser
-) -> None:
-    """Make every block that is not there yet; the corpus must be what it was when it was scanned."""
-    finished, tally, row = work.finished(), Tally(), 0
+def _finish(config: ParaphraseConfig, corpus: Sentences, work: WorkFolder, model: Paraphraser) -> None:
+    """Make every block that is not there yet."""
+    finished = work.finished()
     with tqdm(
         desc="paraphrasing",
-        total=facts.sentences,
+        total=len(corpus),
         initial=sum(map(work.size, finished)),
         unit=" sentences",
         dynamic_ncols=True,
         disable=not config.progress,
     ) as bar:
-        for number, sentences in enumerate(blocks(read(files), config.block_lines)):
-            tally.add(sentences)
+        for number in range(work.n_blocks):
             if number not in finished:
-                work.write(number, model.block(sentences, row, bar.update))
-            row += len(sentences)
-    if tally.facts != facts:
-        raise InputError(f"the corpus changed while it was paraphrased: remove {work.path} and begin anew")
+                first = number * config.block_lines
+                sentences = corpus[first : first + config.block_lines]
+                work.write(number, model.block(sentences, first, bar.update))

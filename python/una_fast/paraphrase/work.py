@@ -1,6 +1,7 @@
 """The working folder of a run, beside its output: what it was begun with, and the blocks that are finished.
 
     paraphrases.txt.parts/manifest.json         settings, model, corpus
+    paraphrases.txt.parts/corpus/               the sentences, see `una_fast.mapped`
     paraphrases.txt.parts/block-00000000.json   the paraphrases of a block
 
 Each file is whole or not there. The output is put together from them at the end, by a rename, and the folder goes.
@@ -14,12 +15,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from una_fast.errors import ArtifactError, OptionError, StorageError
+from una_fast.errors import ArtifactError, InputError, OptionError, StorageError
 from una_fast.files import replacing
+from una_fast.mapped import map_sentences
+from una_fast.sources import Sentences
 
 __all__ = ["Block", "WorkFolder"]
 
 MANIFEST = "manifest.json"
+CORPUS = "corpus"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,18 +37,39 @@ class Block:
 class WorkFolder:
     """The folder `<output>.parts`."""
 
-    def __init__(self, output: Path, *, sentences: int, block_lines: int) -> None:
+    def __init__(self, output: Path, *, block_lines: int) -> None:
         """Name the folder; nothing is read or made.
 
         Args:
             output: The file that will be put together.
-            sentences: Sentences of the corpus.
             block_lines: Sentences of a block.
         """
         self.output = output
         self.path = output.with_name(f"{output.name}.parts")
-        self.sentences = sentences
+        self.sentences = 0
         self.block_lines = block_lines
+
+    def copy(self, files: list[Path], *, progress: bool = False) -> Sentences:
+        """The sentences of the corpus, out of a copy that is made where there is none of these very files.
+
+        Raises:
+            InputError: The corpus is empty or damaged, or has an empty line.
+            OptionError: The folder holds something else.
+            StorageError: The operating system refused.
+        """
+        self._refuse_strangers()
+        corpus = map_sentences(files, self.path / CORPUS, aligned=True, progress=progress)
+        if len(corpus) == 0:
+            shutil.rmtree(self.path)
+            raise InputError(f"no sentence in {', '.join(map(str, files))}")
+        self.sentences = len(corpus)
+        return corpus
+
+    def _refuse_strangers(self) -> None:
+        if not self.path.is_dir() or (self.path / MANIFEST).is_file():
+            return
+        if any(child.name != CORPUS and not child.name.startswith(".") for child in self.path.iterdir()):
+            raise OptionError(f"{self.path} holds something other than a paraphrasing run: remove it")
 
     @property
     def n_blocks(self) -> int:
@@ -55,16 +80,13 @@ class WorkFolder:
         """Make the folder, or go on in it if it was begun with the same manifest.
 
         Raises:
-            OptionError: It was begun with another, or holds something else; the message says what differs.
+            OptionError: It was begun with another; the message says what differs.
             ArtifactError: Its manifest is damaged.
             StorageError: The operating system refused.
         """
         with _storage_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
             if (self.path / MANIFEST).is_file():
                 self._compare(_read_json(self.path / MANIFEST), manifest)
-            elif any(not child.name.startswith(".") for child in self.path.iterdir()):
-                raise OptionError(f"{self.path} holds something other than a paraphrasing run: remove it")
             else:
                 _write_json(self.path / MANIFEST, manifest)
 

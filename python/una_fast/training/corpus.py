@@ -75,43 +75,34 @@ def open_corpus(config: TrainConfig) -> Corpus:
     """The sentences and paraphrases of a run: compactly in memory, or mapped where the run has an index.
 
     Raises:
-        InputError: Paraphrases are not aligned, or lines left empty make it impossible to tell.
+        InputError: Paraphrases are not aligned to the corpus, or a line of either is empty.
     """
     if config.pairs is not None:
-        return split_pairs(_open(config, "pairs"), config)
-    sentences = _open(config, "corpus")
-    if config.paraphrases is None:
-        return Corpus(sentences=sentences)
-    paraphrases = _open(config, "paraphrases")
-    for name, texts in (("corpus", sentences), ("paraphrases", paraphrases)):
-        _refuse_gaps(name, texts)
-    return Corpus(sentences=sentences, paraphrases=paraphrases)
+        return split_pairs(_open(config, "pairs", aligned=True), config)
+    aligned = config.paraphrases is not None
+    sentences = _open(config, "corpus", aligned=aligned)
+    return Corpus(
+        sentences=sentences,
+        paraphrases=_open(config, "paraphrases", aligned=True) if aligned else None,
+    )
 
 
-def _open(config: TrainConfig, name: str, source: "Source | None" = None) -> "Sentences":
-    """A source of the run, by default the option of that name."""
+def _open(config: TrainConfig, name: str, source: "Source | None" = None, *, aligned: bool) -> "Sentences":
+    """A source of the run, by default the option of that name; `aligned`, if its rows belong to those of another."""
     from una_fast.mapped import map_sentences
     from una_fast.sources import load_sentences
 
     source = getattr(config, name) if source is None else source
     if config.index is None:
-        return load_sentences(source)
-    return map_sentences(source, Path(config.index) / name, progress=config.progress)
-
-
-def _refuse_gaps(name: str, texts: "Sentences") -> None:
-    """Refuse lines left out in reading: all that follows them would meet the paraphrase of another."""
-    left_out = texts.n_empty + texts.n_skipped
-    if left_out:
-        raise InputError(f"{name} has {left_out} empty lines, so corpus and paraphrases cannot be aligned")
+        return load_sentences(source, aligned=aligned)
+    return map_sentences(source, Path(config.index) / name, aligned=aligned, progress=config.progress)
 
 
 def split_pairs(lines: Sequence[str], config: TrainConfig) -> Corpus:
     """Lines of a sentence, a tab and its paraphrase, as two columns.
 
     Raises:
-        InputError: A line has not two columns with text in both; the message has its number from 1, empty
-            lines left out.
+        InputError: A line has not two columns with text in both; the message has its number, from 1.
     """
 
     def column(place: int) -> Iterator[str]:
@@ -124,8 +115,8 @@ def split_pairs(lines: Sequence[str], config: TrainConfig) -> Corpus:
             yield cells[place]
 
     return Corpus(
-        sentences=_open(config, "pairs-sentences", column(0)),
-        paraphrases=_open(config, "pairs-paraphrases", column(1)),
+        sentences=_open(config, "pairs-sentences", column(0), aligned=True),
+        paraphrases=_open(config, "pairs-paraphrases", column(1), aligned=True),
     )
 
 

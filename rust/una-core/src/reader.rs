@@ -93,11 +93,22 @@ impl Shard {
     }
 }
 
+/// What to do with rows that have no text: white space alone, or no value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gaps {
+    /// They are counted, and become no document.
+    PassOver,
+    /// They are errors: for text whose rows belong to those of another source.
+    Refuse,
+}
+
 /// How sources are read.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadOptions<'a> {
     /// What to do with malformed lines.
     pub malformed: Malformed,
+    /// What to do with rows that have no text.
+    pub gaps: Gaps,
     /// The longest line accepted, in bytes.
     pub max_line_bytes: usize,
     /// The size of a block, in bytes.
@@ -112,6 +123,7 @@ impl Default for ReadOptions<'_> {
     fn default() -> Self {
         Self {
             malformed: Malformed::Strict,
+            gaps: Gaps::PassOver,
             max_line_bytes: 64 << 20,
             block_bytes: 256 << 10,
             text_field: "text",
@@ -202,6 +214,7 @@ impl Block {
                 return Ok(());
             }
             if self.is_null(index) {
+                self.check_gap(options.gaps, start, index, "no value")?;
                 passed.null += 1;
                 return Ok(());
             }
@@ -219,7 +232,10 @@ impl Block {
             };
             match sentence {
                 None => passed.skipped += 1,
-                Some(sentence) if sentence.chars().all(is_space) => passed.empty += 1,
+                Some(sentence) if sentence.chars().all(is_space) => {
+                    self.check_gap(options.gaps, start, index, "no text")?;
+                    passed.empty += 1;
+                }
                 Some(sentence) => visit(&sentence)?,
             }
             Ok(())
@@ -312,6 +328,13 @@ impl Block {
         match options.malformed {
             Malformed::Skip => Ok(None),
             _ => Err(self.fault(start + fault.at, index, &fault.what)),
+        }
+    }
+
+    fn check_gap(&self, gaps: Gaps, at: usize, index: u64, what: &str) -> Result<()> {
+        match gaps {
+            Gaps::PassOver => Ok(()),
+            Gaps::Refuse => Err(self.fault(at, index, &format!("{what}, where every row must have some,"))),
         }
     }
 

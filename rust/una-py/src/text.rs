@@ -6,7 +6,7 @@ use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList, PyString};
 use una_core::casing::{self, LowerMap};
-use una_core::reader::{self, Block, Malformed, Progress, ReadOptions, Rows, Shard};
+use una_core::reader::{self, Block, Gaps, Malformed, Progress, ReadOptions, Rows, Shard};
 use una_core::tokenize::{Scratch, Tokenizer};
 use una_core::tokens::each_token;
 
@@ -136,6 +136,7 @@ pub(crate) fn feed(
 #[pyclass(frozen, module = "una_fast._core")]
 pub(crate) struct Reading {
     malformed: Malformed,
+    gaps: Gaps,
     max_line_bytes: usize,
     text_field: String,
     shard: Shard,
@@ -144,16 +145,18 @@ pub(crate) struct Reading {
 #[pymethods]
 impl Reading {
     #[new]
-    #[pyo3(signature = (*, errors, max_line_bytes, text_field, shard))]
+    #[pyo3(signature = (*, errors, max_line_bytes, text_field, shard, aligned))]
     fn new(
         errors: &str,
         max_line_bytes: usize,
         text_field: String,
         shard: Option<(u64, u64)>,
+        aligned: bool,
     ) -> PyResult<Self> {
         let shard = shard.map_or(Ok(Shard::WHOLE), |(number, count)| Shard::new(number, count));
         Ok(Self {
             malformed: errors.parse().map_err(|e| to_py(&e))?,
+            gaps: if aligned { Gaps::Refuse } else { Gaps::PassOver },
             max_line_bytes,
             text_field,
             shard: shard.map_err(|e| to_py(&e))?,
@@ -163,8 +166,8 @@ impl Reading {
 
 impl Reading {
     pub(crate) fn options(&self) -> ReadOptions<'_> {
-        let Self { malformed, max_line_bytes, ref text_field, shard } = *self;
-        ReadOptions { malformed, max_line_bytes, text_field, shard, ..ReadOptions::default() }
+        let Self { malformed, gaps, max_line_bytes, ref text_field, shard } = *self;
+        ReadOptions { malformed, gaps, max_line_bytes, text_field, shard, ..ReadOptions::default() }
     }
 }
 
