@@ -20,6 +20,7 @@ from una_fast.memory import memory_limit as bytes_of
 from una_fast.progress import Tick, counting
 from una_fast.sources import (
     MAX_LINE_BYTES,
+    Sentences,
     Source,
     default_threads,
     find_files,
@@ -207,6 +208,8 @@ class TermCounter:
             options = _Options(reading=self._reading, threads=self._threads, tick=tick, custom=custom)
             if files is not None:
                 self._update_files(files, options)
+            elif isinstance(source, Sentences):
+                self._core.update_columns([(None, source.batches())], **options)
             elif is_column(source):
                 columns = [(None, batches_of_object(source, self._column))]
                 self._core.update_columns(columns, **options)
