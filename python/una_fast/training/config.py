@@ -22,6 +22,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Select = Literal["tfidf", "inverse", "uniform"]
 Replace = Literal["vicinity", "uniform"]
 Surface = Literal["reference", "preserve"]
+Importance = Literal["tfidf", "idf", "attention"]
 
 _CHOICES = {
     "schedule": Schedule,
@@ -30,6 +31,7 @@ _CHOICES = {
     "select": Select,
     "replace": Replace,
     "surface": Surface,
+    "importance": Importance,
 }
 
 _LEAST = {
@@ -69,6 +71,7 @@ _PORTABLE = (
     "select",
     "replace",
     "surface",
+    "importance",
     "tokenizer",
     "eval_every",
 )
@@ -108,6 +111,8 @@ class TrainConfig:
         select: Which tokens go: "tfidf" (important ones), "inverse" (unimportant ones), "uniform".
         replace: What comes: a term of the "vicinity" in rank, or of the "uniform" vocabulary.
         surface: "reference" joins lower-cased tokens by spaces, "preserve" keeps spacing and case.
+        importance: What makes a token important: "tfidf"; "idf" alone; the "attention" that it receives in the
+            start model. It has no meaning with select="uniform".
         tokenizer: The rules that split sentences into terms where a table is fitted.
         device: "auto" (CUDA, else MPS, else CPU) or a torch device.
         precision: "auto" computes in bfloat16 on a GPU that can, else in float32. Weights are float32 always.
@@ -148,6 +153,7 @@ class TrainConfig:
     select: Select = "tfidf"
     replace: Replace = "vicinity"
     surface: Surface = "reference"
+    importance: Importance = "tfidf"
     tokenizer: str = "treebank"
     device: str = "auto"
     precision: Precision = "auto"
@@ -172,6 +178,10 @@ class TrainConfig:
         _check_real("dropout", self.dropout, least=0.0)
         if self.dropout is not None and self.dropout >= 1.0:
             raise OptionError(f"dropout must be below 1, got {self.dropout!r}")
+        if self.importance != "tfidf" and self.select == "uniform":
+            raise OptionError(
+                f'importance={self.importance!r} has no meaning where select="uniform" chooses the tokens'
+            )
         if self.seed >= 2**63:
             raise OptionError(f"seed must be below 2**63, got {self.seed}")
 

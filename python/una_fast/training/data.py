@@ -24,7 +24,7 @@ from una_fast.evaluation.backbone import tokenise
 from una_fast.training.config import TrainConfig
 
 if TYPE_CHECKING:
-    from una_fast import TermTable
+    from una_fast import Augmenter, TermTable
 
 __all__ = [
     "Batch",
@@ -127,7 +127,18 @@ def open_negatives(config: TrainConfig, corpus: Corpus) -> "tuple[TermTable, Neg
         seed=config.seed,
         threads=config.threads,
     )
-    return table, cast("NegativeSource", augmenter)
+    return table, _by_importance(config, augmenter)
+
+
+def _by_importance(config: TrainConfig, augmenter: "Augmenter") -> NegativeSource:
+    """The augmenter as it is, or with tokens chosen by another measure."""
+    from una_fast.training.importance import AttentionWeights, WeightedNegatives, idf_weights
+
+    if config.importance == "idf":
+        return WeightedNegatives(augmenter, idf_weights(augmenter.table))
+    if config.importance == "attention":
+        return WeightedNegatives(augmenter, AttentionWeights(config.model, device=config.device))
+    return cast("NegativeSource", augmenter)
 
 
 _ROUNDS = 6
