@@ -46,7 +46,9 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("corpus", help="one sentence a line: a path or a quoted glob")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
     parser.add_argument("--steps", type=int, default=6000)
@@ -75,7 +77,9 @@ def _train(
         ids = tokenizer(texts, truncation=True, max_length=args.max_length, padding=True, return_tensors="np")
         inputs, chosen, targets = _mask(ids["input_ids"], tokenizer, draw)
         with torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16):
-            hidden = model.bert(inputs, attention_mask=torch.from_numpy(ids["attention_mask"])).last_hidden_state
+            hidden = model.bert(
+                inputs, attention_mask=torch.from_numpy(ids["attention_mask"])
+            ).last_hidden_state
             logits = model.cls(hidden[chosen])
         loss = nn.functional.cross_entropy(logits.float(), targets)
         loss.backward()

@@ -13,7 +13,7 @@ from una_fast.errors import UnaError
 
 __all__ = ["main"]
 
-COMMANDS = ("quickstart", "fit", "merge", "inspect", "augment", "export", "train", "evaluate")
+COMMANDS = ("quickstart", "fit", "merge", "inspect", "augment", "export", "train", "evaluate", "experiment")
 """In the order in which a user meets them."""
 
 
