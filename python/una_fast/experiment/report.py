@@ -52,7 +52,7 @@ def _comparison(plan: Plan, summary: Summary, comparison: Comparison, name: str)
         for start in comparison.starts
     )
     body = [
-        f"<p>Mean Spearman correlation (x 100) over {len(summary.tasks)} tasks: {', '.join(summary.tasks)}. "
+        f"<p>Mean Spearman correlation (x 100) over {', '.join(summary.tasks)}. "
         f"Differences are from <b>{escape(plan.baseline)}</b>, seed by seed.</p>{starts}",
         _means(comparison),
         figure(scores(comparison, f"{name}-scores"), _SCORES),
@@ -63,10 +63,7 @@ def _comparison(plan: Plan, summary: Summary, comparison: Comparison, name: str)
     return section(escape(title_of(comparison)), "".join(body))
 
 
-_SCORES = (
-    "A dot is a run, the upright line the mean of an arm, the broken line the model before training (where it is "
-    "within the picture)."
-)
+_SCORES = "A dot is a run, the upright line the mean of an arm, the broken line the model before training."
 _DIFFERENCES = (
     "A dot is the difference of two runs with the same seed, the upright line their mean. Upper bar: interval over "
     "seeds. Lower bar: interval over test pairs."
@@ -111,8 +108,8 @@ def _reading(plan: Plan) -> str:
         f"{_coverage(n)} <b>p</b> is that of the exact sign-flip test, which with {n} "
         f"{'seed' if n == 1 else 'seeds'} cannot fall below {2.0 ** (1 - n):.3g}.</p>"
         "<p><b>Over pairs</b> takes the trained encoders as they are and says how their mean difference would vary "
-        "with other test pairs of the same kind. It knows nothing of other seeds. A difference deserves belief where "
-        "both agree.</p>"
+        "with other test pairs of the same kind. It knows nothing of other seeds. A difference worth "
+        "believing keeps away from 0 in both, and has more than a handful of seeds behind it.</p>"
         "<p>Arms are compared one by one; where there are many, some intervals miss 0 by luck.</p>"
     )
 
