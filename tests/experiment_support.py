@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 
 from training_support import make_sentences, tiny_bert, write_lines
-from una_fast.evaluation import sts
+from una_fast.evaluation import pairs
 
 PAIRS = {"STS12": 40, "STS-B": 30, "STS-B-dev": 30}
 
 
 def shrink_sts(patch: pytest.MonkeyPatch) -> None:
     """Let small folders pass for the published ones."""
-    patch.setattr(sts, "PAIRS", {**sts.PAIRS, **PAIRS})
+    for task, count in PAIRS.items():
+        patch.setitem(pairs.PAIRS, task, count)
 
 
 def write_sts(folder: Path) -> Path:
@@ -29,8 +30,10 @@ def write_sts(folder: Path) -> Path:
         for a, b in zip(left, right, strict=True)
     ]
     triples = list(zip(left, right, gold, strict=True))
-    write_lines(year / "STS.input.one.txt", [f"{a}\t{b}" for a, b, _ in triples[:40]])
-    write_lines(year / "STS.gs.one.txt", [f"{value:.3f}" for _, _, value in triples[:40]])
+    for place, name in enumerate(pairs.SUBSETS["STS12"]):
+        subset = triples[8 * place : 8 * (place + 1)]
+        write_lines(year / f"STS.input.{name}.txt", [f"{a}\t{b}" for a, b, _ in subset])
+        write_lines(year / f"STS.gs.{name}.txt", [f"{value:.3f}" for _, _, value in subset])
     for name, chosen in (("sts-test.csv", triples[40:70]), ("sts-dev.csv", triples[70:])):
         write_lines(bench / name, [f"g\tf\ty\t0\t{value:.3f}\t{a}\t{b}" for a, b, value in chosen])
     return folder
@@ -58,6 +61,7 @@ max_length = 16
 epochs = 9
 max_steps = {options["max_steps"]}
 eval_every = 2
+checkpoint_every = 2
 learning_rate = 1e-3
 device = "cpu"
 

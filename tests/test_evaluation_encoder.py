@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from training_support import tiny_bert
 from una_fast.errors import ArtifactError, OptionError
@@ -42,13 +43,24 @@ def test_declared_pooling(folder: Path, config: dict[str, Any], pooling: str) ->
 
 def test_pooling_is_never_guessed(folder: Path) -> None:
     """Protects against a score under the wrong pooling."""
-    with pytest.raises(OptionError, match=r'give pooling="cls" or pooling="mean"'):
+    with pytest.raises(OptionError, match=r'give pooling="cls", "mean" or "first_last_mean"'):
         load_encoder(folder, device="cpu")
     with pytest.raises(OptionError, match="pooling must be"):
         load_encoder(folder, pooling="max", device="cpu")  # type: ignore[arg-type]
     declare(folder, "1_Pooling/config.json", {"pooling_mode_max_tokens": True})
     with pytest.raises(OptionError, match="pools by"):
         load_encoder(folder, device="cpu")
+
+
+def test_first_last_mean(folder: Path) -> None:
+    """Protects the pooling: the mean of the states after the first and the last layer, without padding."""
+    encoder = load_encoder(folder, pooling="first_last_mean", device="cpu")
+    inputs = encoder.tokenizer([SENTENCES[1]], return_tensors="pt")
+    with torch.inference_mode():
+        states = encoder.backbone.eval()(**inputs, output_hidden_states=True).hidden_states
+    assert len(states) == 3, "embeddings and two layers"
+    wanted = ((states[1] + states[2]) / 2).mean(dim=1)[0].numpy()
+    assert np.allclose(encoder(SENTENCES)[1], wanted, atol=1e-6)
 
 
 def test_further_modules_are_refused(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import pytest
 import torch
 from scipy.stats import pearsonr, spearmanr
 
-from una_fast.errors import InputError, OptionError, StorageError
-from una_fast.evaluation import evaluate_sts, load_encoder, sts
+from una_fast.errors import InputError, MissingExtraError, OptionError, StorageError
+from una_fast.evaluation import FirstOf, HubDatasets, SentEvalFolder, evaluate_sts, load_encoder, pairs, sts
 
 DATA = Path(os.environ.get("UNA_FAST_DATA", Path(__file__).resolve().parents[1].parent / "shared" / "data"))
 SENTEVAL = DATA / "senteval"
@@ -29,7 +30,9 @@ def write(path: Path, text: str) -> Path:
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """SentEval's layout in small: a year of two subsets and an ALL file, STS-B and SICK-R."""
-    monkeypatch.setattr(sts, "PAIRS", {**sts.PAIRS, "STS14": 5, "STS-B": 3, "SICK-R": 3})
+    for task, count in (("STS14", 5), ("STS-B", 3), ("SICK-R", 3), ("SICK-R-all", 6)):
+        monkeypatch.setitem(pairs.PAIRS, task, count)
+    monkeypatch.setitem(pairs.SUBSETS, "STS14", ("one", "two"))
     year = tmp_path / "STS" / "STS14-en-test"
     write(year / "STS.input.one.txt", 'a "quoted start\tb\nline\u2028inside\td\nnever\tannotated\n')
     write(year / "STS.gs.one.txt", "4.5\n1.0\n\n")
@@ -40,9 +43,10 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     rows = "".join(f"g\tf\ty\t{i}\t{gold}\tleft {i}\tright {i}\n" for i, gold in enumerate((1.0, 3.0, 2.0)))
     write(tmp_path / "STS" / "STSBenchmark" / "sts-test.csv", rows)
     sick = "".join(f"{i}\tA{i}\tB{i}\t{gold}\tNEUTRAL\r\n" for i, gold in enumerate((1.5, 4.0, 3.5)))
-    write(
-        tmp_path / "SICK" / "SICK_test_annotated.txt", "pair_ID\tsentence_A\tsentence_B\tscore\tj\r\n" + sick
-    )
+    head = "pair_ID\tsentence_A\tsentence_B\tscore\tj\r\n"
+    write(tmp_path / "SICK" / "SICK_test_annotated.txt", head + sick)
+    write(tmp_path / "SICK" / "SICK_train.txt", head + "7\tC\tD\t2.0\tN\r\n8\tE\tF\t3.0\tN\r\n")
+    write(tmp_path / "SICK" / "SICK_trial.txt", head + "9\tG\tH\t5.0\tN\r\n")
     return tmp_path
 
 
@@ -69,6 +73,42 @@ def test_a_year_is_one_correlation_over_its_subsets(small: Path) -> None:
     assert (score.spearman, score.pearson) == (pytest.approx(spearman), pytest.approx(pearson, abs=1e-6))
     assert [(part.name, part.n_pairs) for part in score.subsets] == [("one", 2), ("two", 3)]
     assert score.n_pairs == 5
+
+
+def test_means_over_subsets(small: Path) -> None:
+    """Protects the two other settings: a mean that counts subsets alike, and one that weighs them by pairs."""
+    score = evaluate_sts(hashed, small, tasks=["STS14"])["STS14"]
+    one, two = score.subsets
+    assert score.mean.spearman == pytest.approx((one.spearman + two.spearman) / 2)
+    assert score.mean.pearson == pytest.approx((one.pearson + two.pearson) / 2)
+    assert score.weighted_mean.spearman == pytest.approx((2 * one.spearman + 3 * two.spearman) / 5)
+    assert score.weighted_mean.pearson == pytest.approx((2 * one.pearson + 3 * two.pearson) / 5)
+
+
+def test_details_show_every_figure(small: Path) -> None:
+    """Protects the long table: all, each subset, both means; a task of one file is one line."""
+    report = evaluate_sts(hashed, small, tasks=["STS14", "STS-B"])
+    head, *rows = [line.split() for line in report.details().split("\n")]
+    assert head[-3:] == ["pairs", "Spearman", "Pearson"]
+    assert [row[:-3] for row in rows] == [
+        ["STS14", "all"],
+        ["one"],
+        ["two"],
+        ["mean"],
+        ["weighted", "mean"],
+        ["STS-B", "all"],
+    ]
+    assert rows[0][-3:] == [
+        "5",
+        f"{100 * report['STS14'].spearman:.2f}",
+        f"{100 * report['STS14'].pearson:.2f}",
+    ]
+
+
+def test_sick_as_mteb_has_it(small: Path) -> None:
+    """Protects the name of the task of train, trial and test together, which is not SICK-R."""
+    score = evaluate_sts(hashed, small, tasks=["SICK-R-all"])["SICK-R-all"]
+    assert [(part.name, part.n_pairs) for part in score.subsets] == [("train", 2), ("trial", 1), ("test", 3)]
 
 
 def test_single_file_tasks(small: Path) -> None:
@@ -174,6 +214,19 @@ def test_a_damaged_file_is_named_with_its_line(small: Path, file: str, text: str
         evaluate_sts(hashed, small)
 
 
+def test_a_missing_subset_is_named(small: Path) -> None:
+    """Protects against a year scored over a part of itself."""
+    (small / "STS" / "STS14-en-test" / "STS.input.two.txt").unlink()
+    with pytest.raises(InputError, match=r"STS14-en-test lacks STS\.input\.two\.txt"):
+        evaluate_sts(hashed, small)
+
+
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+    """Protects against a report about nothing."""
+    with pytest.raises(InputError, match=r"has none of STS12, .*, SICK-R: expected are folders such as"):
+        evaluate_sts(hashed, tmp_path)
+
+
 def test_bytes_that_are_not_utf8_are_placed(small: Path) -> None:
     """Protects the message: file and byte."""
     (small / "STS" / "STSBenchmark" / "sts-test.csv").write_bytes(b"ab\xff")
@@ -198,6 +251,83 @@ def test_wrong_use_is_named(small: Path) -> None:
     (small / "STS" / "STS14-en-test" / "STS.gs.two.txt").unlink()
     with pytest.raises(StorageError, match=r"STS\.gs\.two\.txt"):
         evaluate_sts(hashed, small)
+
+
+def on_disk(folder: Path, columns: dict[str, list[Any]]) -> Any:
+    """A loader of the library's own kind: it reads from a folder what it is asked to fetch from the hub."""
+    datasets = pytest.importorskip("datasets")
+
+    def load(name: str, *, split: str) -> Any:
+        path = folder / name.replace("/", "--") / split
+        datasets.Dataset.from_dict(columns).save_to_disk(path)
+        return datasets.load_from_disk(path)
+
+    return load
+
+
+HUB = {"sentence1": ["a", "b", "c"], "sentence2": ["d", "e", "f"], "score": [1.0, 2.5, 2.0]}
+
+
+def test_the_hub_gives_a_task_as_one_subset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the columns and the splits of the hub's copies."""
+    monkeypatch.setitem(pairs.PAIRS, "STS-B-dev", 3)
+    monkeypatch.setitem(pairs.PAIRS, "STS13", 3)
+    hub = HubDatasets(load=on_disk(tmp_path, HUB))
+    report = evaluate_sts(hashed, hub, tasks=["STS13", "STS-B-dev"])
+    assert report["STS13"].spearman == pytest.approx(expected(*HUB.values())[0])  # type: ignore[arg-type]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mteb--sts13-sts", "mteb--stsbenchmark-sts"]
+    assert (tmp_path / "mteb--stsbenchmark-sts" / "validation").is_dir()
+
+
+def test_sick_of_the_hub_is_not_taken_for_the_test_split(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects the mean of seven: the hub's SICK-R has all 9,927 pairs; the files' has the 4,927 of the test."""
+    monkeypatch.setitem(pairs.PAIRS, "SICK-R-all", 3)
+    hub = HubDatasets(load=on_disk(small, HUB))
+    with pytest.raises(InputError, match="the Hugging Face hub has none of SICK-R"):
+        evaluate_sts(hashed, hub, tasks=["SICK-R"])
+    assert evaluate_sts(hashed, hub, tasks=["SICK-R-all"])["SICK-R-all"].n_pairs == 3
+    monkeypatch.setitem(pairs.PAIRS, "STS12", 3)
+    both = FirstOf((SentEvalFolder(small), hub))
+    report = evaluate_sts(hashed, both, tasks=["STS12", "SICK-R"])
+    assert report["STS12"].subsets[0].name == "STS12"
+    assert report["SICK-R"].spearman == evaluate_sts(hashed, small, tasks=["SICK-R"])["SICK-R"].spearman
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"sentence1": ["a"], "score": [1.0]}, r"sts12-sts' has the columns .*, but not \['sentence2'\]"),
+        ({**HUB, "score": ["1", "2", "3"]}, r"row 0: the gold score is '1', not a finite number"),
+        ({**HUB, "score": [1.0, None, 3.0]}, r"row 1: the gold score is None"),
+        ({**HUB, "sentence2": ["a", None, "b"]}, r"row 1: expected two sentences, found \('b', None\)"),
+        (HUB, r"STS12 under mteb/sts12-sts has 3 scored pairs \(STS12\), published were 3108"),
+    ],
+)
+def test_a_dataset_of_another_shape_is_named(
+    tmp_path: Path, columns: dict[str, list[Any]], message: str
+) -> None:
+    """Protects the message where a copy on the hub changes."""
+    with pytest.raises(InputError, match=message):
+        evaluate_sts(hashed, HubDatasets(load=on_disk(tmp_path, columns)), tasks=["STS12"])
+
+
+def test_a_hub_out_of_reach_is_named() -> None:
+    """Protects the message where there is no network."""
+
+    def load(name: str, *, split: str) -> Any:
+        raise ConnectionError("no route")
+
+    with pytest.raises(StorageError, match=r"'mteb/sts12-sts'.*no route\); a folder in SentEval's layout"):
+        evaluate_sts(hashed, HubDatasets(load=load), tasks=["STS12"])
+
+
+def test_without_the_library_the_hub_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the message where datasets is not installed."""
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(MissingExtraError, match=r"una-fast\[evaluate\]"):
+        evaluate_sts(hashed, HubDatasets(), tasks=["STS12"])
 
 
 @pytest.mark.skipif(not SENTEVAL.is_dir(), reason="STS data is not there: set UNA_FAST_DATA")

@@ -22,10 +22,10 @@ CHILD = """
 import sys
 import training_support  # one thread
 from una_fast.cli import main
-from una_fast.evaluation import sts
+from una_fast.evaluation import pairs
 from experiment_support import PAIRS
 
-sts.PAIRS = {**sts.PAIRS, **PAIRS}
+pairs.PAIRS.update(PAIRS)
 sys.exit(main(["experiment", sys.argv[1], "--output", sys.argv[2], "--threads", "1"]))
 """
 
@@ -101,7 +101,7 @@ def test_a_row_holds_what_was_run_and_what_came_out(plan_file: Path, tmp_path: P
     assert una["weights"].keys() == {"best", "last"}
     assert una["weights"]["last"]["step"] == 6
     assert una["weights"]["best"]["scores"].keys() == {"STS12", "STS-B"}
-    dev = dict(una["weights"]["best"]["dev_scores"])
+    dev = dict(una["dev_scores"])
     assert dev[una["weights"]["best"]["step"]] == max(dev.values())
 
     last = next(each for each in summary.comparisons if each.weights == "last")
@@ -152,7 +152,8 @@ def test_a_corpus_that_changed_between_two_runs_is_noticed(plan_file: Path, tmp_
     run(plan_file, output, "seeds=[0]", "evaluation.weights=last")
     write_lines(tmp_path / "corpus.txt", make_sentences(70, seed=9))
     with pytest.raises(
-        InputError, match="is no longer what it was when plain, seed 0 read it: 70 sentences, then 64"
+        InputError,
+        match="the corpus is no longer what it was when plain, seed 0 read it: 70 sentences, then 64",
     ):
         run(plan_file, output, "seeds=[0, 1]", "evaluation.weights=last")
     assert len((output / "rows.jsonl").read_text().splitlines()) == 2
@@ -170,7 +171,7 @@ def test_the_command_lists_runs_and_writes_reports(
     assert "no run of plan 'tiny' has finished" in capsys.readouterr().err
     assert main([*command, "--keep"]) == 0
     assert "una " in capsys.readouterr().out
-    assert len(list((tmp_path / "out" / "runs").glob("*/last/model.safetensors"))) == 4
+    assert len(list((tmp_path / "out" / "runs").glob("*/encoder/model.safetensors"))) == 4
     assert main([*command, "--report", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["finished"] == 4
     assert main([*command, "--dry-run"]) == 0

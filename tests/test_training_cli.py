@@ -4,8 +4,9 @@ import argparse
 import json
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -13,6 +14,7 @@ from training_support import make_sentences, tiny_bert, write_lines
 from una_fast.cli import evaluate, train
 from una_fast.evaluation import sts
 from una_fast.training import TrainConfig
+from una_fast.training import config as config_module
 
 
 def parse(*words: str) -> argparse.Namespace:
@@ -59,7 +61,43 @@ def test_every_option_reaches_the_configuration() -> None:
     config = TrainConfig(**train._options(parse(*words)))
     assert config.corpus == [Path("a.txt"), Path("b.txt")]
     assert (config.learning_rate, config.max_grad_norm, config.pooling) == (1e-4, None, "mean")
-    assert (config.every, config.dropout, config.table, config.sts) == (0, 0.2, Path("t"), Path("s"))
+    assert (config.every, config.dropout, config.table, config.sts) == (0, 0.2, "t", "s")
+
+
+def test_every_option_of_a_run_is_an_option_of_the_command() -> None:
+    """Protects the promise of one set of names: a new field of TrainConfig has its flag."""
+    declared = {*train._WHOLE, *train._REAL, *train._CHOICES, *train._TEXT, *train._PATHS, *train._SWITCHES}
+    assert declared | {"corpus", "loggers", "progress"} == {field.name for field in fields(TrainConfig)}
+    for name, (choices, _) in train._CHOICES.items():
+        assert choices == get_args(config_module._CHOICES[name])
+
+
+def test_a_file_gives_options_and_the_command_line_overrides_them(tmp_path: Path) -> None:
+    """Protects the same names in both places."""
+    file = tmp_path / "run.toml"
+    file.write_text(
+        'model = "m"\noutput = "o"\ncorpus = ["a.txt", "b.txt"]\nbatch_size = 8\nresume = true\n'
+        "checkpoint_every = 5\n"
+    )
+    options = train._options(parse("train", "--config", str(file), "--batch-size", "16", "--no-resume"))
+    config = TrainConfig.from_options(options, where="here")
+    assert (config.corpus, config.batch_size) == ([Path("a.txt"), Path("b.txt")], 16)
+    assert (config.resume, config.checkpoint_every) == (False, 5)
+
+
+def test_shipped_configurations_are_valid_and_as_published() -> None:
+    """Protects `configs/`: every name and value, and the published figures of both models."""
+    folder = Path(__file__).parent.parent / "configs"
+    shipped = {
+        path.stem: TrainConfig.from_toml(path, corpus="c", output="o") for path in folder.glob("*.toml")
+    }
+    assert shipped.keys() == {"bert", "roberta", "cpu"}
+    assert (shipped["bert"].learning_rate, shipped["bert"].schedule) == (3e-5, "linear")
+    assert (shipped["roberta"].learning_rate, shipped["roberta"].schedule) == (5e-6, "constant")
+    assert {
+        (shipped[name].batch_size, shipped[name].max_length, shipped[name].every)
+        for name in ("bert", "roberta")
+    } == {(64, 32, 5)}
 
 
 def test_train_then_evaluate(

@@ -1,13 +1,14 @@
 """Options are refused when they are given, with a message that names option and value."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from una_fast.errors import OptionError
+from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.training import TrainConfig
-from una_fast.training.loop import learning_rate_at
+from una_fast.training.optimisation import learning_rate_at
 
 
 def config(**options: Any) -> TrainConfig:
@@ -36,6 +37,17 @@ def config(**options: Any) -> TrainConfig:
         ("pooling", "max"),
         ("precision", "float16"),
         ("surface", "pretty"),
+        ("loss", "triplet"),
+        ("compile", True),
+        ("accumulate", 0),
+        ("chunk_size", 0),
+        ("checkpoint_every", 0),
+        ("keep", 0),
+        ("hard_negative_weight", -1.0),
+        ("margin", math.nan),
+        ("distinct", "yes"),
+        ("loggers", ["csv"]),
+        ("loggers", "jsonl"),
     ],
 )
 def test_a_bad_value_is_named(name: str, value: object) -> None:
@@ -74,3 +86,42 @@ def test_linear_schedule_is_that_of_transformers() -> None:
         assert learning_rate_at(step, 10, options) == pytest.approx(schedule.get_last_lr()[0])
         optimizer.step()
         schedule.step()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"pairs": "p"}, "either corpus or pairs"),
+        ({"corpus": None}, "either corpus or pairs"),
+        ({"corpus": None, "pairs": "p", "paraphrases": "q"}, "pairs has the paraphrases already"),
+        ({"resume": True}, "resume needs checkpoint_every"),
+        ({"compile": "cuda_graphs", "chunk_size": 8}, "does not go with chunk_size"),
+    ],
+)
+def test_options_that_do_not_go_together(options: dict[str, Any], message: str) -> None:
+    """Protects against one option silently winning over another."""
+    with pytest.raises(OptionError, match=message):
+        TrainConfig(**{"model": "m", "corpus": "c", "output": "o", **options})
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "message"),
+    [
+        ("batchsize = 8", OptionError, r"run\.toml: no option 'batchsize'; did you mean 'batch_size'\?"),
+        ("[training]\nseed = 1", OptionError, "no option 'training'"),
+        ("seed = 1", OptionError, r"run\.toml: model and output must be given"),
+        ("seed = ", InputError, r"run\.toml is not TOML"),
+        ("model = 'm'\noutput = 'o'\ncorpus = 'c'\nseed = 'x'", OptionError, "seed must be a whole number"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, text: str, error: type[Exception], message: str) -> None:
+    """Protects who mistypes a name in a file: the file, the name, the nearest one."""
+    (tmp_path / "run.toml").write_text(text)
+    with pytest.raises(error, match=message):
+        TrainConfig.from_toml(tmp_path / "run.toml")
+
+
+def test_a_missing_file_is_a_storage_error(tmp_path: Path) -> None:
+    """Protects the kind of error."""
+    with pytest.raises(StorageError, match=r"absent\.toml"):
+        TrainConfig.from_toml(tmp_path / "absent.toml")

@@ -3,6 +3,7 @@
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from training_support import WordSwapper, make_sentences, tiny_bert
 from una_fast.errors import InputError, OptionError
 from una_fast.evaluation.backbone import load_tokenizer, tokenise
-from una_fast.training.data import Batch, BatchBuilder, Corpus, Prefetcher, lay_out, permute
+from una_fast.training.corpus import Corpus
+from una_fast.training.data import Batch, BatchBuilder, Prefetcher, lay_out
+from una_fast.training.order import permute
 
 NAMES = frozenset({"input_ids", "attention_mask"})
 
@@ -23,7 +26,9 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tiny_bert(tmp_path_factory.mktemp("data") / "bert")
 
 
-def builder(model: Path, *, every: int = 5, paraphrases: list[str] | None = None) -> BatchBuilder:
+def builder(
+    model: Path, *, every: int = 5, paraphrases: list[str] | None = None, **options: Any
+) -> BatchBuilder:
     corpus = Corpus(sentences=make_sentences(100), paraphrases=paraphrases)
     return BatchBuilder(
         corpus=corpus,
@@ -34,6 +39,7 @@ def builder(model: Path, *, every: int = 5, paraphrases: list[str] | None = None
         max_length=32,
         every=every,
         seed=0,
+        **options,
     )
 
 
@@ -190,7 +196,7 @@ def test_width_is_rounded_up_and_capped(model: Path, max_length: int, width: int
 
 
 def make_batch(step: int) -> Batch:
-    return Batch(step=step, inputs={"input_ids": torch.full((2, 1), step)})
+    return Batch(step=step, views=2, inputs={"input_ids": torch.full((2, 1), step)})
 
 
 def test_prefetcher_keeps_the_order() -> None:
@@ -239,3 +245,85 @@ def test_leaving_early_ends_the_thread() -> None:
     with pytest.raises(KeyboardInterrupt):
         loop()
     assert not [thread for thread in threading.enumerate() if thread.name == "una_fast batches"]
+
+
+@settings(max_examples=20, deadline=None)
+@given(world=st.sampled_from([1, 2, 4]), index=st.integers(0, 30), distinct=st.booleans())
+def test_ranks_share_a_batch_between_them(world: int, index: int, distinct: bool) -> None:
+    """Protects data parallel runs: together the ranks take the rows of one process, each row once."""
+    whole = BatchRows(distinct=distinct)
+    shares = [BatchRows(distinct=distinct, rank=rank, world=world) for rank in range(world)]
+    assert whole.of(index) == [row for share in shares for row in share.of(index)]
+
+
+class BatchRows:
+    """The rows that a builder takes, without a tokenizer."""
+
+    def __init__(self, sentences: list[str] | None = None, **options: Any) -> None:
+        self.builder = BatchBuilder(
+            corpus=Corpus(sentences=sentences or [f"s{i % 70}" for i in range(100)]),
+            negatives=None,
+            tokenizer=None,  # type: ignore[arg-type]
+            names=NAMES,
+            batch_size=8,
+            max_length=32,
+            every=5,
+            seed=0,
+            **options,
+        )
+
+    def of(self, index: int) -> list[int]:
+        place = index % (self.builder.steps_per_epoch * self.builder.accumulate)
+        epoch = index // (self.builder.steps_per_epoch * self.builder.accumulate)
+        return self.builder._rows(index, epoch, place).tolist()
+
+
+def test_accumulated_batches_make_up_a_step(model: Path) -> None:
+    """Protects the rows of a step: those of its batches, one after another, each batch with the step's negatives."""
+    single, double = BatchRows(), BatchRows(accumulate=2)
+    assert [double.of(i) for i in range(12)] == [single.of(i) for i in range(12)]
+    assert double.builder.steps_per_epoch == 6
+    batches = builder(model, every=2, accumulate=2)
+    assert [(batches.build(i).step, batches.build(i).views) for i in range(6)] == [
+        (0, 4),
+        (0, 4),
+        (1, 2),
+        (1, 2),
+        (2, 4),
+        (2, 4),
+    ]
+
+
+def test_three_columns_hold_each_negative_once(model: Path) -> None:
+    """Protects the layout that the three-column losses read."""
+    assert builder(model, negative_views=1).build(0).views == 3
+    texts, order = lay_out(["a"], ["p"], ["n"], negative_views=1)
+    assert [texts[i] for i in order.tolist()] == ["a", "p", "n"]
+
+
+def test_distinct_batches(tmp_path: Path) -> None:
+    """Protects `distinct`: repeats are exchanged, other rows stay, and the same number gives the same batch."""
+    sentences = [f"s{i % 12}" for i in range(100)]
+    plain, apart = BatchRows(sentences), BatchRows(sentences, distinct=True)
+    exchanged = 0
+    for index in range(12):
+        before, after = plain.of(index), apart.of(index)
+        texts = [sentences[row] for row in before]
+        assert len({sentences[row] for row in after}) == 8
+        firsts = [i for i, text in enumerate(texts) if text not in texts[:i]]
+        assert [before[i] for i in firsts] == [after[i] for i in firsts]
+        assert after == BatchRows(sentences, distinct=True).of(index)
+        exchanged += before != after
+    assert exchanged > 6
+
+
+def test_too_few_distinct_sentences_are_an_error() -> None:
+    """Protects against a search that never ends."""
+    with pytest.raises(InputError, match="hold no 8 distinct sentences"):
+        BatchRows(["same"] * 100, distinct=True).of(0)
+
+
+def test_a_batch_that_ranks_cannot_share_is_refused() -> None:
+    """Protects equal shares, on which gathering depends."""
+    with pytest.raises(OptionError, match="batch_size is 8, which 3 processes cannot share equally"):
+        BatchRows(rank=0, world=3)

@@ -1,14 +1,15 @@
-"""The loss: it must be NT-Xent as the paper states it, and differentiable everywhere it is used."""
+"""The losses: each must be its written-out definition, and differentiable everywhere it is used."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from una_fast.errors import InputError
-from una_fast.training import nt_xent
+from una_fast.errors import InputError, OptionError
+from una_fast.training import info_nce, margin_nce, nt_xent
 
 
 def naive_nt_xent(embeddings: torch.Tensor, temperature: float) -> float:
@@ -71,3 +72,80 @@ def test_rows_must_come_in_pairs(shape: tuple[int, ...]) -> None:
     """Protects the message: expected and given shape."""
     with pytest.raises(InputError, match=r"\(R, D\) with R even, got"):
         nt_xent(torch.zeros(shape))
+
+
+def columns(count: int, width: int, seed: int) -> list[torch.Tensor]:
+    """Anchors, positives, negatives."""
+    draw = torch.Generator().manual_seed(seed)
+    return [torch.randn(count, width, dtype=torch.float64, generator=draw) for _ in range(3)]
+
+
+def cosine(a: torch.Tensor, b: torch.Tensor) -> float:
+    return float(a @ b / (a.norm() * b.norm()))
+
+
+def naive_info_nce(a: torch.Tensor, p: torch.Tensor, n: torch.Tensor, t: float, weight: float) -> float:
+    """The definition, anchor by anchor."""
+    total = 0.0
+    for i in range(len(a)):
+        terms = [math.exp(cosine(a[i], p[j]) / t) for j in range(len(a))]
+        hard = [(weight if i == j else 1.0) * math.exp(cosine(a[i], n[j]) / t) for j in range(len(a))]
+        total -= math.log(terms[i] / (sum(terms) + sum(hard)))
+    return total / len(a)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    count=st.integers(1, 6),
+    width=st.integers(1, 5),
+    temperature=st.floats(0.05, 2.0),
+    weight=st.sampled_from([0.0, 0.5, 1.0, 3.0]),
+    seed=st.integers(0, 1000),
+)
+def test_info_nce_equals_the_written_out_definition(
+    count: int, width: int, temperature: float, weight: float, seed: int
+) -> None:
+    """Protects the three columns, and the weight of the anchor's own negative alone."""
+    a, p, n = columns(count, width, seed)
+    loss = info_nce(a, p, n, temperature=temperature, hard_negative_weight=weight)
+    assert loss.item() == pytest.approx(naive_info_nce(a, p, n, temperature, weight), rel=1e-9, abs=1e-12)
+
+
+@settings(max_examples=50, deadline=None)
+@given(count=st.integers(1, 6), margin=st.floats(0, 1), weight=st.floats(0, 3), seed=st.integers(0, 1000))
+def test_margin_nce_equals_the_written_out_definition(
+    count: int, margin: float, weight: float, seed: int
+) -> None:
+    """Protects the hinge: nothing is asked of a negative that is farther by the margin."""
+    a, p, n = columns(count, 4, seed)
+    hinge = [max(0.0, margin + cosine(a[i], n[i]) - cosine(a[i], p[i])) for i in range(count)]
+    expected = info_nce(a, p, temperature=0.1).item() + weight * sum(hinge) / count
+    loss = margin_nce(a, p, n, temperature=0.1, margin=margin, weight=weight)
+    assert loss.item() == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("loss", [info_nce, margin_nce])
+def test_gradients_of_the_columns(loss: Any) -> None:
+    """Protects the backward pass, with the anchor's own negative weighted or left out."""
+    inputs = [column.requires_grad_() for column in columns(5, 4, seed=1)]
+    assert torch.autograd.gradcheck(lambda a, p, n: loss(a, p, n, temperature=0.1), inputs)
+    if loss is info_nce:
+        assert torch.autograd.gradcheck(
+            lambda a, p, n: loss(a, p, n, temperature=0.1, hard_negative_weight=0.0), inputs
+        )
+
+
+def test_without_negatives_both_are_plain_simcse() -> None:
+    """Protects the steps between those with negatives."""
+    a, p, n = columns(5, 4, seed=2)
+    plain = info_nce(a, p)
+    assert margin_nce(a, p).equal(plain)
+    assert info_nce(a, p, n, hard_negative_weight=1.0) > plain
+
+
+def test_columns_of_other_shapes_are_refused() -> None:
+    """Protects the message: every given shape."""
+    with pytest.raises(InputError, match=r"one shape \(B, D\), got \[\(2, 3\), \(2, 4\)\]"):
+        info_nce(torch.zeros(2, 3), torch.zeros(2, 4))
+    with pytest.raises(OptionError, match="hard_negative_weight must be at least 0"):
+        info_nce(torch.zeros(2, 3), torch.zeros(2, 3), hard_negative_weight=-1)

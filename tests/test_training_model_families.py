@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModel, DistilBertConfig, DistilBertModel
+from transformers import (
+    AutoModel,
+    DistilBertConfig,
+    DistilBertModel,
+    ElectraConfig,
+    ElectraModel,
+    ModernBertConfig,
+    ModernBertModel,
+    MPNetConfig,
+    MPNetModel,
+)
 
 from training_support import (
     WordSwapper,
@@ -24,6 +34,7 @@ from una_fast.evaluation.backbone import (
     load_tokenizer,
     pool,
     position_limit,
+    token_states,
     tokenise,
 )
 from una_fast.training import TrainConfig, train
@@ -33,6 +44,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FAMILIES = [tiny_bert, tiny_roberta]
+OTHERS = {
+    "mpnet": (MPNetConfig, MPNetModel, {}),
+    "distilbert": (
+        DistilBertConfig,
+        DistilBertModel,
+        {"dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 4},
+    ),
+    "modernbert": (
+        ModernBertConfig,
+        ModernBertModel,
+        {"global_attn_every_n_layers": 2, "local_attention": 8},
+    ),
+    "electra": (ElectraConfig, ElectraModel, {"embedding_size": 32}),
+}
+"""Families that differ in names of options, in token types, in positions or in having a pooler."""
 SENTENCES = [
     "the old captain paints a guitar .",
     "some bread",
@@ -46,7 +72,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return make(tmp_path_factory.mktemp("family") / "model")
 
 
-@pytest.mark.parametrize("pooling", ["cls_mlp", "cls", "mean"])
+@pytest.mark.parametrize("pooling", ["cls_mlp", "cls", "mean", "first_last_mean"])
 def test_trained_folder_loads_everywhere_with_the_same_vectors(
     model: Path, pooling: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,7 +91,7 @@ def test_trained_folder_loads_everywhere_with_the_same_vectors(
     output = train(config, augmenter=WordSwapper()).output
 
     encoder = load_encoder(output, device="cpu")
-    assert encoder.pooling == ("mean" if pooling == "mean" else "cls")
+    assert encoder.pooling == pooling.removesuffix("_mlp")
     ours = encoder(SENTENCES)
     theirs = sentence_transformers.SentenceTransformer(str(output), device="cpu")
     assert np.abs(theirs.encode(SENTENCES) - ours).max() < 1e-5
@@ -76,7 +102,7 @@ def test_trained_folder_loads_everywhere_with_the_same_vectors(
     plain, tokenizer = AutoModel.from_pretrained(output).eval(), load_tokenizer(output)
     inputs = tokenizer(SENTENCES, padding=True, return_tensors="pt")
     with torch.no_grad():
-        hidden = plain(**inputs).last_hidden_state
+        hidden = token_states(plain, inputs, encoder.pooling)
     assert np.abs(pool(hidden, inputs["attention_mask"], encoder.pooling).numpy() - ours).max() < 1e-5
 
 
@@ -193,3 +219,37 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
     """Protects the message for a wrong path."""
     with pytest.raises(OptionError, match="nothing-here"):
         load_backbone(tmp_path / "nothing-here")
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("pooling", ["cls_mlp", "first_last_mean"])
+def test_other_families_train_and_load(name: str, pooling: str, tmp_path: Path) -> None:
+    """Protects encoders beyond BERT and RoBERTa: from their own folder to a folder that sentence-transformers loads."""
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    make_config, make_model, options = OTHERS[name]
+    folder = tiny_bert(tmp_path / "model")  # for its tokenizer
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    config = make_config(
+        vocab_size=len(load_tokenizer(folder)),
+        max_position_embeddings=64,
+        pad_token_id=0,
+        **(options if "dim" in options else sizes | options),
+    )
+    torch.manual_seed(0)
+    make_model(config).save_pretrained(folder)
+    result = train(
+        TrainConfig(
+            model=folder,
+            corpus=make_sentences(40),
+            output=tmp_path / "out",
+            batch_size=8,
+            max_steps=3,
+            pooling=pooling,  # type: ignore[arg-type]
+            device="cpu",
+            loggers=(),
+        ),
+        augmenter=WordSwapper(),
+    )
+    ours = load_encoder(result.output, device="cpu")(SENTENCES)
+    theirs = sentence_transformers.SentenceTransformer(str(result.output), device="cpu").encode(SENTENCES)
+    assert np.abs(theirs - ours).max() < 1e-5

@@ -1,15 +1,16 @@
-"""Files that are whole or not there: written under another name, made durable, renamed."""
+"""Files and folders that are whole or not there: written under another name, made durable, renamed."""
 
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from una_fast.errors import StorageError
 
-__all__ = ["replacing"]
+__all__ = ["remove_folder", "replacing", "replacing_folder", "storage_errors", "sync", "write_text"]
 
 
 @contextmanager
@@ -31,3 +32,75 @@ def replacing(output: Path) -> Iterator[Path]:
         raise StorageError(error.errno, error.strerror, str(output)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turns what the system refuses within the block into a `StorageError`."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as error:
+        raise StorageError(error.errno, error.strerror or str(error), error.filename) from error
+
+
+@contextmanager
+def replacing_folder(output: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `output` when the block ends well, and vanishes else.
+
+    The swap of an older folder is two renames: a machine that stops between them leaves both whole, the older as
+    `.<name>.old`.
+    """
+    fresh, old = (output.with_name(f".{output.name}.{state}") for state in ("new", "old"))
+    remove_folder(fresh)
+    fresh.mkdir()
+    try:
+        yield fresh
+        _settle(fresh)
+        remove_folder(old)
+        if output.exists():
+            output.rename(old)
+        fresh.rename(output)
+        sync(output.parent)
+        remove_folder(old)
+    finally:
+        remove_folder(fresh)
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes a folder with all it holds; one that is not there is none to remove."""
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+def _settle(folder: Path) -> None:
+    """Gives every file the mode that a new file gets here, and waits until all is on the disk."""
+    probe = folder / ".mode"
+    probe.touch()
+    usual = probe.stat().st_mode
+    probe.unlink()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            path.chmod(usual)  # safetensors writes its files for the owner alone
+        sync(path)
+    sync(folder)
+
+
+def sync(path: Path) -> None:
+    """Returns when the file or folder is on the disk."""
+    if os.name == "nt":
+        return  # Windows opens no folder, and syncs no file that is open for reading only
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 with line feeds, and returns when it is on the disk."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

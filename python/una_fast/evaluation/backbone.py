@@ -33,7 +33,8 @@ __all__ = [
     "tokenise",
 ]
 
-Pooling = Literal["cls", "mean"]
+Pooling = Literal["cls", "mean", "first_last_mean"]
+"""See `pool`."""
 
 PAD_MULTIPLE = 8
 """Batches are padded to a multiple of so many tokens: few distinct shapes, widths that tensor cores like."""
@@ -142,7 +143,7 @@ def check_cls(tokenizer: PreTrainedTokenizerBase, name: str, pooling: str) -> No
     Raises:
         OptionError: Texts do not begin with the tokenizer's [CLS] token.
     """
-    if pooling == "mean":
+    if pooling in ("mean", "first_last_mean"):
         return
     first = tokenizer("a")["input_ids"][0]
     if tokenizer.cls_token_id is None or first != tokenizer.cls_token_id:
@@ -212,9 +213,10 @@ def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
     """One vector a text out of one vector a token.
 
     Args:
-        hidden: Last hidden state, shape (B, T, D).
+        hidden: What `token_states` gives for this pooling, shape (B, T, D).
         attention_mask: 1 for tokens and 0 for padding, shape (B, T).
-        pooling: "cls" takes the state at position 0, "mean" the mean over the tokens that are not padding.
+        pooling: "cls" takes the state at position 0, "mean" and "first_last_mean" the mean over the tokens that are
+            not padding.
 
     Returns:
         Shape (B, D), of the type of `hidden`.
@@ -231,6 +233,19 @@ def last_hidden(backbone: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
     output: Any = backbone(**inputs)
     hidden: Tensor = output.last_hidden_state
     return hidden
+
+
+def token_states(backbone: nn.Module, inputs: Mapping[str, Tensor], pooling: Pooling) -> Tensor:
+    """One vector a token, shape (B, T, D), for `pool` to make one a text of.
+
+    They are the last hidden state, and for "first_last_mean" its mean with the state after the first layer. Source of
+    the latter: Su et al. 2021, arXiv 2103.15316; the first layer is counted as in SimCSE's published evaluation.
+    """
+    if pooling != "first_last_mean":
+        return last_hidden(backbone, inputs)
+    output: Any = backbone(**inputs, output_hidden_states=True)
+    states: Tensor = (output.hidden_states[1] + output.last_hidden_state) / 2
+    return states
 
 
 def read_file(path: Path) -> bytes:

@@ -4,11 +4,12 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -18,12 +19,12 @@ from una_fast.evaluation.backbone import (
     check_cls,
     choose_device,
     input_names,
-    last_hidden,
     load_backbone,
     load_tokenizer,
     pool,
     position_limit,
     read_file,
+    token_states,
     tokenise,
 )
 
@@ -48,7 +49,7 @@ class Encoder:
         Args:
             backbone: The transformer; it is moved to `device` where one is given.
             tokenizer: It pads on the right.
-            pooling: "cls" or "mean".
+            pooling: "cls", "mean" or "first_last_mean", see `una_fast.evaluation.backbone.pool`.
             max_length: Tokens read of a text, at most (and by default) as many as the model has positions.
             device: Where to compute; by default where the model is.
             lowercase: Lower the case of the texts first, for models whose tokenizer does not.
@@ -77,7 +78,8 @@ class Encoder:
         try:
             with torch.inference_mode():
                 moved = {name: value.to(device) for name, value in inputs.items()}
-                vectors = pool(last_hidden(self.backbone, moved), moved["attention_mask"], self.pooling)
+                states = token_states(self.backbone, moved, self.pooling)
+                vectors = pool(states, moved["attention_mask"], self.pooling)
         finally:
             self.backbone.train(was_training)
         return cast("NDArray[np.float32]", vectors.float().cpu().numpy())
@@ -86,7 +88,7 @@ class Encoder:
 def load_encoder(
     model: str | os.PathLike[str],
     *,
-    pooling: Literal["auto", "cls", "mean"] = "auto",
+    pooling: Literal["auto", "cls", "mean", "first_last_mean"] = "auto",
     device: str = "auto",
     max_length: int | None = None,
 ) -> Encoder:
@@ -95,7 +97,7 @@ def load_encoder(
     Args:
         model: A folder written by `una_fast.training.train` or sentence-transformers, or a hub name.
         pooling: "auto" reads what the model says in `1_Pooling/config.json`; a plain transformer says
-            nothing, and then "cls" or "mean" must be given.
+            nothing, and then "cls", "mean" or "first_last_mean" must be given.
         device: "auto" or a torch device.
         max_length: Tokens read of a text; by default what the model says, else what its positions allow.
 
@@ -104,8 +106,9 @@ def load_encoder(
             layers (a dense one, say) that this encoder would silently leave out.
     """
     name = os.fspath(model)
-    if pooling not in ("auto", "cls", "mean"):
-        raise OptionError(f'pooling must be "auto", "cls" or "mean", got {pooling!r}')
+    if pooling != "auto" and pooling not in get_args(Pooling):
+        known = ", ".join(map(repr, ("auto", *get_args(Pooling))))
+        raise OptionError(f"pooling must be one of {known}, got {pooling!r}")
     chosen = _declared_or_refused(name) if pooling == "auto" else pooling
     settings = _read_json(name, "sentence_bert_config.json") or {}
     tokenizer = load_tokenizer(name)
@@ -125,7 +128,7 @@ def _declared_or_refused(name: str) -> Pooling:
     if declared is None:
         raise OptionError(
             f"model {name!r} has no 1_Pooling/config.json to read the pooling from: "
-            f'give pooling="cls" or pooling="mean"'
+            f'give pooling="cls", "mean" or "first_last_mean"'
         )
     return declared
 
@@ -134,13 +137,14 @@ def declared_pooling(name: str) -> Pooling | None:
     """The pooling that a model's own files declare, in the notation of any sentence-transformers release.
 
     Returns:
-        "cls" or "mean"; None for a plain transformer, which declares nothing.
+        "cls", "mean" or "first_last_mean"; None for a plain transformer, which declares nothing.
 
     Raises:
         OptionError: The model pools otherwise, or has further layers.
     """
-    _refuse_further_modules(name)
-    config = _read_json(name, "1_Pooling/config.json")
+    modules = _modules(name)
+    _refuse_further_modules(name, modules)
+    config = _read_json(name, f"{modules.get('Pooling', '1_Pooling')}/config.json")
     if config is None:
         return None
     mode = config.get("pooling_mode")
@@ -154,29 +158,56 @@ def declared_pooling(name: str) -> Pooling | None:
     }
     if len(modes) != 1 or modes[0] not in known:
         raise OptionError(f"model {name!r} pools by {modes}; only cls and mean are read here: {_ELSEWHERE}")
-    return known[modes[0]]
+    if LAYERS not in modules:
+        return known[modes[0]]
+    if modes[0] not in ("mean", "pooling_mode_mean_tokens") or not _first_and_last(name, modules[LAYERS]):
+        raise OptionError(f"model {name!r} weights its layers otherwise than first and last: {_ELSEWHERE}")
+    return "first_last_mean"
 
 
 _ELSEWHERE = "load it with sentence-transformers and pass that object"
 
 
-def _refuse_further_modules(name: str) -> None:
+LAYERS = "WeightedLayerPooling"
+"""The module by which sentence-transformers mixes layers: ours, for "first_last_mean", takes the first and the last."""
+
+
+def _modules(name: str) -> dict[str, str]:
+    """The folders of a model's modules, by their kind."""
     modules = _read_json(name, "modules.json") or []
-    kinds = [str(module.get("type", "")).rsplit(".", 1)[-1] for module in modules]
-    further = [kind for kind in kinds if kind not in ("Transformer", "Pooling", "Normalize")]
+    return {str(module.get("type", "")).rsplit(".", 1)[-1]: module.get("path", "") for module in modules}
+
+
+def _refuse_further_modules(name: str, modules: dict[str, str]) -> None:
+    further = [kind for kind in modules if kind not in ("Transformer", LAYERS, "Pooling", "Normalize")]
     if further:
         raise OptionError(f"model {name!r} has further modules {further}: {_ELSEWHERE}")
 
 
+def _first_and_last(name: str, folder: str) -> bool:
+    """Whether the layers after the embeddings are weighted 1, 0, ..., 0, 1."""
+    config = _read_json(name, f"{folder}/config.json") or {}
+    path = _file_of(name, f"{folder}/model.safetensors")
+    if config.get("layer_start") != 1 or path is None:
+        return False
+    weights = load_file(path).get("layer_weights", torch.empty(0)).tolist()
+    return weights[:1] == weights[-1:] == [1.0] and not any(weights[1:-1])
+
+
 def _read_json(name: str, file: str) -> Any:
     """The JSON in a file of a model folder or hub repository, or None where there is no such file."""
-    path = Path(name) / file if Path(name).is_dir() else _from_hub(name, file)
-    if path is None or not path.is_file():
+    path = _file_of(name, file)
+    if path is None:
         return None
     try:
         return json.loads(read_file(path))
     except ValueError as error:
         raise ArtifactError(f"{path} is not JSON: {error}") from error
+
+
+def _file_of(name: str, file: str) -> Path | None:
+    path = Path(name) / file if Path(name).is_dir() else _from_hub(name, file)
+    return path if path is not None and path.is_file() else None
 
 
 def _from_hub(name: str, file: str) -> Path | None:

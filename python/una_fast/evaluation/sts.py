@@ -1,65 +1,44 @@
 """Semantic textual similarity: does the cosine of two embeddings rank sentence pairs as people do?
 
 The seven tasks are those every paper on sentence embeddings reports: STS12 to STS16, the test split of STS-B
-and that of SICK-R, in SentEval's layout. All subsets of a year are concatenated and give one Spearman
-correlation (the setting called "all"); the mean is taken over the seven.
+and that of SICK-R. All subsets of a year are concatenated and give one Spearman correlation (the setting called
+"all", which papers report); the mean is taken over the seven. Each subset is scored by itself too, and so are the
+two other settings in use: the mean over subsets, and the mean weighted by their pairs.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
-from una_fast.errors import InputError, OptionError
-from una_fast.evaluation.backbone import read_file
+from una_fast.evaluation.embed import EncodeFunction, Encodes, encode_distinct, encode_function
+from una_fast.evaluation.pairs import (
+    PAIRS,
+    SEVEN,
+    Pairs,
+    PairSource,
+    check_tasks,
+    open_source,
+    read_found,
+    read_task,
+)
 
-__all__ = ["PAIRS", "Pairs", "Score", "StsReport", "TaskScore", "evaluate_sts", "read_task"]
-
-PAIRS = {
-    "STS12": 3108,
-    "STS13": 1500,
-    "STS14": 3750,
-    "STS15": 3000,
-    "STS16": 1186,
-    "STS-B": 1379,
-    "SICK-R": 4927,
-    "STS-B-dev": 1500,
-}
-"""Scored pairs of each task as published. STS-B-dev chooses checkpoints; it is not one of the seven."""
-
-SEVEN = ("STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R")
-
-_FILES = {
-    "STS-B": "STS/STSBenchmark/sts-test.csv",
-    "STS-B-dev": "STS/STSBenchmark/sts-dev.csv",
-    "SICK-R": "SICK/SICK_test_annotated.txt",
-}
-
-EncodeFunction = Callable[[list[str]], Any]
-
-
-@runtime_checkable
-class HasEncode(Protocol):
-    """What a SentenceTransformer offers."""
-
-    def encode(self, sentences: list[str], **options: Any) -> Any:
-        """Encode sentences into an array of shape (n, D)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pairs:
-    """The sentence pairs of one subset: `left` and `right` of n sentences, `gold` of shape (n,), float64."""
-
-    name: str
-    left: list[str]
-    right: list[str]
-    gold: NDArray[np.float64]
+__all__ = [
+    "PAIRS",
+    "SEVEN",
+    "Pairs",
+    "Score",
+    "StsReport",
+    "TaskScore",
+    "encode_distinct",
+    "evaluate_sts",
+    "read_task",
+    "score_task",
+    "score_tasks",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +56,24 @@ class TaskScore(Score):
     """The score of a task over all its pairs, and of each subset by itself."""
 
     subsets: tuple[Score, ...]
+
+    @property
+    def mean(self) -> Score:
+        """The mean of the subsets' correlations, each subset counting the same."""
+        return self._averaged("mean", [1.0] * len(self.subsets))
+
+    @property
+    def weighted_mean(self) -> Score:
+        """The mean of the subsets' correlations, each weighing as many pairs as it has."""
+        return self._averaged("weighted mean", [float(subset.n_pairs) for subset in self.subsets])
+
+    def _averaged(self, name: str, weights: Sequence[float]) -> Score:
+        return Score(
+            name=name,
+            n_pairs=self.n_pairs,
+            spearman=float(np.average([subset.spearman for subset in self.subsets], weights=weights)),
+            pearson=float(np.average([subset.pearson for subset in self.subsets], weights=weights)),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +116,13 @@ class StsReport:
             lines.append(f"missing: {', '.join(self.missing)}")
         return "\n".join(lines)
 
+    def details(self) -> str:
+        """A table of both correlations times 100: over all pairs of a task, of its subsets, and their means."""
+        rows = [row for task in self.tasks for row in _detail_rows(task)]
+        width = max((len(part) for _, part, _ in rows), default=0)
+        head = f"{'task':10}  {'pairs of':{width}}  {'pairs':>5}  Spearman  Pearson"
+        return "\n".join([head, *(_detail_line(*row, width) for row in rows)])
+
     def to_dict(self) -> dict[str, Any]:
         """The report for JSON: correlations from -1 to 1, None where they are undefined."""
         return {
@@ -129,8 +133,26 @@ class StsReport:
         }
 
 
+def _detail_rows(task: TaskScore) -> list[tuple[str, str, Score]]:
+    rows: list[tuple[str, str, Score]] = [(task.name, "all", task)]
+    if len(task.subsets) > 1:
+        means = (task.mean, task.weighted_mean)
+        rows += [("", part.name, part) for part in (*task.subsets, *means)]
+    return rows
+
+
+def _detail_line(task: str, part: str, score: Score, width: int) -> str:
+    numbers = f"{100 * score.spearman:8.2f}  {100 * score.pearson:7.2f}"
+    return f"{task:10}  {part:{width}}  {score.n_pairs:5}  {numbers}"
+
+
 def _task_dict(task: TaskScore) -> dict[str, Any]:
-    return {**_score_dict(task), "subsets": {subset.name: _score_dict(subset) for subset in task.subsets}}
+    return {
+        **_score_dict(task),
+        "subsets": {subset.name: _score_dict(subset) for subset in task.subsets},
+        "mean": _score_dict(task.mean),
+        "weighted_mean": _score_dict(task.weighted_mean),
+    }
 
 
 def _score_dict(score: Score) -> dict[str, Any]:
@@ -142,8 +164,8 @@ def _number(value: float | None) -> float | None:
 
 
 def evaluate_sts(
-    encode: EncodeFunction | HasEncode | str | os.PathLike[str],
-    data_dir: str | os.PathLike[str],
+    encode: Encodes,
+    data: str | os.PathLike[str] | PairSource,
     *,
     tasks: Sequence[str] | None = None,
     batch_size: int = 64,
@@ -154,7 +176,8 @@ def evaluate_sts(
     Args:
         encode: A function from a list of n sentences to an array of shape (n, D); an object with `encode`,
             such as a SentenceTransformer; or a folder or hub name for `load_encoder`.
-        data_dir: A folder in SentEval's layout, with `STS/` and `SICK/` in it.
+        data: A folder in SentEval's layout, with `STS/` and `SICK/` in it, or another source of pairs, such as
+            `HubDatasets()`.
         tasks: Names out of `PAIRS`; by default the seven.
         batch_size: Sentences encoded at a time.
         progress: Show a progress bar.
@@ -164,174 +187,31 @@ def evaluate_sts(
 
     Raises:
         OptionError: An unknown task, or a batch size below 1.
-        InputError: `data_dir` is no folder, a file is ragged or of another size than published, or `encode`
-            returned something other than n finite vectors.
+        InputError: `data` is no folder or has none of the tasks, a subset is missing, a file is ragged or of
+            another size than published, or `encode` returned something other than n finite vectors.
+        StorageError: A file cannot be read, or the hub not be reached.
     """
-    names = _check_tasks(tasks)
-    if batch_size < 1:
-        raise OptionError(f"batch_size must be at least 1, got {batch_size}")
-    root = Path(data_dir)
-    if not root.is_dir():
-        raise InputError(f"{root} is no folder: STS data in SentEval's layout is expected there")
-    found = {name: subsets for name in names if (subsets := read_task(root, name)) is not None}
+    names = check_tasks(tasks)
+    function = encode_function(encode, batch_size)
+    found = read_found(open_source(data), names)
+    scored = score_tasks(function, found, batch_size=batch_size, progress=progress)
+    return StsReport(tasks=scored, missing=tuple(name for name in names if name not in found))
+
+
+def score_tasks(
+    encode: EncodeFunction, found: Mapping[str, Sequence[Pairs]], *, batch_size: int, progress: bool = False
+) -> tuple[TaskScore, ...]:
+    """Score pairs that were read before: each distinct sentence of all tasks is encoded once.
+
+    Args:
+        encode: A function from a list of n sentences to an array of shape (n, D).
+        found: The subsets of each task.
+        batch_size: Sentences encoded at a time.
+        progress: Show a progress bar.
+    """
     texts = [text for subsets in found.values() for pairs in subsets for text in (*pairs.left, *pairs.right)]
-    vectors = encode_distinct(
-        _encode_function(encode, batch_size), texts, batch_size=batch_size, progress=progress
-    )
-    return StsReport(
-        tasks=tuple(score_task(name, subsets, vectors) for name, subsets in found.items()),
-        missing=tuple(name for name in names if name not in found),
-    )
-
-
-def _check_tasks(tasks: Sequence[str] | None) -> tuple[str, ...]:
-    if tasks is None:
-        return SEVEN
-    for task in tasks:
-        if task not in PAIRS:
-            raise OptionError(f"tasks has {task!r}; known are {', '.join(PAIRS)}")
-    if not tasks or len(set(tasks)) != len(tasks):
-        raise OptionError(f"tasks must name one task or more, each once, got {list(tasks)!r}")
-    return tuple(tasks)
-
-
-def _encode_function(
-    encode: EncodeFunction | HasEncode | str | os.PathLike[str], batch_size: int
-) -> EncodeFunction:
-    if isinstance(encode, str | os.PathLike):
-        from una_fast.evaluation.encoder import load_encoder
-
-        return load_encoder(encode)
-    if isinstance(encode, HasEncode):
-        return partial(encode.encode, batch_size=batch_size, convert_to_numpy=True, show_progress_bar=False)
-    return encode
-
-
-def read_task(root: Path, task: str) -> list[Pairs] | None:
-    """Read the scored pairs of a task, one entry a subset; None where its folder is missing.
-
-    Raises:
-        InputError: A ragged line, or another number of pairs than published.
-    """
-    subsets = _read_single(root, task) if task in _FILES else _read_year(root, task)
-    if subsets is None:
-        return None
-    count = sum(len(pairs.left) for pairs in subsets)
-    if count != PAIRS[task]:
-        names = ", ".join(pairs.name for pairs in subsets)
-        raise InputError(
-            f"{task} under {root} has {count} scored pairs ({names}), published were {PAIRS[task]}"
-        )
-    return subsets
-
-
-def _read_single(root: Path, task: str) -> list[Pairs] | None:
-    path = root / _FILES[task]
-    if not path.parent.is_dir():
-        return None
-    if task == "SICK-R":
-        rows = [row[1:4] for row in _rows(path, columns=4, skip=1)]
-        return [_pairs(task, path, rows, first_line=2)]
-    rows = [[row[5], row[6], row[4]] for row in _rows(path, columns=7)]
-    return [_pairs(task, path, rows)]
-
-
-def _pairs(name: str, path: Path, rows: list[list[str]], first_line: int = 1) -> Pairs:
-    """Pairs out of rows of (left, right, gold)."""
-    gold = [_gold(row[2], path, line) for line, row in enumerate(rows, first_line)]
-    return Pairs(
-        name=name,
-        left=[row[0] for row in rows],
-        right=[row[1] for row in rows],
-        gold=np.array(gold, np.float64),
-    )
-
-
-def _read_year(root: Path, task: str) -> list[Pairs] | None:
-    folder = root / "STS" / f"{task}-en-test"
-    if not folder.is_dir():
-        return None
-    inputs = sorted(path for path in folder.glob("STS.input.*.txt") if path.name != "STS.input.ALL.txt")
-    return [_read_subset(path) for path in inputs]
-
-
-def _read_subset(path: Path) -> Pairs:
-    gold_path = path.with_name(path.name.replace("STS.input.", "STS.gs.", 1))
-    rows = _rows(path, columns=2)
-    gold = _lines(gold_path)
-    if len(gold) != len(rows):
-        raise InputError(f"{gold_path} has {len(gold)} lines, but {path} has {len(rows)}")
-    # In STS14 and STS16 most pairs were never annotated: their gold lines are empty.
-    kept = [line for line, value in enumerate(gold) if value.strip()]
-    return Pairs(
-        name=path.name.removeprefix("STS.input.").removesuffix(".txt"),
-        left=[rows[line][0] for line in kept],
-        right=[rows[line][1] for line in kept],
-        gold=np.array([_gold(gold[line], gold_path, line + 1) for line in kept], np.float64),
-    )
-
-
-def _rows(path: Path, *, columns: int, skip: int = 0) -> list[list[str]]:
-    """The tab-separated fields of each line after the first `skip`. Quotes are text here, never quoting."""
-    rows = [line.split("\t") for line in _lines(path)[skip:]]
-    for number, row in enumerate(rows, skip + 1):
-        if len(row) < columns:
-            raise InputError(f"{path}, line {number}: {len(row)} tab-separated fields, expected {columns}")
-    return rows
-
-
-def _lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, split at line feeds only: sentences may hold other line separators."""
-    try:
-        text = read_file(path).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}, byte {error.start}: not UTF-8") from error
-    lines = text.removesuffix("\n").split("\n") if text else []
-    return [line.removesuffix("\r") for line in lines]
-
-
-def _gold(value: str, path: Path, line: int) -> float:
-    try:
-        gold = float(value)
-    except ValueError as error:
-        raise InputError(f"{path}, line {line}: the gold score is {value!r}, not a number") from error
-    if not np.isfinite(gold):
-        raise InputError(f"{path}, line {line}: the gold score is {value!r}, not finite")
-    return gold
-
-
-def encode_distinct(
-    encode: EncodeFunction, texts: Sequence[str], *, batch_size: int, progress: bool = False
-) -> dict[str, NDArray[np.float32]]:
-    """Encode each distinct text once, longest first: texts of like length need little padding.
-
-    Returns:
-        The vector of each text, shape (D,), float32, scaled to length 1 (a zero vector stays zero).
-
-    Raises:
-        InputError: `encode` returned something other than one finite vector a text.
-    """
-    distinct = sorted(set(texts), key=lambda text: (-len(text), text))
-    vectors: dict[str, NDArray[np.float32]] = {}
-    for batch in tqdm(list(_batches(distinct, batch_size)), desc="encoding", disable=not progress):
-        vectors.update(zip(batch, _unit_rows(encode(batch), len(batch)), strict=True))
-    return vectors
-
-
-def _batches(texts: list[str], size: int) -> Iterator[list[str]]:
-    for start in range(0, len(texts), size):
-        yield texts[start : start + size]
-
-
-def _unit_rows(vectors: Any, count: int) -> NDArray[np.float32]:
-    array = np.asarray(vectors, dtype=np.float32)
-    if array.ndim != 2 or len(array) != count:
-        raise InputError(f"encode must return an array of shape ({count}, D), got {array.shape}")
-    if not np.isfinite(array).all():
-        raise InputError("encode returned vectors with NaN or infinite values")
-    norms = np.linalg.norm(array, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = array / np.maximum(norms, np.finfo(np.float32).tiny)
-    return unit
+    vectors = encode_distinct(encode, texts, batch_size=batch_size, progress=progress)
+    return tuple(score_task(name, subsets, vectors) for name, subsets in found.items())
 
 
 def score_task(task: str, subsets: Sequence[Pairs], vectors: dict[str, NDArray[np.float32]]) -> TaskScore:

@@ -41,10 +41,10 @@ from typing import Any
 
 from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.evaluation.backbone import Pooling
-from una_fast.evaluation.sts import SEVEN
+from una_fast.evaluation.pairs import SEVEN
 from una_fast.training.config import TrainConfig
 
-__all__ = ["Evaluation", "Plan", "Run", "Weights", "load_plan", "shipped_plans"]
+__all__ = ["FILES", "Evaluation", "Plan", "Run", "Weights", "load_plan", "shipped_plans"]
 
 Options = dict[str, Any]
 
@@ -57,12 +57,15 @@ _OURS = {
     "output": "an experiment chooses the folder of each run",
     "seed": "a plan has seeds",
     "sts": "a plan has evaluation.sts",
+    "resume": "an experiment always does, where checkpoint_every makes checkpoints",
     "progress": "the command decides it",
 }
 """Options of TrainConfig that a plan may not set, and what stands in their place."""
 
 _OPTIONS = {field.name: field for field in fields(TrainConfig)}
-_FILES = ("corpus", "paraphrases")
+FILES = ("corpus", "paraphrases", "pairs")
+"""The options that name text."""
+
 _PARTS = ("name", "description", "seeds", "baseline", "base", "arm", "condition", "grid", "evaluation")
 
 
@@ -81,7 +84,7 @@ class Evaluation:
     Attributes:
         sts: A folder in SentEval's layout.
         tasks: Names out of the seven; None takes all that are there.
-        weights: "best", "last" or both, the first of which the comparison is about. Both may train twice.
+        weights: "best", "last" or both.
         batch_size: Sentences encoded at a time.
     """
 
@@ -134,14 +137,15 @@ class Run:
         """
         options = {name: _value(name, value) for name, value in self.options.items()}
         try:
-            return TrainConfig(**options, seed=self.seed, output=output, **machine)
+            resume = options.get("checkpoint_every") is not None
+            return TrainConfig(**options, seed=self.seed, output=output, resume=resume, **machine)
         except OptionError as error:
             raise OptionError(f"{self.title}: {error}") from error
 
     def start(self) -> tuple[str, Pooling]:
         """The model it starts from, and the pooling by which that is scored before training."""
         config = self.config(Path("unused"))
-        return str(config.model), "mean" if config.pooling == "mean" else "cls"
+        return str(config.model), "cls" if config.pooling == "cls_mlp" else config.pooling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -379,7 +383,7 @@ def _value(name: str, value: Any) -> Any:
     """A value of TOML as TrainConfig takes it: TOML has no None, and a list of files is of path objects."""
     if value == "none" and "None" in str(_OPTIONS[name].type):
         return None
-    if name in _FILES and isinstance(value, list):
+    if name in FILES and isinstance(value, list):
         return [Path(path) for path in value]
     return value
 
@@ -417,9 +421,10 @@ def _check_seeds(seeds: tuple[int, ...]) -> None:
 
 
 def _check_complete(run: Run) -> None:
-    for name in ("model", "corpus"):
-        value = run.options.get(name)
-        if value is None:
+    for name, instead in (("model", ()), ("corpus", ("pairs",))):
+        if not any(each in run.options for each in (name, *instead)):
             raise OptionError(f"{run.title}: {name} is missing; give it in [base] or with --set {name}=...")
+    for name in ("model", *FILES):
+        value = run.options.get(name, "")
         if not isinstance(value, str | list):
             raise OptionError(f"{run.title}: {name} must be a path or a name, got {value!r}")

@@ -2,22 +2,21 @@
 
 import json
 import os
-import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from una_fast.errors import InputError, StorageError
+from una_fast.errors import InputError
 from una_fast.evaluation import load_encoder
 from una_fast.evaluation.backbone import read_file
-from una_fast.experiment.plan import Plan, Run, Weights
+from una_fast.experiment.plan import FILES, Plan, Run
 from una_fast.experiment.report import render_report
 from una_fast.experiment.samples import sample_negatives
-from una_fast.experiment.scoring import Scores, score
+from una_fast.experiment.scoring import score
 from una_fast.experiment.store import Cosines, Row, Store, finished_runs, open_store
 from una_fast.experiment.summary import Summary, summarise
-from una_fast.training import Result, train
+from una_fast.files import remove_folder, storage_errors
+from una_fast.training import train
 from una_fast.training.output import MANIFEST
 
 __all__ = ["run_experiment"]
@@ -36,8 +35,8 @@ def run_experiment(
 ) -> Summary:
     """Run the runs of a plan that have not finished yet, then write summary and report.
 
-    A process that is killed loses the run it was at, which starts again next time; on the CPU the outcome is the same,
-    byte for byte.
+    A process that is killed leaves the run it was at to the next one, which starts it again, or continues it where
+    `checkpoint_every` is among its options; on the CPU the outcome is the same, byte for byte.
 
     Args:
         plan: What to run.
@@ -86,72 +85,48 @@ def _train_missing(plan: Plan, store: Store, *, keep_encoders: bool, progress: b
             continue
         row, cosines = _run(plan, run, store, progress=progress)
         _check_corpus(store.rows(), run, row)
+        if not keep_encoders:  # before the row: a process killed in between leaves nothing behind
+            with storage_errors():
+                remove_folder(store.encoder(run).parent)
         store.add_row(run, row, cosines)
-        if not keep_encoders:
-            _remove(store.encoder(run, "").parent)
         scores = row["weights"][plan.evaluation.weights[0]]["scores"]
         tell(f"[{number}/{len(runs)}] {run.title}: {_mean_text(scores)}")
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Trained:
-    """What one training left: its course, what its folder says of it, the scores of its encoder."""
-
-    result: Result
-    manifest: Row
-    scores: Scores
-
-    def row(self) -> Row:
-        dev = [list(entry) for entry in self.result.dev_scores]
-        return {"step": self.result.best_step, "scores": self.scores.spearman, "dev_scores": dev}
-
-
 def _run(plan: Plan, run: Run, store: Store, *, progress: bool) -> tuple[Row, dict[str, Cosines]]:
-    """Train and score a run; twice only where both kinds of weights are wanted and they are not the same."""
-    trained: dict[str, _Trained] = {}
-    for weights in sorted(plan.evaluation.weights):  # "best" first: it may turn out to be the last
-        best = trained.get("best")
-        if best is None or best.result.best_step < best.result.steps:
-            trained[weights] = _train(plan, run, store.encoder(run, weights), weights, progress=progress)
-        else:
-            trained[weights] = best
-    first = trained[plan.evaluation.weights[0]]
-    row = {
-        "steps": first.result.steps,
-        "corpus": first.manifest["corpus"],
-        "table": first.manifest["table"],
-        "versions": first.manifest["versions"],
-        "options": run.options,
-        "weights": {weights: each.row() for weights, each in trained.items()},
-    }
-    return row, {weights: each.scores.cosines for weights, each in trained.items()}
-
-
-def _train(plan: Plan, run: Run, output: Path, weights: Weights, *, progress: bool) -> _Trained:
-    config = run.config(output, sts=plan.evaluation.sts if weights == "best" else None, progress=progress)
+    """Train a run and score its encoders."""
+    wanted = plan.evaluation.weights
+    sts = plan.evaluation.sts if "best" in wanted else None
+    config = run.config(store.encoder(run), sts=sts, progress=progress)
     result = train(config)
-    scores = score(load_encoder(output, device=config.device), plan.evaluation)
-    manifest: Row = json.loads(read_file(output / MANIFEST))
-    return _Trained(result=result, manifest=manifest, scores=scores)
+    folders = {"best": result.output, "last": result.last}  # one and the same where the last step is the best
+    by_folder = {
+        folder: score(load_encoder(folder, device=config.device), plan.evaluation)
+        for folder in {folders[weights] for weights in wanted}
+    }
+    scores = {weights: by_folder[folders[weights]] for weights in wanted}
+    steps = {"best": result.best_step, "last": result.steps}
+    manifest: Row = json.loads(read_file(result.output / MANIFEST))
+    row = {
+        "steps": result.steps,
+        "dev_scores": [list(entry) for entry in result.dev_scores],
+        "weights": {name: {"step": steps[name], "scores": each.spearman} for name, each in scores.items()},
+        **{name: manifest[name] for name in ("corpus", "table", "device", "precision", "versions")},
+        "options": run.options,
+    }
+    return row, {weights: each.cosines for weights, each in scores.items()}
 
 
 def _check_corpus(rows: list[Row], run: Run, row: Row) -> None:
     """Refuse to set runs side by side that read one name and other text."""
     for other in rows:
-        same = all(other["options"].get(name) == run.options.get(name) for name in ("corpus", "paraphrases"))
+        same = all(other["options"].get(name) == run.options.get(name) for name in FILES)
         if same and other["corpus"] != row["corpus"]:
             raise InputError(
-                f"{run.title}: corpus {run.options['corpus']!r} is no longer what it was when {other['arm']}, seed "
+                f"{run.title}: the corpus is no longer what it was when {other['arm']}, seed "
                 f"{other['seed']} read it: {row['corpus']['sentences']} sentences, then "
                 f"{other['corpus']['sentences']}; begin anew in another folder"
             )
-
-
-def _remove(folder: Path) -> None:
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise StorageError(error.errno, error.strerror, str(folder)) from error
 
 
 def _mean_text(scores: dict[str, float | None]) -> str:

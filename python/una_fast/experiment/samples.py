@@ -7,9 +7,9 @@ from typing import Any
 
 import una_fast
 from una_fast import Explanation
-from una_fast.experiment.plan import Plan, Run
+from una_fast.experiment.plan import FILES, Plan, Run
 from una_fast.page.layout import example_rows
-from una_fast.training.data import Corpus, open_corpus, open_negatives
+from una_fast.training.corpus import Corpus, open_corpus, open_negatives
 
 __all__ = ["Sample", "sample_negatives"]
 
@@ -48,7 +48,7 @@ class _Sources:
 
     def explain(self, run: Run) -> tuple[Explanation, ...]:
         config = run.config(Path("unused"))
-        files = repr((config.corpus, config.paraphrases))
+        files = repr([run.options.get(name) for name in FILES])
         if files not in self._corpora:
             self._corpora[files] = open_corpus(config)
         corpus = self._corpora[files]

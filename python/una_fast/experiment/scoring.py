@@ -2,15 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from una_fast.errors import InputError
 from una_fast.evaluation import evaluate_sts
-from una_fast.evaluation.sts import SEVEN, Pairs, read_task
+from una_fast.evaluation.pairs import SEVEN, Pairs, open_source, read_found
 from una_fast.experiment.plan import Evaluation
 
 __all__ = ["Scores", "read_gold", "score"]
@@ -58,19 +56,19 @@ def score(encode: Callable[[list[str]], Vectors], evaluation: Evaluation) -> Sco
         )
     return Scores(
         spearman={name: task["spearman"] for name, task in tasks.items()},
-        cosines={name: _cosines(_pairs(evaluation, name), vectors) for name in tasks},
+        cosines={name: _cosines(pairs, vectors) for name, pairs in _read_pairs(evaluation).items()},
     )
 
 
 def read_gold(evaluation: Evaluation) -> dict[str, NDArray[np.float64]]:
     """What people said of the pairs of each task there is, in the order of `Scores.cosines`."""
-    found = {name: read_task(Path(evaluation.sts), name) for name in evaluation.tasks or SEVEN}
-    return {name: np.concatenate([each.gold for each in pairs]) for name, pairs in found.items() if pairs}
+    return {
+        name: np.concatenate([each.gold for each in pairs]) for name, pairs in _read_pairs(evaluation).items()
+    }
 
 
-def _pairs(evaluation: Evaluation, task: str) -> list[Pairs]:
-    pairs: Any = read_task(Path(evaluation.sts), task)
-    return list(pairs)
+def _read_pairs(evaluation: Evaluation) -> dict[str, list[Pairs]]:
+    return read_found(open_source(evaluation.sts), evaluation.tasks or SEVEN)
 
 
 def _cosines(subsets: list[Pairs], vectors: dict[str, Vectors]) -> Vectors:

@@ -7,7 +7,8 @@
     runs/               encoders: of the run under way, and of all where they are kept
     summary.json, report.html
 
-No file holds a time: an experiment that was killed and taken up again leaves the bytes of one that was not.
+No file outside of `runs/` holds a time: an experiment that was killed and taken up again leaves the bytes of one that
+was not.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from numpy.typing import NDArray
 
 from una_fast.errors import ArtifactError, OptionError, StorageError
 from una_fast.experiment.plan import Plan, Run
-from una_fast.files import replacing
+from una_fast.files import replacing, storage_errors
 
 __all__ = ["Store", "finished_runs", "open_store"]
 
@@ -83,9 +84,9 @@ class Store:
         except OSError as error:
             raise StorageError(error.errno, error.strerror, str(path)) from error
 
-    def encoder(self, run: Run, weights: str) -> Path:
-        """Where the encoder of a run goes."""
-        return self.folder / "runs" / _slug(run) / weights
+    def encoder(self, run: Run) -> Path:
+        """Where the encoder of a run goes; the folder around it is the run's own."""
+        return self.folder / "runs" / _slug(run) / "encoder"
 
     def write(self, name: str, text: str) -> None:
         """Write a text file of the folder."""
@@ -115,10 +116,8 @@ def open_store(plan: Plan, output: Path) -> Iterator[Store]:
 
     if output.exists() and not output.is_dir():
         raise OptionError(f"output {output} exists and is no folder")
-    try:
+    with storage_errors():
         output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(error.errno, error.strerror, str(output)) from error
     if not (output / _PLAN).is_file() and any(path.name != ".lock" for path in output.iterdir()):
         raise OptionError(f"output {output} holds something other than an experiment: name another folder")
     try:

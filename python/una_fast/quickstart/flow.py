@@ -279,6 +279,7 @@ def _train_config(
         radius=radius,
         pooling=pooling,
         log_every=1,
+        loggers=(),
         probe_rows=_PROBED,
         threads=options.threads,
         progress=show,
@@ -360,7 +361,7 @@ def _settings(options: QuickstartOptions, config: "TrainConfig") -> tuple[tuple[
         ("temperature", f"{config.temperature:g}"),
         ("tokens replaced", f"{config.replace_prob:.0%} of a sentence, on average"),
         ("replaced by", f"terms at most {config.radius:,} ranks away"),
-        ("tokenizer", config.tokenizer),
+        ("tokenizer", config.tokenizer or "treebank"),
     )
 
 

@@ -1,222 +1,71 @@
 """Batches: which rows a step takes, their negatives, their tokens; built in one thread ahead of the step.
 
-A step's batch is a function of the step's number alone (and of seed and corpus), so the place of a run in
-its data is one integer.
+A batch is a function of its number alone (and of seed and corpus), so the place of a run in its data is one
+integer.
 """
 
-import hashlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, cast, runtime_checkable
+from typing import Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from una_fast.errors import InputError, OptionError
 from una_fast.evaluation.backbone import tokenise
-from una_fast.training.config import TrainConfig
+from una_fast.training.corpus import Corpus, NegativeSource, take
+from una_fast.training.order import Rows, permute
 
-if TYPE_CHECKING:
-    from una_fast import Augmenter, TermTable
-
-__all__ = [
-    "Batch",
-    "BatchBuilder",
-    "Corpus",
-    "NegativeSource",
-    "Prefetcher",
-    "open_corpus",
-    "permute",
-    "take",
-]
-
-Rows = NDArray[np.int64]
-
-
-class NegativeSource(Protocol):
-    """Whatever makes a hard negative of a sentence; `una_fast.Augmenter` does."""
-
-    def augment(self, sentences: Sequence[str], *, rows: Rows, epoch: int, view: int) -> list[str]:
-        """One negative a sentence, a function of (row, epoch, view, sentence) alone."""
-
-
-@runtime_checkable
-class _Takes(Protocol):
-    def take(self, indices: Rows) -> list[str]: ...
-
-
-def take(sentences: Sequence[str], rows: Rows) -> list[str]:
-    """The sentences at `rows`, in bulk where the sequence can."""
-    if isinstance(sentences, _Takes):
-        return sentences.take(rows)
-    return [sentences[row] for row in rows.tolist()]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Corpus:
-    """Sentences, and their paraphrases line by line where there are any."""
-
-    sentences: Sequence[str]
-    paraphrases: Sequence[str] | None = None
-
-    def __post_init__(self) -> None:
-        if self.paraphrases is not None and len(self.paraphrases) != len(self.sentences):
-            raise InputError(
-                f"paraphrases must be aligned to the corpus line by line: "
-                f"{len(self.paraphrases)} paraphrases, {len(self.sentences)} sentences"
-            )
-
-    def digest(self) -> str:
-        """SHA-256 over all sentences, then all paraphrases, each ended by a line feed."""
-        digest = hashlib.sha256()
-        for texts in (self.sentences, self.paraphrases or ()):
-            for start in range(0, len(texts), 1 << 16):
-                block = take(texts, np.arange(start, min(start + (1 << 16), len(texts))))
-                digest.update("".join(f"{text}\n" for text in block).encode())
-        return digest.hexdigest()
-
-
-def open_corpus(config: TrainConfig) -> Corpus:
-    """Read the sentences and paraphrases of a run into memory, compactly.
-
-    Raises:
-        InputError: Paraphrases are not aligned, or lines left empty make it impossible to tell.
-    """
-    from una_fast.sources import load_sentences
-
-    sentences = load_sentences(config.corpus)
-    if config.paraphrases is None:
-        return Corpus(sentences=sentences)
-    paraphrases = load_sentences(config.paraphrases)
-    for name, texts in (("corpus", sentences), ("paraphrases", paraphrases)):
-        _refuse_gaps(name, texts)
-    return Corpus(sentences=sentences, paraphrases=paraphrases)
-
-
-def _refuse_gaps(name: str, texts: Sequence[str]) -> None:
-    """Refuse lines left out in reading: all that follows them would meet the paraphrase of another."""
-    left_out = getattr(texts, "n_empty", 0) + getattr(texts, "n_skipped", 0)
-    if left_out:
-        raise InputError(f"{name} has {left_out} empty lines, so corpus and paraphrases cannot be aligned")
-
-
-def open_negatives(config: TrainConfig, corpus: Corpus) -> "tuple[TermTable, NegativeSource]":
-    """The TF-IDF table of a run, fitted where none is given, and the augmenter over it."""
-    import una_fast
-
-    table = config.table
-    if table is None:
-        texts = corpus.sentences if corpus.paraphrases is None else [*corpus.sentences, *corpus.paraphrases]
-        table = una_fast.fit(texts, tokenizer=config.tokenizer, threads=config.threads)
-    elif not isinstance(table, una_fast.TermTable):
-        table = una_fast.TermTable.load(table)
-    augmenter = una_fast.Augmenter(
-        table,
-        radius=config.radius,
-        replace_prob=config.replace_prob,
-        select=config.select,
-        replace=config.replace,
-        surface=config.surface,
-        seed=config.seed,
-        threads=config.threads,
-    )
-    return table, _by_importance(config, augmenter)
-
-
-def _by_importance(config: TrainConfig, augmenter: "Augmenter") -> NegativeSource:
-    """The augmenter as it is, or with tokens chosen by another measure."""
-    from una_fast.training.importance import AttentionWeights, WeightedNegatives, idf_weights
-
-    if config.importance == "idf":
-        return WeightedNegatives(augmenter, idf_weights(augmenter.table))
-    if config.importance == "attention":
-        return WeightedNegatives(augmenter, AttentionWeights(config.model, device=config.device))
-    return cast("NegativeSource", augmenter)
-
-
-_ROUNDS = 6
-"""Feistel rounds: four give a pseudorandom permutation where the round function is ideal (Luby, Rackoff)."""
-
-_MASK = (1 << 64) - 1
-
-
-def permute(positions: Rows, *, n: int, seed: int, epoch: int) -> Rows:
-    """Rows at positions of a random order of 0 .. n - 1: a keyed permutation, nothing of which is stored.
-
-    A Feistel network permutes the least square power of two that holds n; whatever lands at n or above is
-    sent through again until it lands below (cycle walking), which keeps it a permutation of 0 .. n - 1.
-
-    Args:
-        positions: int64 of any shape, each in 0 .. n - 1.
-        n: Size of the corpus.
-        seed: With `epoch`, the key.
-        epoch: Another epoch is another order.
-
-    Returns:
-        int64 of the same shape; distinct positions give distinct rows.
-
-    Raises:
-        OptionError: A position is outside 0 .. n - 1.
-
-    Source: Black and Rogaway 2002, Ciphers with arbitrary finite domains.
-    """
-    if positions.size and (positions.min() < 0 or positions.max() >= n):
-        raise OptionError(f"positions must lie in 0 .. {n - 1}, got {positions.min()} .. {positions.max()}")
-    half = max(2, ((n - 1).bit_length() + 1) // 2)
-    keys = _round_keys(seed, epoch)
-    rows = _feistel(positions.astype(np.uint64), half, keys)
-    while (outside := rows >= n).any():
-        rows[outside] = _feistel(rows[outside], half, keys)
-    return rows.astype(np.int64)
-
-
-def _feistel(values: NDArray[np.uint64], half: int, keys: list[np.uint64]) -> NDArray[np.uint64]:
-    """A permutation of 0 .. 4**half - 1."""
-    bits, mask = np.uint64(half), np.uint64((1 << half) - 1)
-    left, right = values >> bits, values & mask
-    for key in keys:
-        left, right = right, left ^ (_mix(right ^ key) & mask)
-    return (left << bits) | right
-
-
-def _round_keys(seed: int, epoch: int) -> list[np.uint64]:
-    digest = hashlib.blake2b(f"una_fast order {seed} {epoch}".encode(), digest_size=8 * _ROUNDS).digest()
-    return list(np.frombuffer(digest, dtype="<u8").astype(np.uint64))
-
-
-def _mix(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of splitmix64: every input bit reaches every output bit. Products wrap around."""
-    mixed = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+__all__ = ["Batch", "BatchBuilder", "Prefetcher", "lay_out"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Model inputs of one step: int64 tensors of shape (R, T), rows laid out for `nt_xent`."""
+    """Model inputs: int64 tensors of shape (R, T), the rows of an example next to each other.
+
+    Attributes:
+        step: The step of the optimiser that the batch belongs to.
+        views: Rows an example: 2 (a, a+), 3 (a, a+, n) or 4 (a, a+, n, n' with the text of n).
+        inputs: By the name that the model's forward gives them.
+    """
 
     step: int
+    views: int
     inputs: dict[str, Tensor]
 
     @property
     def rows(self) -> int:
-        """R: 2 or 4 an example."""
+        """R: `views` an example."""
         return len(self.inputs["input_ids"])
 
 
 @dataclass(frozen=True, kw_only=True)
 class BatchBuilder:
-    """Builds the batch of any step.
+    """Builds any batch of a run, or one rank's share of it.
 
-    The rows of an epoch that do not fill a batch are left out (other rows in each epoch): every step then
+    The rows of an epoch that do not fill a step are left out (other rows in each epoch): every batch then
     has the same number of negatives, on which the loss depends, and the same shapes.
+
+    Attributes:
+        corpus: Sentences and paraphrases.
+        negatives: The maker of negatives, or None.
+        tokenizer: It is used by one thread alone.
+        names: The inputs that the model takes.
+        batch_size: Examples a batch, on all ranks together.
+        accumulate: Batches a step.
+        max_length: Tokens of a text.
+        every: Steps from one with negatives to the next; 0 has none.
+        negative_views: Times that a negative stands in its batch, 1 or 2.
+        distinct: Whether a batch holds no sentence twice.
+        seed: Of the order of rows.
+        rank: Which share of each batch is built here, of `world` equal ones.
+        pin_memory: Whether tensors lie in memory that a GPU copies from by itself.
     """
 
     corpus: Corpus
@@ -227,33 +76,72 @@ class BatchBuilder:
     max_length: int
     every: int
     seed: int
+    accumulate: int = 1
+    negative_views: int = 2
+    distinct: bool = False
+    rank: int = 0
+    world: int = 1
     pin_memory: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.corpus.sentences) < self.batch_size:
+        n, needed = len(self.corpus.sentences), self.batch_size * self.accumulate
+        if n < needed:
+            times = f" and accumulate {self.accumulate}" if self.accumulate > 1 else ""
+            raise OptionError(f"batch_size is {self.batch_size}{times}, but the corpus has {n} sentences")
+        if self.batch_size % self.world:
             raise OptionError(
-                f"batch_size is {self.batch_size}, but the corpus has {len(self.corpus.sentences)} sentences"
+                f"batch_size is {self.batch_size}, which {self.world} processes cannot share equally"
             )
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches in one pass over the corpus."""
-        return len(self.corpus.sentences) // self.batch_size
+        """Full steps in one pass over the corpus."""
+        return len(self.corpus.sentences) // (self.batch_size * self.accumulate)
 
-    def build(self, step: int) -> Batch:
-        """The batch of a step."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        positions = np.arange(place * self.batch_size, (place + 1) * self.batch_size)
-        rows = permute(positions, n=len(self.corpus.sentences), seed=self.seed, epoch=epoch)
+    def build(self, index: int) -> Batch:
+        """The batch of a number; batches 0 to `accumulate` - 1 make up step 0."""
+        step = index // self.accumulate
+        epoch, place = divmod(index, self.steps_per_epoch * self.accumulate)
+        rows = self._rows(index, epoch, place)
         anchors = take(self.corpus.sentences, rows)
         positives = None if self.corpus.paraphrases is None else take(self.corpus.paraphrases, rows)
         negatives = self._negatives(step, anchors, rows, epoch)
-        texts, order = lay_out(anchors, positives, negatives)
+        texts, order = lay_out(anchors, positives, negatives, negative_views=self.negative_views)
         inputs = tokenise(self.tokenizer, texts, max_length=self.max_length, names=self.names)
         laid_out = {name: value[order] for name, value in inputs.items()}
         if self.pin_memory:
             laid_out = {name: value.pin_memory() for name, value in laid_out.items()}
-        return Batch(step=step, inputs=laid_out)
+        return Batch(step=step, views=len(order) // len(rows), inputs=laid_out)
+
+    def _rows(self, index: int, epoch: int, place: int) -> Rows:
+        """This rank's rows of a batch."""
+        positions = np.arange(place * self.batch_size, (place + 1) * self.batch_size)
+        rows = permute(positions, n=len(self.corpus.sentences), seed=self.seed, epoch=epoch)
+        if self.distinct:
+            rows = self._without_repeats(rows, index, epoch)
+        return np.split(rows, self.world)[self.rank]
+
+    def _without_repeats(self, rows: Rows, index: int, epoch: int) -> Rows:
+        """Puts other rows, drawn by the batch's number, where a sentence stands in the batch already."""
+        texts = take(self.corpus.sentences, rows)
+        firsts = {text: place for place, text in reversed(list(enumerate(texts)))}
+        seen, kept = set(texts), rows.copy()
+        spare = self._spare_rows(index, epoch)
+        for place, text in enumerate(texts):
+            if firsts[text] != place:
+                kept[place], fresh = next(row for row in spare if row[1] not in seen)
+                seen.add(fresh)
+        return kept
+
+    def _spare_rows(self, index: int, epoch: int) -> Iterator[tuple[int, str]]:
+        n, bulk = len(self.corpus.sentences), self.batch_size
+        for start in range(0, min(n, 64 * bulk), bulk):
+            positions = np.arange(start, min(start + bulk, n))
+            rows = permute(positions, n=n, seed=self.seed, epoch=epoch, stream=f"spare {index}")
+            yield from zip(rows.tolist(), take(self.corpus.sentences, rows), strict=True)
+        raise InputError(
+            f"distinct=True, but {min(n, 64 * bulk)} rows drawn for batch {index} hold no {bulk} distinct sentences"
+        )
 
     def _negatives(self, step: int, anchors: list[str], rows: Rows, epoch: int) -> list[str] | None:
         """Negatives for the steps that use them, and no work for those that do not."""
@@ -263,7 +151,7 @@ class BatchBuilder:
 
 
 def lay_out(
-    anchors: list[str], positives: list[str] | None, negatives: list[str] | None
+    anchors: list[str], positives: list[str] | None, negatives: list[str] | None, *, negative_views: int = 2
 ) -> tuple[list[str], Tensor]:
     """Where each text stands in the batch, so that one that stands there twice is tokenised once.
 
@@ -271,9 +159,10 @@ def lay_out(
         anchors: B sentences.
         positives: B paraphrases; None repeats the anchor, which meets another dropout mask.
         negatives: B hard negatives, or None on a step without.
+        negative_views: Times that each negative stands there.
 
     Returns:
-        The texts to tokenise, and for each row its place among them, int64 of shape (2B,) or (4B,): per
+        The texts to tokenise, and for each row its place among them, int64 of shape (2B,) to (4B,): per
         example a, a+ and then n, n' with n' the same text as n.
     """
     anchor = torch.arange(len(anchors))
@@ -282,7 +171,7 @@ def lay_out(
         columns[1] = anchor + len(texts)
         texts += positives
     if negatives is not None:
-        columns += [anchor + len(texts)] * 2
+        columns += [anchor + len(texts)] * negative_views
         texts += negatives
     return texts, torch.stack(columns, dim=1).flatten()
 
@@ -291,17 +180,17 @@ _POLL_SECONDS = 0.1
 
 
 class Prefetcher:
-    """Runs `build` for step after step in one thread, a few batches ahead of the loop.
+    """Runs `build` for number after number in one thread, a few batches ahead of the loop.
 
     Use it as a context manager: leaving it, for whatever reason, ends the thread. An exception in the
-    thread is raised in the loop, at the step it belongs to.
+    thread is raised in the loop, at the batch it belongs to.
     """
 
-    def __init__(self, build: Callable[[int], Batch], steps: range, *, ahead: int) -> None:
-        """Prepare to build the batches of `steps`, at most `ahead` of them waiting; nothing starts yet."""
+    def __init__(self, build: Callable[[int], Batch], numbers: range, *, ahead: int) -> None:
+        """Prepare to build the batches of `numbers`, at most `ahead` of them waiting; nothing starts yet."""
         self.seconds_waited = 0.0
         self._build = build
-        self._steps = steps
+        self._numbers = numbers
         self._ready: queue.Queue[Batch | BaseException] = queue.Queue(maxsize=ahead)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="una_fast batches", daemon=True)
@@ -317,7 +206,7 @@ class Prefetcher:
         self._thread.join()
 
     def __iter__(self) -> Iterator[Batch]:
-        for _ in self._steps:
+        for _ in self._numbers:
             began = time.perf_counter()
             item = self._ready.get()
             self.seconds_waited += time.perf_counter() - began
@@ -327,8 +216,8 @@ class Prefetcher:
 
     def _work(self) -> None:
         try:
-            for step in self._steps:
-                if not self._put(self._build(step)):
+            for number in self._numbers:
+                if not self._put(self._build(number)):
                     return
         except BaseException as error:
             self._put(error)

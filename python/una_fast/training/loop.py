@@ -1,14 +1,15 @@
 """The training loop, to be read from top to bottom."""
 
-import math
+import hashlib
 import platform
-import time
-from collections.abc import Iterable
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -17,42 +18,45 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from una_fast.errors import OptionError, UnaError
-from una_fast.evaluation.backbone import (
-    check_cls,
-    choose_device,
-    input_names,
-    load_backbone,
-    load_tokenizer,
-    position_limit,
-)
+from una_fast.evaluation.backbone import check_cls, input_names, load_backbone, load_tokenizer, position_limit
 from una_fast.evaluation.encoder import Encoder
 from una_fast.evaluation.sts import Pairs, encode_distinct, read_task, score_task
-from una_fast.training.config import TrainConfig
-from una_fast.training.data import (
-    BatchBuilder,
-    Corpus,
-    NegativeSource,
-    Prefetcher,
-    open_corpus,
-    open_negatives,
-    permute,
-    take,
+from una_fast.training.checkpoint import (
+    Checkpoint,
+    Checkpoints,
+    check_same_run,
+    is_of,
+    restore_optimizer,
+    run_state,
 )
-from una_fast.training.loss import nt_xent
+from una_fast.training.config import TrainConfig
+from una_fast.training.corpus import Corpus, NegativeSource, open_corpus, open_negatives, take
+from una_fast.training.data import Batch, BatchBuilder, Prefetcher
+from una_fast.training.gradients import backward, backward_in_chunks
+from una_fast.training.loggers import Log, open_loggers
+from una_fast.training.loss import info_nce, margin_nce, nt_xent
 from una_fast.training.model import SentenceEncoder
-from una_fast.training.output import prepare_output, rewrite_records, save_encoder
+from una_fast.training.optimisation import (
+    all_finite,
+    choose_precision,
+    learning_rate_at,
+    make_optimizer,
+    numerics,
+)
+from una_fast.training.order import permute
+from una_fast.training.output import LAST, prepare_output, read_manifest, rewrite_records, save_encoder
 from una_fast.training.probe import ProbeReport, probe, seeded
+from una_fast.training.ranks import Ranks, ranks_of_run
+from una_fast.training.record import Clock, DivergedError, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from una_fast import TermTable
 
-__all__ = ["DivergedError", "Result", "learning_rate_at", "train"]
+__all__ = ["OutOfMemoryError", "Result", "train"]
 
 
-class DivergedError(UnaError, ArithmeticError):
-    """Training ran into NaN or infinity; the message names the step, and what was saved before it stays."""
+class OutOfMemoryError(UnaError, MemoryError):
+    """The GPU has too little memory for a batch; the message says what to lower."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,20 +64,22 @@ class Result:
     """What a training run came to.
 
     Attributes:
-        output: The folder of the encoder.
-        steps: Optimiser steps made.
-        losses: (steps made, mean loss since the entry before), one at every log step.
-        learning_rates: (steps made, learning rate of the last of them), likewise.
-        best_step: The steps after which the saved weights were taken.
-        dev_scores: (steps made, Spearman on the STS-B development split, -1 to 1); None for an undefined one.
-        rows_per_second: Rows encoded (2 or 4 an example) a second of training, scoring and saving not
-            counted.
+        output: The folder of the encoder: the best step's weights, or the last's without a development set.
+        last: The folder of the last step's weights; `output` itself where that step is the best.
+        steps: Steps of the optimiser.
+        resumed_at: Steps that a checkpoint had done already.
+        losses: Mean loss of the steps since the entry before, by step counted from 1.
+        learning_rates: By step.
+        best_step: The step whose weights are the output.
+        dev_scores: Spearman on the development set by step, None where it is undefined.
+        rows_per_second: Rows encoded with gradients, by the time outside of scoring and saving; on this rank.
         wait_share: Share of that time in which the loop waited for a batch.
         probe_before: Geometry of negatives before training, where `probe_rows` asks for it.
         probe_after: The same of the weights at the last step.
     """
 
     output: Path
+    last: Path
     steps: int
     losses: tuple[tuple[int, float], ...]
     learning_rates: tuple[tuple[int, float], ...]
@@ -81,6 +87,7 @@ class Result:
     dev_scores: tuple[tuple[int, float | None], ...]
     rows_per_second: float
     wait_share: float
+    resumed_at: int = 0
     probe_before: ProbeReport | None = None
     probe_after: ProbeReport | None = None
 
@@ -89,7 +96,9 @@ class Result:
         probes = {"probe_before": self.probe_before, "probe_after": self.probe_after}
         return {
             "output": str(self.output),
+            "last": str(self.last),
             "steps": self.steps,
+            "resumed_at": self.resumed_at,
             "losses": [list(entry) for entry in self.losses],
             "learning_rates": [list(entry) for entry in self.learning_rates],
             "best_step": self.best_step,
@@ -104,7 +113,7 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
     """Train a sentence encoder and save it.
 
     With the same configuration, corpus, number of threads and versions, a run on the CPU gives the same
-    bytes.
+    bytes, whether it was interrupted and resumed or not. Under torchrun, every process calls this alike.
 
     Args:
         config: The options.
@@ -114,15 +123,15 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
         The course of the run. The random state of torch is left as it was.
 
     Raises:
-        OptionError: An option that does not fit the model, the corpus or the machine.
+        OptionError: An option that does not fit the model, the corpus, the machine or the checkpoints.
         InputError: Text that cannot be used, or paraphrases that are not aligned to it.
-        DivergedError: The loss or the weights became NaN or infinite.
+        DivergedError: The loss or the weights became NaN or infinite; checkpoints and output stay.
+        OutOfMemoryError: The GPU has too little memory for a batch.
         StorageError: The output cannot be written.
     """
-    device = choose_device(config.device)
     output = prepare_output(config.output)
     dev = None if config.sts is None else _read_dev(Path(config.sts))
-    with seeded(config.seed, device):
+    with ranks_of_run(config.device) as (ranks, device), numerics(config), seeded(config.seed, device):
         tokenizer = load_tokenizer(config.model)
         check_cls(tokenizer, str(config.model), config.pooling)
         backbone = load_backbone(config.model, dropout=config.dropout)
@@ -132,8 +141,9 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
         table: TermTable | None = None
         if augmenter is None and (config.every or config.probe_rows):
             table, augmenter = open_negatives(config, corpus)
-        run = _Run(config, output, model, tokenizer, corpus, augmenter, table, dev, device)
-        return run.train()
+        run = _Run(config, output, model, tokenizer, corpus, augmenter, table, dev, device, ranks)
+        with _memory_advice(run):
+            return run.train()
 
 
 class _Run:
@@ -150,9 +160,11 @@ class _Run:
         table: "TermTable | None",
         dev: list[Pairs] | None,
         device: torch.device,
+        ranks: Ranks,
     ) -> None:
         self.config = config
         self.output = output
+        self.folder = output.with_name(f"{output.name}.run")
         self.model = model
         self.tokenizer = tokenizer
         self.corpus = corpus
@@ -160,73 +172,94 @@ class _Run:
         self.table = table
         self.dev = dev
         self.device = device
-        self.record = _Record()
+        self.ranks = ranks
+        self.precision = choose_precision(config, device)
+        self.record = Record()
         self.corpus_digest = corpus.digest()
+        self.checkpoints = Checkpoints(self.folder / "checkpoints", config.keep)
+        self.start_digest = _digest_of(model)
 
     def train(self) -> Result:
-        config, model, record = self.config, self.model, self.record
+        config, model = self.config, self.model
+
+        # Optimisation: float32 weights; on a GPU the products inside are taken in bfloat16.
+        optimizer = make_optimizer(model, config, self.device)
+        probe_before = self.probe()
+        if self.ranks.rank:  # each rank draws dropout masks of its own; rank 0 those of a run alone
+            torch.manual_seed((config.seed + (self.ranks.rank << 40)) % 2**63)
+
+        # Where to begin: at step 0, or where the newest checkpoint ended.
+        done = self.resume(optimizer)
 
         # Data: batch after batch out of one thread, which has a tokenizer of its own (they are
         # not thread-safe).
         builder = self.batch_builder()
         total = config.epochs * builder.steps_per_epoch
         total = total if config.max_steps is None else min(total, config.max_steps)
+        numbers = range(done * config.accumulate, total * config.accumulate)
 
-        # Optimisation: float32 weights; on a GPU the products inside are taken in bfloat16.
-        precision = _choose_precision(config, self.device)
-        optimizer = _optimizer(model, config, self.device)
-        autocast = torch.autocast(self.device.type, torch.bfloat16, enabled=precision == "bfloat16")
-
-        probe_before = self.probe()
+        shared = _compiled(self.ranks.share(model, self.device), config)
         model.train()
-        clock = _Clock()
-        with (
-            Prefetcher(builder.build, range(total), ahead=config.prefetch) as batches,
-            tqdm(total=total, unit="step", disable=not config.progress) as bar,
-        ):
-            for batch in batches:
-                rate = learning_rate_at(batch.step, total, config)
+        clock, rows = Clock(), 0
+        with ExitStack() as stack:
+            batches = stack.enter_context(Prefetcher(builder.build, numbers, ahead=config.prefetch))
+            bar = stack.enter_context(self.bar(total, done))
+            logs = stack.enter_context(self.loggers(done))
+            for step, parts in enumerate(_by(config.accumulate, batches), done):
+                rate = learning_rate_at(step, total, config)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
 
-                inputs = {
-                    name: value.to(self.device, non_blocking=True) for name, value in batch.inputs.items()
-                }
-                with autocast:
-                    embeddings = model(inputs)
-                loss = nt_xent(embeddings.float(), config.temperature)
-                torch.autograd.backward(loss)
+                loss = torch.zeros((), device=self.device)
+                for place, batch in enumerate(parts, 1):
+                    loss += self.backward(shared, batch, last=place == len(parts))
+                    rows += batch.rows
                 if config.max_grad_norm is not None:
                     nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
                 optimizer.step()
                 optimizer.zero_grad(set_to_none=True)
 
                 # The loss stays a tensor: reading it would make the loop wait for the GPU at every step.
-                record.add(batch.rows, loss.detach())
-                last = record.steps == total
-                scoring = self.dev is not None and (last or record.steps % config.eval_every == 0)
-                if last or scoring or record.steps % config.log_every == 0:
-                    loss_text, speed = f"{record.log(rate):.4f}", f"{record.rows / clock():.0f}"
-                    bar.set_postfix({"loss": loss_text, "lr": f"{rate:.2e}", "rows/s": speed})
+                self.record.add(loss)
+                last = step + 1 == total
+                scoring = last or (self.dev is not None and (step + 1) % config.eval_every == 0)
+                if scoring or (step + 1) % config.log_every == 0:
+                    self.log(rate, rows / clock(), bar, logs)
                 bar.update()
-                if scoring or last:
-                    with clock.paused():
-                        self.checkpoint(precision)
+                with clock.paused():
+                    if scoring:
+                        self.keep_if_best(logs)
+                    if not last and config.checkpoint_every and (step + 1) % config.checkpoint_every == 0:
+                        self.checkpoint(optimizer)
             seconds, waited = clock(), batches.seconds_waited
 
-        rewrite_records(self.output, self.manifest(precision))
-        return Result(
-            output=self.output,
-            steps=record.steps,
-            losses=tuple(record.losses),
-            learning_rates=tuple(record.learning_rates),
-            best_step=record.best_step,
-            dev_scores=tuple(record.dev_scores),
-            rows_per_second=record.rows / seconds,
+        return self.finish(
+            rows_per_second=rows / seconds,
             wait_share=waited / seconds,
+            resumed_at=done,
             probe_before=probe_before,
-            probe_after=self.probe(),
         )
+
+    def backward(self, shared: nn.Module, batch: Batch, *, last: bool) -> Tensor:
+        """Add a batch's part of the step's gradient to the weights; its part of the loss."""
+        config = self.config
+        inputs = {name: value.to(self.device, non_blocking=True) for name, value in batch.inputs.items()}
+        autocast = partial(
+            torch.autocast, self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"
+        )
+
+        def loss(embeddings: Tensor) -> Tensor:
+            gathered = self.ranks.gather(embeddings)
+            return batch_loss(gathered, batch.views, config) / config.accumulate
+
+        # Ranks exchange gradients once a step, in the last of its backward passes.
+        quiet = cast("type[AbstractContextManager[None]]", getattr(shared, "no_sync", nullcontext))
+        with nullcontext() if last else quiet():
+            if config.chunk_size is None:
+                return backward(shared, inputs, loss, autocast)
+            return backward_in_chunks(
+                shared, inputs, loss, autocast, chunk_size=config.chunk_size, quiet=quiet
+            )
 
     def batch_builder(self) -> BatchBuilder:
         config = self.config
@@ -236,24 +269,54 @@ class _Run:
             tokenizer=load_tokenizer(config.model),
             names=input_names(self.model.backbone),
             batch_size=config.batch_size,
+            accumulate=config.accumulate,
             max_length=config.max_length,
             every=config.every,
             seed=config.seed,
+            negative_views=2 if config.loss == "nt_xent" else 1,
+            distinct=config.distinct,
+            rank=self.ranks.rank,
+            world=self.ranks.world,
             pin_memory=self.device.type == "cuda",
         )
 
-    def checkpoint(self, precision: str) -> None:
+    def bar(self, total: int, done: int) -> "tqdm[Any]":
+        shown = self.config.progress and self.ranks.first
+        return tqdm(total=total, initial=done, unit="step", disable=not shown)
+
+    @contextmanager
+    def loggers(self, done: int) -> Iterator[list[Log]]:
+        if not self.ranks.first:
+            yield []
+            return
+        with open_loggers(self.config, self.folder, done=done) as logs:
+            yield logs
+
+    def log(self, rate: float, speed: float, bar: "tqdm[Any]", logs: list[Log]) -> None:
+        """Read the losses since the last entry and show them."""
+        loss = self.record.log(rate)
+        bar.set_postfix({"loss": f"{loss:.4f}", "lr": f"{rate:.2e}", "rows/s": f"{speed:.0f}"})
+        for log in logs:
+            log.write(self.record.steps, {"loss": loss, "learning_rate": rate, "rows_per_second": speed})
+
+    def keep_if_best(self, logs: list[Log]) -> None:
         """Score the model where there is a development set, and save it if it is the best so far."""
-        if not _all_finite(self.model.parameters()):
+        self.check_weights()
+        score = self.ranks.from_first(self.score() if self.ranks.first else None)
+        if score is not None:
+            for log in logs:
+                log.write(self.record.steps, {"sts_b_dev": score})
+        if self.record.best(score) and self.ranks.first:
+            self.save(self.output, self.record.best_step)
+        self.ranks.wait()
+
+    def check_weights(self) -> None:
+        if not all_finite(self.model.parameters()):
             raise DivergedError(f"weights are NaN or infinite after step {self.record.steps}")
-        if self.record.best(self.score()):
-            save_encoder(
-                self.output,
-                self.model,
-                self.tokenizer,
-                self.manifest(precision),
-                table=self.table if self.config.table is None else None,
-            )
+
+    def save(self, folder: Path, step: int) -> None:
+        table = self.table if self.config.table is None and folder == self.output else None
+        save_encoder(folder, self.model, self.tokenizer, self.manifest(step), table=table)
 
     def score(self) -> float | None:
         """Spearman on the development set; None where there is no set, NaN where it is undefined."""
@@ -263,6 +326,79 @@ class _Run:
         texts = [text for pairs in self.dev for text in (*pairs.left, *pairs.right)]
         vectors = encode_distinct(encoder, texts, batch_size=max(64, self.config.batch_size))
         return score_task("STS-B-dev", self.dev, vectors).spearman
+
+    def checkpoint(self, optimizer: torch.optim.Optimizer) -> None:
+        """Write down all that the steps to come depend on."""
+        self.check_weights()
+        random = self.ranks.collect(_random_state(self.device))
+        if self.ranks.first:
+            self.checkpoints.save(
+                Checkpoint(
+                    step=self.record.steps,
+                    **run_state(self.model, optimizer),
+                    random={
+                        f"{rank}.{name}": state
+                        for rank, each in enumerate(random)
+                        for name, state in each.items()
+                    },
+                    record=self.record.state(),
+                    identity=self.identity(),
+                )
+            )
+        self.ranks.wait()
+
+    def resume(self, optimizer: torch.optim.Optimizer) -> int:
+        """Put back the newest checkpoint, if the run is to be resumed and there is one; the steps done."""
+        if not self.config.resume:
+            if self.checkpoints.steps():
+                raise OptionError(
+                    f"{self.checkpoints.folder} holds checkpoints of a run that has not ended: "
+                    "resume it (resume=True, --resume), name another output, or remove that folder"
+                )
+            return 0
+        checkpoint = self.checkpoints.newest()
+        if checkpoint is None:
+            return 0
+        check_same_run(checkpoint, self.identity(), self.checkpoints.folder)
+        self.model.load_state_dict(checkpoint.weights)
+        restore_optimizer(optimizer, checkpoint.optimizer)
+        _set_random_state(checkpoint.random, self.ranks.rank, self.device)
+        self.record = Record.from_state(checkpoint.record)
+        self.adopt_later_best()
+        return checkpoint.step
+
+    def adopt_later_best(self) -> None:
+        """Know of the best weights that this run saved between its last checkpoint and its end."""
+        manifest = read_manifest(self.output)
+        if manifest is None or not is_of(manifest, self.identity()):
+            return
+        step = manifest["best_step"]
+        scores = dict(map(tuple, manifest["dev_scores"]))
+        if step > self.record.steps and scores.get(step) is not None:
+            self.record.adopt_best(step, scores[step])
+
+    def finish(self, **figures: Any) -> Result:
+        """Save the last weights beside the best, bring the records up to date, and tear down."""
+        record, last = self.record, self.output
+        if record.best_step != record.steps:
+            last = self.output / LAST
+        if self.ranks.first:
+            if last != self.output:
+                self.save(last, record.steps)
+            rewrite_records(self.output, self.manifest(record.best_step))
+            self.checkpoints.remove()
+        self.ranks.wait()
+        return Result(
+            output=self.output,
+            last=last,
+            steps=record.steps,
+            losses=tuple(record.losses),
+            learning_rates=tuple(record.learning_rates),
+            best_step=record.best_step,
+            dev_scores=tuple(record.dev_scores),
+            probe_after=self.probe(),
+            **figures,
+        )
 
     def probe(self) -> ProbeReport | None:
         config = self.config
@@ -283,115 +419,112 @@ class _Run:
             seed=config.seed,
         )
 
-    def manifest(self, precision: str) -> dict[str, Any]:
-        """All that the run depended on and came to, and nothing that differs between two equal runs."""
-        record, model = self.record, self.config.model
+    def identity(self) -> dict[str, Any]:
+        """What the run is of: two runs that agree in it take the same steps."""
+        model = self.config.model
         return {
-            "format": 1,
             "model": Path(model).resolve().name if Path(model).is_dir() else str(model),
             "corpus": {"sentences": len(self.corpus.sentences), "sha256": self.corpus_digest},
             "paraphrases": self.corpus.paraphrases is not None,
             "table": None if self.table is None else self.table.digest,
             "settings": self.config.settings(),
-            "pooling": self.model.pooling,
+            "start": self.start_digest,
             "device": self.device.type,
-            "precision": precision,
+            "precision": self.precision,
+            "processes": self.ranks.world,
+        }
+
+    def manifest(self, step: int) -> dict[str, Any]:
+        """All that the run depended on and came to, and nothing that differs between two equal runs."""
+        record = self.record
+        return {
+            "format": 1,
+            **self.identity(),
+            "pooling": self.model.pooling,
+            "step": step,
             "steps": record.steps,
             "best_step": record.best_step,
             "losses": record.losses,
             "learning_rates": record.learning_rates,
             "dev_scores": record.dev_scores,
             "versions": _versions(),
+            **_gpu(self.device),
         }
 
 
-@dataclass(kw_only=True)
-class _Record:
-    """The course of a run up to now."""
+def batch_loss(embeddings: Tensor, views: int, config: TrainConfig) -> Tensor:
+    """The loss of a batch, by the name that the configuration gives it.
 
-    steps: int = 0
-    rows: int = 0
-    losses: list[tuple[int, float]] = field(default_factory=list)
-    learning_rates: list[tuple[int, float]] = field(default_factory=list)
-    dev_scores: list[tuple[int, float | None]] = field(default_factory=list)
-    best_step: int = 0
-    best_score: float = -math.inf
-    pending: list[Tensor] = field(default_factory=list)
-
-    def add(self, rows: int, loss: Tensor) -> None:
-        """Count a step; its loss is not looked at yet."""
-        self.steps += 1
-        self.rows += rows
-        self.pending.append(loss)
-
-    def log(self, rate: float) -> float:
-        """Read the losses since the last entry, all in one transfer, and enter their mean."""
-        losses = torch.stack(self.pending).tolist()
-        first = self.steps - len(losses) + 1
-        for step, loss in enumerate(losses, first):
-            if not math.isfinite(loss):
-                raise DivergedError(f"the loss of step {step} is {loss}: a lower learning rate may help")
-        self.pending.clear()
-        mean = math.fsum(losses) / len(losses)
-        self.losses.append((self.steps, mean))
-        self.learning_rates.append((self.steps, rate))
-        return mean
-
-    def best(self, score: float | None) -> bool:
-        """Enter a score and say whether the weights are to be kept; without scores the latest always are."""
-        if score is not None:
-            self.dev_scores.append((self.steps, None if math.isnan(score) else score))
-            if self.best_step and not score > self.best_score:
-                return False
-            self.best_score = -math.inf if math.isnan(score) else score
-        self.best_step = self.steps
-        return True
-
-
-class _Clock:
-    """Seconds since it was made, pauses left out."""
-
-    def __init__(self) -> None:
-        self._began = time.perf_counter()
-
-    def __call__(self) -> float:
-        return time.perf_counter() - self._began
-
-    @contextmanager
-    def paused(self) -> "Iterator[None]":
-        stopped = time.perf_counter()
-        yield
-        self._began += time.perf_counter() - stopped
-
-
-def learning_rate_at(step: int, total: int, config: TrainConfig) -> float:
-    """The learning rate of a step counted from 0: a linear rise over the warm-up, then the schedule.
-
-    The formula is that of `get_linear_schedule_with_warmup` in transformers, with which the published figures
-    were made.
+    Args:
+        embeddings: Shape (R, D), the `views` rows of an example next to each other.
+        views: 2 without negatives; else 4 for "nt_xent", 3 for the others.
+        config: Its `loss` and the options of it.
     """
-    if step < config.warmup_steps:
-        return config.learning_rate * step / config.warmup_steps
-    if config.schedule == "constant":
-        return config.learning_rate
-    return config.learning_rate * (total - step) / max(1, total - config.warmup_steps)
+    if config.loss == "nt_xent":
+        return nt_xent(embeddings, config.temperature)
+    columns = embeddings.view(-1, views, embeddings.shape[1]).unbind(1)
+    if config.loss == "info_nce":
+        return info_nce(
+            *columns, temperature=config.temperature, hard_negative_weight=config.hard_negative_weight
+        )
+    return margin_nce(
+        *columns,
+        temperature=config.temperature,
+        margin=config.margin,
+        weight=config.hard_negative_weight,
+    )
 
 
-def _optimizer(model: nn.Module, config: TrainConfig, device: torch.device) -> torch.optim.Optimizer:
-    """AdamW; weight decay, if any, pulls on matrices only."""
-    matrices = [parameter for parameter in model.parameters() if parameter.ndim >= 2]
-    vectors = [parameter for parameter in model.parameters() if parameter.ndim < 2]
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay},
-        {"params": vectors, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=device.type == "cuda")
+T = TypeVar("T")
 
 
-def _choose_precision(config: TrainConfig, device: torch.device) -> str:
-    if config.precision != "auto":
-        return config.precision
-    return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported(False) else "float32"
+def _by(count: int, items: Iterable[T]) -> Iterator[list[T]]:
+    """The items, `count` at a time."""
+    rest = iter(items)
+    while group := list(islice(rest, count)):
+        yield group
+
+
+def _compiled(model: nn.Module, config: TrainConfig) -> nn.Module:
+    if config.compile == "off":
+        return model
+    mode = "reduce-overhead" if config.compile == "cuda_graphs" else None
+    return cast("nn.Module", torch.compile(model, mode=mode, dynamic=False))
+
+
+@contextmanager
+def _memory_advice(run: _Run) -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        config = run.config
+        raise OutOfMemoryError(
+            f"the GPU ran out of memory after step {run.record.steps}, with batch_size {config.batch_size} and "
+            f"max_length {config.max_length}: lower one of them, or encode fewer rows at a time by gradient "
+            f"caching (chunk_size, now {config.chunk_size or 'off'}); the batch stays as it is then"
+        ) from error
+
+
+def _random_state(device: torch.device) -> dict[str, Tensor]:
+    state = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def _set_random_state(states: dict[str, Tensor], rank: int, device: torch.device) -> None:
+    torch.set_rng_state(states[f"{rank}.cpu"])
+    if device.type == "cuda":
+        torch.cuda.set_rng_state(states[f"{rank}.cuda"], device)
+
+
+def _digest_of(model: nn.Module) -> str:
+    """SHA-256 over the weights that a run starts from."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _read_dev(root: Path) -> list[Pairs]:
@@ -410,9 +543,8 @@ def _check_length(max_length: int, model: SentenceEncoder, tokenizer: PreTrained
         )
 
 
-def _all_finite(parameters: Iterable[nn.Parameter]) -> bool:
-    with torch.no_grad():
-        return bool(torch.stack([parameter.isfinite().all() for parameter in parameters]).all())
+def _gpu(device: torch.device) -> dict[str, str]:
+    return {"gpu": torch.cuda.get_device_name(device)} if device.type == "cuda" else {}
 
 
 def _versions() -> dict[str, str]:

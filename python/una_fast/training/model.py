@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from una_fast.evaluation.backbone import Pooling, last_hidden, pool
+from una_fast.evaluation.backbone import Pooling, pool, token_states
 from una_fast.training.config import TrainingPooling
 
 __all__ = ["SentenceEncoder"]
@@ -14,20 +14,20 @@ __all__ = ["SentenceEncoder"]
 class SentenceEncoder(nn.Module):
     """Texts' tokens to vectors.
 
-    The head is dense D to D with tanh, newly initialised; at test time it is dropped and the pooled state
-    is the
-    embedding. Source: Gao et al. 2021, arXiv 2104.08821, section 6.3.
+    The head is dense D to D with tanh, newly initialised; at test time it is dropped and the pooled state is
+    the embedding. Source: Gao et al. 2021, arXiv 2104.08821, section 6.3.
     """
 
     def __init__(self, backbone: PreTrainedModel, pooling: TrainingPooling) -> None:
         super().__init__()
         self.backbone = backbone
-        self.pooling: Pooling = "mean" if pooling == "mean" else "cls"
+        self.pooling: Pooling = "cls" if pooling == "cls_mlp" else pooling
         self.head = _head(int(backbone.config.hidden_size)) if pooling == "cls_mlp" else None
 
     def embed(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The embedding that the trained encoder will give: int64 inputs of shape (R, T) to (R, D)."""
-        return pool(last_hidden(self.backbone, inputs), inputs["attention_mask"], self.pooling)
+        states = token_states(self.backbone, inputs, self.pooling)
+        return pool(states, inputs["attention_mask"], self.pooling)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The vectors that the loss sees, shape (R, D): through the head while in training mode."""

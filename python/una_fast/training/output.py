@@ -6,26 +6,31 @@ Equal runs write equal bytes: nothing in the folder tells of the time, the host 
 import copy
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase
 
-from una_fast.errors import OptionError, StorageError
+from una_fast.errors import OptionError
 from una_fast.evaluation.backbone import position_limit
+from una_fast.evaluation.encoder import LAYERS
+from una_fast.files import replacing_folder, storage_errors, sync, write_text
 from una_fast.training.model import SentenceEncoder
 
 if TYPE_CHECKING:
     from una_fast import TermTable
 
-__all__ = ["MANIFEST", "prepare_output", "rewrite_records", "save_encoder"]
+__all__ = ["LAST", "MANIFEST", "prepare_output", "read_manifest", "rewrite_records", "save_encoder"]
 
 MANIFEST = "training.json"
 CARD = "README.md"
 TABLE = "table.safetensors"
+LAST = "last"
+"""The folder, within the output, of the last step's weights, where they are not the best."""
 
 
 def prepare_output(output: str | os.PathLike[str]) -> Path:
@@ -40,7 +45,7 @@ def prepare_output(output: str | os.PathLike[str]) -> Path:
         raise OptionError(f"output {path} exists and is no folder")
     if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
         raise OptionError(f"output {path} holds something other than a trained encoder: name another folder")
-    with _storage_errors():
+    with storage_errors():
         path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -55,22 +60,31 @@ def save_encoder(
 ) -> None:
     """Write the encoder without its head beside the output, and put it in place when it is complete.
 
-    A run that is interrupted leaves the output as it was. The swap of an older output is two renames: a
-    machine that stops between them leaves both versions whole, the older as `.<name>.old`.
+    A run that is interrupted leaves the output as it was.
 
     Raises:
         StorageError: The operating system refused; what was written so far is removed.
     """
-    with _storage_errors(), _replacing(output) as folder:
+    with storage_errors(), replacing_folder(output) as folder:
         backbone = model.backbone
         # Older releases of transformers save the path that the model came from.
         backbone.config._name_or_path = ""
-        backbone.save_pretrained(folder, safe_serialization=True)
+        with _layers_shown(model):
+            backbone.save_pretrained(folder, safe_serialization=True)
         _plain_tokenizer(tokenizer).save_pretrained(folder)
         _write_modules(folder, model, max_length=position_limit(backbone, tokenizer))
         if table is not None:
             table.save(folder / TABLE)
         _write_records(folder, manifest)
+
+
+def read_manifest(output: Path) -> dict[str, Any] | None:
+    """The manifest of a trained encoder; None where there is none that can be read."""
+    try:
+        manifest = json.loads((output / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) else None
 
 
 def rewrite_records(output: Path, manifest: dict[str, Any]) -> None:
@@ -79,66 +93,12 @@ def rewrite_records(output: Path, manifest: dict[str, Any]) -> None:
     Raises:
         StorageError: The operating system refused.
     """
-    with _storage_errors():
+    with storage_errors():
         for name, text in _records(manifest).items():
             fresh = output / f".{name}.new"
-            _write(fresh, text)
+            write_text(fresh, text)
             os.replace(fresh, output / name)
-        _sync(output)
-
-
-@contextmanager
-def _storage_errors() -> Iterator[None]:
-    try:
-        yield
-    except StorageError:
-        raise
-    except OSError as error:
-        raise StorageError(error.errno, error.strerror or str(error), error.filename) from error
-
-
-@contextmanager
-def _replacing(output: Path) -> Iterator[Path]:
-    """A new folder that takes the place of `output` when the block ends well, and vanishes else."""
-    fresh, old = (output.with_name(f".{output.name}.{state}") for state in ("new", "old"))
-    _remove(fresh)
-    fresh.mkdir()
-    try:
-        yield fresh
-        _settle(fresh)
-        _remove(old)
-        if output.exists():
-            output.rename(old)
-        fresh.rename(output)
-        _sync(output.parent)
-        _remove(old)
-    finally:
-        _remove(fresh)
-
-
-def _remove(folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-
-
-def _settle(folder: Path) -> None:
-    """Give every file the mode that a new file gets here, and wait until all is on the disk."""
-    usual = (folder / MANIFEST).stat().st_mode
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            path.chmod(usual)  # safetensors writes its files for the owner alone
-        _sync(path)
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    if os.name == "nt":
-        return  # Windows opens no folder, and syncs no file that is open for reading only
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(output)
 
 
 def _plain_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
@@ -153,31 +113,63 @@ def _plain_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerB
 
 def _write_modules(folder: Path, model: SentenceEncoder, *, max_length: int) -> None:
     """The files by which sentence-transformers knows an encoder, in the form that all its releases read."""
-    kinds = (("0", "", "Transformer"), ("1", "1_Pooling", "Pooling"))
+    kinds = ["Transformer", "Pooling"]
+    if model.pooling == "first_last_mean":
+        kinds.insert(1, LAYERS)
+        _write_layers(folder / f"1_{LAYERS}", model)
+    places = [f"{index}_{kind}" if index else "" for index, kind in enumerate(kinds)]
     modules = [
-        {"idx": index, "name": name, "path": path, "type": f"sentence_transformers.models.{kind}"}
-        for index, (name, path, kind) in enumerate(kinds)
+        {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for index, (kind, path) in enumerate(zip(kinds, places, strict=True))
     ]
     pooling = {
         "word_embedding_dimension": model.backbone.config.hidden_size,
         "pooling_mode_cls_token": model.pooling == "cls",
-        "pooling_mode_mean_tokens": model.pooling == "mean",
+        "pooling_mode_mean_tokens": model.pooling != "cls",
         "pooling_mode_max_tokens": False,
         "pooling_mode_mean_sqrt_len_tokens": False,
     }
     settings: dict[str, object] = {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"}
-    (folder / "1_Pooling").mkdir()
-    _write(folder / "1_Pooling" / "config.json", _json(pooling))
-    _write(folder / "modules.json", _json(modules))
-    _write(
+    (folder / places[-1]).mkdir()
+    write_text(folder / places[-1] / "config.json", _json(pooling))
+    write_text(folder / "modules.json", _json(modules))
+    write_text(
         folder / "sentence_bert_config.json", _json({"max_seq_length": max_length, "do_lower_case": False})
     )
-    _write(folder / "config_sentence_transformers.json", _json(settings))
+    write_text(folder / "config_sentence_transformers.json", _json(settings))
+
+
+def _write_layers(folder: Path, model: SentenceEncoder) -> None:
+    """The module that takes the mean of the first and the last layer."""
+    config = model.backbone.config
+    count = int(config.num_hidden_layers)
+    settings = {
+        "word_embedding_dimension": config.hidden_size,
+        "layer_start": 1,
+        "num_hidden_layers": count,
+    }
+    weights = torch.zeros(count)
+    weights[[0, -1]] = 1.0
+    folder.mkdir()
+    write_text(folder / "config.json", _json(settings))
+    save_file({"layer_weights": weights}, folder / "model.safetensors")
+
+
+@contextmanager
+def _layers_shown(model: SentenceEncoder) -> Iterator[None]:
+    """Have the saved configuration ask for the states of all layers, if the pooling needs more than the last."""
+    config = model.backbone.config
+    before = config.output_hidden_states
+    config.output_hidden_states = model.pooling == "first_last_mean"
+    try:
+        yield
+    finally:
+        config.output_hidden_states = before
 
 
 def _write_records(folder: Path, manifest: dict[str, Any]) -> None:
     for name, text in _records(manifest).items():
-        _write(folder / name, text)
+        write_text(folder / name, text)
 
 
 def _records(manifest: dict[str, Any]) -> dict[str, str]:
@@ -186,13 +178,6 @@ def _records(manifest: dict[str, Any]) -> dict[str, str]:
 
 def _json(value: object) -> str:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 _FRONT = """\
@@ -232,7 +217,8 @@ def _card(manifest: dict[str, Any]) -> str:
         rows = [
             (step, "-" if score is None else f"{100 * score:.2f}") for step, score in manifest["dev_scores"]
         ]
-        kept = f"The weights are those of step {manifest['best_step']}.\n\n"
+        kept = f"The weights are those of step {manifest['step']}; the best is step {manifest['best_step']}, "
+        kept += f"the last is step {manifest['steps']}.\n\n"
         sections.append(f"## STS-B development split\n\n{kept}" + _table(("step", "Spearman x100"), rows))
     sections.append("Source of the method: Shu and Lampos, arXiv 2401.02594.\n")
     return "\n".join(sections)

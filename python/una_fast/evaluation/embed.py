@@ -1,0 +1,92 @@
+"""Vectors for evaluation: whatever encodes, each distinct sentence once, longest first, checked."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from una_fast.errors import InputError, OptionError
+
+__all__ = ["EncodeFunction", "Encodes", "HasEncode", "embed_distinct", "encode_distinct", "encode_function"]
+
+EncodeFunction = Callable[[list[str]], Any]
+"""From n sentences to an array of shape (n, D)."""
+
+
+@runtime_checkable
+class HasEncode(Protocol):
+    """What a SentenceTransformer offers."""
+
+    def encode(self, sentences: list[str], **options: Any) -> Any:
+        """Encode sentences into an array of shape (n, D)."""
+
+
+Encodes: TypeAlias = EncodeFunction | HasEncode | str | os.PathLike[str]
+"""A function from n sentences to an array of shape (n, D); an object with `encode`, such as a SentenceTransformer; or
+a folder or hub name for `load_encoder`."""
+
+
+def encode_function(encode: Encodes, batch_size: int) -> EncodeFunction:
+    """Any of the things that encode, as a function.
+
+    Raises:
+        OptionError: `batch_size` is below 1, or a model cannot be loaded.
+    """
+    if batch_size < 1:
+        raise OptionError(f"batch_size must be at least 1, got {batch_size}")
+    if isinstance(encode, str | os.PathLike):
+        from una_fast.evaluation.encoder import load_encoder
+
+        return load_encoder(encode)
+    if isinstance(encode, HasEncode):
+        return partial(encode.encode, batch_size=batch_size, convert_to_numpy=True, show_progress_bar=False)
+    return encode
+
+
+def embed_distinct(
+    encode: EncodeFunction, texts: Sequence[str], *, batch_size: int, progress: bool = False
+) -> dict[str, NDArray[np.float32]]:
+    """Encode each distinct text once, longest first: texts of like length need little padding.
+
+    Returns:
+        The vector of each text as it was encoded, shape (D,), float32.
+
+    Raises:
+        InputError: `encode` returned something other than one finite vector a text.
+    """
+    distinct = sorted(set(texts), key=lambda text: (-len(text), text))
+    vectors: dict[str, NDArray[np.float32]] = {}
+    for batch in tqdm(list(_batches(distinct, batch_size)), desc="encoding", disable=not progress):
+        vectors.update(zip(batch, _checked(encode(batch), len(batch)), strict=True))
+    return vectors
+
+
+def encode_distinct(
+    encode: EncodeFunction, texts: Sequence[str], *, batch_size: int, progress: bool = False
+) -> dict[str, NDArray[np.float32]]:
+    """As `embed_distinct`, with vectors scaled to length 1 (a zero vector stays zero)."""
+    vectors = embed_distinct(encode, texts, batch_size=batch_size, progress=progress)
+    return {text: _unit(vector) for text, vector in vectors.items()}
+
+
+def _batches(texts: list[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(texts), size):
+        yield texts[start : start + size]
+
+
+def _checked(vectors: Any, count: int) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = np.asarray(vectors, dtype=np.float32)
+    if array.ndim != 2 or len(array) != count:
+        raise InputError(f"encode must return an array of shape ({count}, D), got {array.shape}")
+    if not np.isfinite(array).all():
+        raise InputError("encode returned vectors with NaN or infinite values")
+    return array
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    unit: NDArray[np.float32] = vector / np.maximum(np.linalg.norm(vector), np.finfo(np.float32).tiny)
+    return unit

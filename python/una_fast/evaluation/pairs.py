@@ -1,0 +1,287 @@
+"""The sentence pairs of the STS tasks, and where they are read from: a folder in SentEval's layout.
+
+Whatever has `read(task)` is a source of pairs; `una_fast.evaluation.hub` has another. The reader is strict: a
+subset that is missing, a ragged line or another number of pairs than published is an error, since each would give a
+score that looks like the published one and is not.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from una_fast.errors import InputError, OptionError
+from una_fast.evaluation.backbone import read_file
+
+__all__ = [
+    "PAIRS",
+    "SEVEN",
+    "SUBSETS",
+    "FirstOf",
+    "PairSource",
+    "Pairs",
+    "SentEvalFolder",
+    "check_count",
+    "check_tasks",
+    "lines_of",
+    "open_source",
+    "read_found",
+    "read_task",
+    "rows_of",
+]
+
+PAIRS = {
+    "STS12": 3108,
+    "STS13": 1500,
+    "STS14": 3750,
+    "STS15": 3000,
+    "STS16": 1186,
+    "STS-B": 1379,
+    "SICK-R": 4927,
+    "STS-B-dev": 1500,
+    "SICK-R-all": 9927,
+}
+"""Scored pairs of each task as published. STS-B-dev chooses checkpoints, and SICK-R-all is SICK's train, trial and
+test together, which is what MTEB calls SICK-R; neither is one of the seven.
+"""
+
+SEVEN = ("STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R")
+
+SUBSETS: dict[str, tuple[str, ...]] = {
+    "STS12": ("MSRpar", "MSRvid", "SMTeuroparl", "surprise.OnWN", "surprise.SMTnews"),
+    "STS13": ("FNWN", "headlines", "OnWN"),
+    "STS14": ("deft-forum", "deft-news", "headlines", "images", "OnWN", "tweet-news"),
+    "STS15": ("answers-forums", "answers-students", "belief", "headlines", "images"),
+    "STS16": ("answer-answer", "headlines", "plagiarism", "postediting", "question-question"),
+}
+"""The subsets of each year. STS13 is without SMT, whose licence keeps it out of SentEval and of published scores."""
+
+_STS_B = {"STS-B": "sts-test.csv", "STS-B-dev": "sts-dev.csv"}
+_SICK = {
+    "SICK-R": {"test": "SICK_test_annotated.txt"},
+    "SICK-R-all": {
+        "train": "SICK_train.txt",
+        "trial": "SICK_trial.txt",
+        "test": "SICK_test_annotated.txt",
+    },
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """The sentence pairs of one subset: `left` and `right` of n sentences, `gold` of shape (n,), float64."""
+
+    name: str
+    left: list[str]
+    right: list[str]
+    gold: NDArray[np.float64]
+
+
+@runtime_checkable
+class PairSource(Protocol):
+    """Where the pairs of a task come from."""
+
+    def read(self, task: str) -> list[Pairs] | None:
+        """The scored pairs of a task, one entry a subset; None where this source has no such task."""
+
+
+@dataclass(frozen=True)
+class SentEvalFolder:
+    """A folder in SentEval's layout, with `STS/` and `SICK/` in it.
+
+    Raises:
+        InputError: `root` is no folder.
+    """
+
+    root: str | os.PathLike[str]
+
+    def __post_init__(self) -> None:
+        if not Path(self.root).is_dir():
+            raise InputError(f"{self.root} is no folder: STS data in SentEval's layout is expected there")
+
+    def read(self, task: str) -> list[Pairs] | None:
+        """See `PairSource`; a task is missing where its folder is."""
+        return read_task(Path(self.root), task)
+
+    def __str__(self) -> str:
+        return os.fspath(self.root)
+
+
+@dataclass(frozen=True)
+class FirstOf:
+    """Several sources as one: each task comes from the first that has it."""
+
+    sources: tuple[PairSource, ...]
+
+    def read(self, task: str) -> list[Pairs] | None:
+        """See `PairSource`."""
+        found = (source.read(task) for source in self.sources)
+        return next((subsets for subsets in found if subsets is not None), None)
+
+    def __str__(self) -> str:
+        return " and ".join(str(source) for source in self.sources)
+
+
+def open_source(data: str | os.PathLike[str] | PairSource) -> PairSource:
+    """A source as it is, and a path as a folder in SentEval's layout."""
+    return SentEvalFolder(data) if isinstance(data, str | os.PathLike) else data
+
+
+def check_tasks(tasks: Sequence[str] | None) -> tuple[str, ...]:
+    """The tasks asked for, checked; by default the seven.
+
+    Raises:
+        OptionError: A task that is unknown or named twice, or none at all.
+    """
+    if tasks is None:
+        return SEVEN
+    for task in tasks:
+        if task not in PAIRS:
+            raise OptionError(f"tasks has {task!r}; known are {', '.join(PAIRS)}")
+    if not tasks or len(set(tasks)) != len(tasks):
+        raise OptionError(f"tasks must name one task or more, each once, got {list(tasks)!r}")
+    return tuple(tasks)
+
+
+def read_found(source: PairSource, tasks: Sequence[str]) -> dict[str, list[Pairs]]:
+    """The tasks that a source has, with their pairs.
+
+    Raises:
+        InputError: It has none of them.
+    """
+    found = {task: subsets for task in tasks if (subsets := source.read(task)) is not None}
+    if not found:
+        raise InputError(
+            f"{source} has none of {', '.join(tasks)}: expected are folders such as STS/STS12-en-test, "
+            f"STS/STSBenchmark and SICK"
+        )
+    return found
+
+
+def read_task(root: Path, task: str) -> list[Pairs] | None:
+    """Read a task from a folder in SentEval's layout; None where the task's own folder is missing.
+
+    Raises:
+        InputError: A subset is missing, a line is ragged, a gold score is no number, or the number of pairs is not
+            the published one.
+        StorageError: A file cannot be read.
+    """
+    if task in SUBSETS:
+        subsets = _read_year(root / "STS" / f"{task}-en-test", task)
+    elif task in _STS_B:
+        subsets = _read_sts_b(root / "STS" / "STSBenchmark", task)
+    else:
+        subsets = _read_sick(root / "SICK", task)
+    return None if subsets is None else check_count(task, subsets, root)
+
+
+def check_count(task: str, subsets: list[Pairs], where: object) -> list[Pairs]:
+    """The subsets as they are, if they have as many pairs together as published.
+
+    Raises:
+        InputError: They have not.
+    """
+    count = sum(len(pairs.left) for pairs in subsets)
+    if count != PAIRS[task]:
+        names = ", ".join(pairs.name for pairs in subsets)
+        raise InputError(
+            f"{task} under {where} has {count} scored pairs ({names}), published were {PAIRS[task]}"
+        )
+    return subsets
+
+
+def _read_sts_b(folder: Path, task: str) -> list[Pairs] | None:
+    if not folder.is_dir():
+        return None
+    path = folder / _STS_B[task]
+    rows = [[row[5], row[6], row[4]] for row in rows_of(path, columns=7)]
+    return [_pairs(task, path, rows)]
+
+
+def _read_sick(folder: Path, task: str) -> list[Pairs] | None:
+    if not folder.is_dir():
+        return None
+    return [_read_sick_split(folder / file, name) for name, file in _SICK[task].items()]
+
+
+def _read_sick_split(path: Path, name: str) -> Pairs:
+    return _pairs(name, path, [row[1:4] for row in rows_of(path, columns=4, skip=1)], first_line=2)
+
+
+def _pairs(name: str, path: Path, rows: list[list[str]], first_line: int = 1) -> Pairs:
+    """Pairs out of rows of (left, right, gold)."""
+    gold = [_gold(row[2], path, line) for line, row in enumerate(rows, first_line)]
+    return Pairs(
+        name=name,
+        left=[row[0] for row in rows],
+        right=[row[1] for row in rows],
+        gold=np.array(gold, np.float64),
+    )
+
+
+def _read_year(folder: Path, task: str) -> list[Pairs] | None:
+    if not folder.is_dir():
+        return None
+    inputs = [folder / f"STS.input.{name}.txt" for name in SUBSETS[task]]
+    missing = [path.name for path in inputs if not path.is_file()]
+    if missing:
+        raise InputError(f"{folder} lacks {', '.join(missing)}: {task} is scored over all its subsets")
+    return [_read_subset(path) for path in inputs]
+
+
+def _read_subset(path: Path) -> Pairs:
+    gold_path = path.with_name(path.name.replace("STS.input.", "STS.gs.", 1))
+    rows = rows_of(path, columns=2)
+    gold = lines_of(gold_path)
+    if len(gold) != len(rows):
+        raise InputError(f"{gold_path} has {len(gold)} lines, but {path} has {len(rows)}")
+    # In STS14 and STS16 most pairs were never annotated: their gold lines are empty.
+    kept = [line for line, value in enumerate(gold) if value.strip()]
+    return Pairs(
+        name=path.name.removeprefix("STS.input.").removesuffix(".txt"),
+        left=[rows[line][0] for line in kept],
+        right=[rows[line][1] for line in kept],
+        gold=np.array([_gold(gold[line], gold_path, line + 1) for line in kept], np.float64),
+    )
+
+
+def rows_of(path: Path, *, columns: int, skip: int = 0) -> list[list[str]]:
+    """The tab-separated fields of each line after the first `skip`. Quotes are text here, never quoting.
+
+    Raises:
+        InputError: A line has fewer than `columns` fields.
+    """
+    rows = [line.split("\t") for line in lines_of(path)[skip:]]
+    for number, row in enumerate(rows, skip + 1):
+        if len(row) < columns:
+            raise InputError(f"{path}, line {number}: {len(row)} tab-separated fields, expected {columns}")
+    return rows
+
+
+def lines_of(path: Path, *, encoding: str = "utf-8") -> list[str]:
+    """The lines of a file, split at line feeds only: sentences may hold other line separators.
+
+    Raises:
+        InputError: The file is not in `encoding`.
+        StorageError: It cannot be read.
+    """
+    try:
+        text = read_file(path).decode(encoding)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}, byte {error.start}: not UTF-8") from error
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return [line.removesuffix("\r") for line in lines]
+
+
+def _gold(value: str, path: Path, line: int) -> float:
+    try:
+        gold = float(value)
+    except ValueError:
+        raise InputError(f"{path}, line {line}: the gold score is {value!r}, not a number") from None
+    if not np.isfinite(gold):
+        raise InputError(f"{path}, line {line}: the gold score is {value!r}, not finite")
+    return gold
