@@ -159,6 +159,15 @@ def test_a_corpus_that_changed_between_two_runs_is_noticed(plan_file: Path, tmp_
     assert len((output / "rows.jsonl").read_text().splitlines()) == 2
 
 
+def test_the_command_lists_plans_and_asks_for_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["experiment", "--list"]) == 0
+    assert "paper-table\n    The main table of the paper" in capsys.readouterr().out
+    assert main(["experiment"]) == 1
+    assert "which plan?" in capsys.readouterr().err
+    assert main(["experiment", "papertable"]) == 1
+    assert "no such plan; those that come with una-fast: ablation, " in capsys.readouterr().err
+
+
 def test_the_command_lists_runs_and_writes_reports(
     plan_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +178,7 @@ def test_the_command_lists_runs_and_writes_reports(
     assert not (tmp_path / "out").exists()
     assert main([*command, "--report"]) == 1
     assert "no run of plan 'tiny' has finished" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
     assert main([*command, "--keep"]) == 0
     assert "una " in capsys.readouterr().out
     assert len(list((tmp_path / "out" / "runs").glob("*/encoder/model.safetensors"))) == 4

@@ -52,6 +52,8 @@ def run_experiment(
         DivergedError: A training ran into NaN; the runs before it are kept.
         StorageError: The operating system refused.
     """
+    if not train_missing and not finished_runs(Path(output)):
+        raise InputError(f"no run of plan {plan.name!r} has finished in {output}")
     with open_store(plan, Path(output)) as store:
         if train_missing:
             _score_starts(plan, store, tell)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from una_fast.errors import InputError
 from una_fast.experiment.plan import Plan, Run, Weights
 from una_fast.experiment.scoring import read_gold
 from una_fast.experiment.statistics import Difference, compare, over_pairs
@@ -18,6 +17,9 @@ from una_fast.experiment.store import Row, Store
 __all__ = ["ArmSummary", "Comparison", "Spread", "Start", "Summary", "summarise"]
 
 Gold = Mapping[str, NDArray[np.float64]]
+Rows = Mapping[tuple[str, str, int], Row]
+Found = dict[str, dict[int, tuple[Run, Row]]]
+"""By arm and seed, the runs with a score on every task: the run, and what its row says of the weights asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,14 +105,8 @@ class Summary:
 
 
 def summarise(plan: Plan, store: Store) -> Summary:
-    """Read what has finished and compare it.
-
-    Raises:
-        InputError: Nothing has.
-    """
-    rows = {(row["condition"], row["arm"], row["seed"]): row for row in store.rows()}
-    if not rows:
-        raise InputError(f"no run of plan {plan.name!r} has finished in {store.folder}")
+    """Read what has finished, and compare it."""
+    rows: Rows = {(row["condition"], row["arm"], row["seed"]): row for row in store.rows()}
     gold = read_gold(plan.evaluation)
     return Summary(
         name=plan.name,
@@ -128,38 +124,35 @@ def summarise(plan: Plan, store: Store) -> Summary:
 
 
 def _comparison(
-    plan: Plan,
-    store: Store,
-    rows: Mapping[tuple[str, str, int], Row],
-    condition: str,
-    weights: Weights,
-    gold: Gold,
+    plan: Plan, store: Store, rows: Rows, condition: str, weights: Weights, gold: Gold
 ) -> Comparison:
-    runs: dict[str, dict[int, Run]] = {arm.name: {} for arm in plan.arms}
     planned = [run for run in plan.runs() if run.condition == condition]
+    found: Found = {arm.name: {} for arm in plan.arms}
     for run in planned:
-        row = rows.get((condition, run.arm, run.seed))
-        if row is not None and None not in row["weights"][weights]["scores"].values():
-            runs[run.arm][run.seed] = run
-    scores = {
-        arm: {seed: rows[condition, arm, seed]["weights"][weights] for seed in runs[arm]} for arm in runs
-    }
+        row = rows[run.key]["weights"][weights] if run.key in rows else None
+        if row is not None and None not in row["scores"].values():
+            found[run.arm][run.seed] = (run, row)
     arms = []
-    for arm, by_seed in scores.items():
-        both = [seed for seed in by_seed if seed in scores[plan.baseline]] if arm != plan.baseline else []
-        difference = None
-        if both:
-            sides = [
-                [store.cosines(runs[name][seed], weights) for seed in both] for name in (arm, plan.baseline)
-            ]
-            difference = compare(
-                [_mean(by_seed[seed]) for seed in both],
-                [_mean(scores[plan.baseline][seed]) for seed in both],
-                over_pairs=over_pairs(sides[0], sides[1], gold),
-            )
+    for arm, by_seed in found.items():
         if by_seed:
-            arms.append(_arm(arm, by_seed, difference, tuple(gold)))
-    return Comparison(condition=condition, weights=weights, arms=tuple(arms), starts=_starts(store, planned))
+            difference = _difference(store, found, arm, plan.baseline, weights, gold)
+            scores = {seed: row for seed, (_, row) in by_seed.items()}
+            arms.append(_arm(arm, scores, difference, tuple(gold)))
+    starts = _starts(store, planned)
+    return Comparison(condition=condition, weights=weights, arms=tuple(arms), starts=starts)
+
+
+def _difference(
+    store: Store, found: Found, arm: str, baseline: str, weights: Weights, gold: Gold
+) -> Difference | None:
+    """The difference over the seeds that arm and baseline both have; None for the baseline and for no such seed."""
+    both = [seed for seed in found[arm] if seed in found[baseline]]
+    if arm == baseline or not both:
+        return None
+    sides = (found[arm], found[baseline])
+    scores, others = ([_mean(side[seed][1]) for seed in both] for side in sides)
+    cosines, their_cosines = ([store.cosines(side[seed][0], weights) for seed in both] for side in sides)
+    return compare(scores, others, over_pairs=over_pairs(cosines, their_cosines, gold))
 
 
 def _arm(
