@@ -11,7 +11,8 @@ import una_fast
 from training_support import make_sentences, tiny_bert, write_lines
 from una_fast.errors import InputError, OptionError
 from una_fast.training import TrainConfig, train
-from una_fast.training.corpus import open_corpus, open_negatives
+from una_fast.training.corpus import open_corpus, open_table
+from una_fast.training.ranks import Ranks
 
 
 def config(**options: Any) -> TrainConfig:
@@ -31,6 +32,17 @@ def test_pairs_are_corpus_and_paraphrases(tmp_path: Path) -> None:
         corpus=write_lines(tmp_path / "l.txt", left), paraphrases=write_lines(tmp_path / "r.txt", right)
     )
     assert corpus.digest() == open_corpus(aligned).digest()
+
+
+def test_an_index_is_the_same_corpus(tmp_path: Path) -> None:
+    """Protects runs on corpora larger than memory: same rows, same identity, same table."""
+    pairs = write_lines(tmp_path / "pairs.tsv", [f"{a}\t{a} indeed" for a in make_sentences(20)])
+    held, mapped = config(pairs=pairs), config(pairs=pairs, index=tmp_path / "index")
+    corpora = [open_corpus(held), open_corpus(mapped)]
+    assert list(corpora[0].sentences) == list(corpora[1].sentences)
+    assert corpora[0].digest() == corpora[1].digest()
+    tables = [open_table(held, corpus, Ranks()) for corpus in corpora]
+    assert tables[0].digest == tables[1].digest
 
 
 @pytest.mark.parametrize("line", ["no tab here", "a\tb\tc", "a\t ", "\tb"])
@@ -55,7 +67,7 @@ def test_a_table_is_fitted_on_sentences_and_paraphrases(tmp_path: Path) -> None:
     """Protects the published order of things: the table knows the words of both."""
     pairs = write_lines(tmp_path / "pairs.tsv", ["old words\tnew speech"] * 3)
     options = config(pairs=pairs)
-    table, _ = open_negatives(options, open_corpus(options))
+    table = open_table(options, open_corpus(options), Ranks())
     assert {"old", "words", "new", "speech"} == set(table.terms)
     assert table.n_documents == 6
 
@@ -69,9 +81,9 @@ def test_a_table_of_another_tokenizer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         OptionError, match=r"is 'treebank', but table '.*t\.safetensors' was fitted with 'word'"
     ):
-        open_negatives(options, open_corpus(options))
+        open_table(options, open_corpus(options), Ranks())
     options = config(corpus=corpus, table=table)
-    assert open_negatives(options, open_corpus(options))[0].tokenizer == "word"
+    assert open_table(options, open_corpus(options), Ranks()).tokenizer == "word"
 
 
 def test_pairs_train_and_are_recorded(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """A run from end to end: what it learns, what it saves, what it leaves behind when it fails."""
 
 import json
+import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,10 +11,10 @@ import pytest
 import torch
 
 from training_support import WordSwapper, make_sentences, tiny_bert, weights, write_lines
-from una_fast.errors import OptionError, StorageError, UnaError
+from una_fast.errors import MissingExtraError, OptionError, StorageError, UnaError
 from una_fast.evaluation import sts
 from una_fast.evaluation.backbone import load_backbone, load_tokenizer
-from una_fast.training import DivergedError, TrainConfig, loop, probe, train
+from una_fast.training import DivergedError, OutOfMemoryError, TrainConfig, loop, probe, train
 from una_fast.training.model import SentenceEncoder
 
 
@@ -338,3 +339,43 @@ def test_missing_development_data_is_noticed_at_once(options: dict[str, Any], tm
     """Protects hours of training without the scores that were asked for."""
     with pytest.raises(OptionError, match="has no STS/STSBenchmark"):
         run(options, sts=tmp_path)
+
+
+def test_a_gpu_without_memory_is_told_what_to_lower(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects the way out: the options by which a run needs less memory, with their values."""
+
+    def full(*args: Any, **kwargs: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(loop, "backward", full)
+    with pytest.raises(
+        OutOfMemoryError, match=r"after step 0, with batch_size 10 .*chunk_size, now off"
+    ) as caught:
+        run(options)
+    assert isinstance(caught.value, MemoryError)
+
+
+def test_a_logger_that_is_not_installed_is_named(
+    options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects against a traceback for a missing package."""
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(MissingExtraError, match="pip install wandb"):
+        run(options, loggers=("wandb",))
+
+
+def test_compiled_training_takes_the_same_steps(options: dict[str, Any], tmp_path: Path) -> None:
+    """Protects `compile`: the same losses to rounding, dropout off."""
+    options = {**options, "max_steps": 2, "dropout": 0.0, "log_every": 1}
+    plain = run(options)
+    try:
+        compiled = run(options, compile="default", output=tmp_path / "compiled")
+    except Exception as error:
+        if "compiler" in str(error).lower():
+            pytest.skip("torch finds no C++ compiler")
+        raise
+    assert [loss for _, loss in compiled.losses] == pytest.approx(
+        [loss for _, loss in plain.losses], rel=1e-4
+    )

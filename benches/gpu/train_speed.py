@@ -130,7 +130,13 @@ def check_answer(model: Path, sentences: list[str], device: torch.device) -> Non
         "dropout": 0.0,
     }
     with tempfile.TemporaryDirectory() as folder:
-        options |= {"output": Path(folder) / "out", "max_steps": 1, "device": str(device), "loggers": ()}
+        options |= {
+            "output": Path(folder) / "out",
+            "max_steps": 1,
+            "device": str(device),
+            "loggers": (),
+            "report": False,
+        }
         ours = train(TrainConfig(**options, precision="float32")).losses[0][1]
     backbone = BertModel.from_pretrained(model, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0).to(
         device
@@ -170,6 +176,7 @@ def measure(recipe: Recipe, mode: str, device: torch.device, folder: Path) -> fl
         "compile": mode,
         "device": str(device),
         "log_every": recipe.warm_up,
+        "report": False,
     }
     train(TrainConfig(**options))
     metrics = Path(f"{options['output']}.run") / "metrics.jsonl"

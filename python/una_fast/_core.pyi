@@ -17,6 +17,7 @@ __all__ = [
     "TermTable",
     "__version__",
     "read_sentences",
+    "spool",
     "tokenize",
 ]
 
@@ -198,6 +199,9 @@ class Encoded:
 def read_sentences(
     paths: Sequence[_Path], *, reading: Reading, tick: _Tick
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint64], int, int]: ...
+def spool(
+    paths: Sequence[_Path], text: _Path, ends: _Path, *, reading: Reading, tick: _Tick
+) -> tuple[int, int, int, int]: ...
 def tokenize(
     sentences: Iterable[str], *, tokenizer: str, lowercase: bool
 ) -> list[tuple[list[str], list[tuple[int, int]]]]: ...

@@ -16,6 +16,7 @@ given.
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -140,15 +141,30 @@ TEXT_FIELD = "text"
 class Sentences(Sequence[str]):
     """Sentences in memory as one run of bytes: 8 bytes each beside their text, and no Python object until asked for."""
 
-    __slots__ = ("_bytes", "_ends", "n_empty", "n_skipped")
+    __slots__ = ("_bytes", "_digest", "_ends", "n_empty", "n_skipped")
 
     def __init__(
-        self, data: NDArray[np.uint8], ends: NDArray[np.uint64], *, n_empty: int = 0, n_skipped: int = 0
+        self,
+        data: NDArray[np.uint8],
+        ends: NDArray[np.uint64],
+        *,
+        n_empty: int = 0,
+        n_skipped: int = 0,
+        digest: str | None = None,
     ) -> None:
         self._bytes = data.data.cast("B")
+        self._digest = digest
         self._ends = ends
         self.n_empty = n_empty
         self.n_skipped = n_skipped
+
+    def digest(self) -> str:
+        """SHA-256 over where each sentence stops, as little-endian 64-bit numbers, and then the text of all."""
+        if self._digest is None:
+            digest = hashlib.sha256(np.ascontiguousarray(self._ends, dtype="<u8").data)
+            digest.update(self._bytes)
+            self._digest = digest.hexdigest()
+        return self._digest
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -208,18 +224,27 @@ def load_sentences(
     how = reading(errors=errors, max_line_bytes=max_line_bytes, text_field=text_field)
     files = find_files(source)
     if files is None:
-        if is_stream(source):
-            raise InputError(
-                f"{stream_name(source)}: a stream is counted, not read into memory; give the file's path"
-            )
-        return _pack(
-            strings(batches_of_object(source, column)) if is_column(source) else cast("Iterable[str]", source)
-        )
+        return source if isinstance(source, Sentences) else _pack(sentences_of(source, column=column))
     if any(map(is_column_file, files)):
         return _pack(_strings_of_files(files, how, column))
     with counting("reading", total_bytes(files), show=progress) as tick:
         data, ends, n_empty, n_skipped = _core.read_sentences(files, reading=how, tick=tick)
     return Sentences(data, ends, n_empty=n_empty, n_skipped=n_skipped)
+
+
+def sentences_of(source: Source, *, column: str | None = None) -> Iterator[str]:
+    """The sentences of what are no files, one at a time: of a column or an iterable, empty ones included.
+
+    Raises:
+        InputError: for a stream.
+    """
+    if is_stream(source):
+        raise InputError(
+            f"{stream_name(source)}: a stream is counted, not read into memory; give the file's path"
+        )
+    if is_column(source):
+        return strings(batches_of_object(source, column))
+    return iter(cast("Iterable[str]", source))
 
 
 def _strings_of_files(files: Iterable[Path], how: _core.Reading, column: str | None) -> Iterator[str]:
@@ -231,19 +256,27 @@ def _strings_of_files(files: Iterable[Path], how: _core.Reading, column: str | N
             yield from Sentences(data, ends)
 
 
-def _pack(sentences: Iterable[str]) -> Sentences:
-    if isinstance(sentences, Sentences):
-        return sentences
-    blobs, n_empty = [], 0
+def encoded(sentences: Iterable[str]) -> Iterator[bytes]:
+    """Each sentence as UTF-8; nothing in place of one that is empty or white space.
+
+    Raises:
+        InputError: for an item that is no str, or no Unicode text, by its number.
+    """
     for row, text in enumerate(sentences):
         if not isinstance(text, str):
             raise InputError(f"sentence {row}: expected str, found {type(text).__name__}")
-        if not text or text.isspace():
-            n_empty += 1
-            continue
         try:
-            blobs.append(text.encode())
+            yield b"" if text.isspace() else text.encode()
         except UnicodeEncodeError:
             raise InputError(f"sentence {row}: a lone surrogate, which is no Unicode text") from None
+
+
+def _pack(sentences: Iterable[str]) -> Sentences:
+    blobs, n_empty = [], 0
+    for blob in encoded(sentences):
+        if blob:
+            blobs.append(blob)
+        else:
+            n_empty += 1
     ends = np.cumsum(np.fromiter(map(len, blobs), dtype=np.uint64, count=len(blobs)), dtype=np.uint64)
     return Sentences(np.frombuffer(b"".join(blobs), dtype=np.uint8), ends, n_empty=n_empty)

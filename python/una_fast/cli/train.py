@@ -72,6 +72,7 @@ _SWITCHES = {
     "distinct": "let no sentence stand twice in a batch",
     "tf32": "on a GPU, let float32 products be taken in TF32",
     "deterministic": "on a GPU, use algorithms that give the same bits each time",
+    "report": "write report.html into OUTPUT (yes)",
     "resume": "continue at the newest checkpoint; where there is none, start",
 }
 

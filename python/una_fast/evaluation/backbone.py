@@ -5,7 +5,8 @@ Training and evaluation share these functions, so that a text becomes the same v
 
 import inspect
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import logging as untyped_logging
 
 from una_fast.errors import OptionError, StorageError
 
@@ -30,6 +32,7 @@ __all__ = [
     "load_tokenizer",
     "pool",
     "position_limit",
+    "quiet_transformers",
     "tokenise",
 ]
 
@@ -72,6 +75,21 @@ def choose_device(name: str = "auto") -> torch.device:
     return torch.device("cuda", torch.cuda.current_device()) if name == "cuda" else device
 
 
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep notices and progress bars of transformers to itself: they speak of what we do on purpose."""
+    logging: Any = untyped_logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
 def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None) -> PreTrainedModel:
     """Load a transformer's weights in float32, without the pooler that sentence encoders do not use.
 
@@ -87,7 +105,8 @@ def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None
         config = AutoConfig.from_pretrained(name)
         if dropout is not None:
             _set_dropout(config, dropout, name)
-        backbone = _without_pooler(name, config)
+        with quiet_transformers():
+            backbone = _without_pooler(name, config)
     except (OSError, ValueError) as error:
         if isinstance(error, OptionError):
             raise

@@ -6,6 +6,7 @@ pairs and sentences. Lower is better for both.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from una_fast.errors import InputError
 from una_fast.evaluation.embed import Encodes, encode_distinct, encode_function
 from una_fast.evaluation.pairs import Pairs, PairSource, open_source, read_found
 
-__all__ = ["GeometryReport", "alignment", "evaluate_geometry", "uniformity"]
+__all__ = ["GeometryReport", "alignment", "evaluate_geometry", "geometry_of", "uniformity"]
 
 TASK = "STS-B-dev"
 NEAR = 4.0
@@ -68,6 +69,16 @@ def evaluate_geometry(
     (pairs,) = read_found(open_source(data), [TASK])[TASK]
     texts = sorted({*pairs.left, *pairs.right})
     vectors = encode_distinct(function, texts, batch_size=batch_size, progress=progress)
+    return geometry_of(pairs, vectors)
+
+
+def geometry_of(pairs: Pairs, vectors: Mapping[str, NDArray[np.float32]]) -> GeometryReport:
+    """Alignment and uniformity of vectors of length 1, one for each sentence of the pairs.
+
+    Raises:
+        InputError: No pair has a gold score above 4.
+    """
+    texts = sorted({*pairs.left, *pairs.right})
     near = _near(pairs)
     return GeometryReport(
         alignment=alignment(*(np.stack([vectors[text] for text in side]) for side in near)),

@@ -1,7 +1,7 @@
 """What the negatives of each strategy look like: a few sentences of the corpus, and what each arm makes of them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,8 @@ import una_fast
 from una_fast import Explanation
 from una_fast.experiment.plan import FILES, Plan, Run
 from una_fast.page.layout import example_rows
-from una_fast.training.corpus import Corpus, open_corpus, open_negatives
+from una_fast.training.corpus import Corpus, open_corpus, open_negatives, open_table
+from una_fast.training.ranks import Ranks
 
 __all__ = ["Sample", "sample_negatives"]
 
@@ -53,8 +54,9 @@ class _Sources:
             self._corpora[files] = open_corpus(config)
         corpus = self._corpora[files]
         name = repr((files, config.tokenizer, config.table))
-        config = replace(config, table=self._tables.get(name, config.table))
-        self._tables[name], source = open_negatives(config, corpus)
+        if name not in self._tables:
+            self._tables[name] = open_table(config, corpus, Ranks())
+        source = open_negatives(config, self._tables[name])
         return tuple(_explain(source, corpus, example_rows(corpus.sentences, SENTENCES)))
 
 

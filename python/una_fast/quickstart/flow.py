@@ -280,6 +280,7 @@ def _train_config(
         pooling=pooling,
         log_every=1,
         loggers=(),
+        report=False,
         probe_rows=_PROBED,
         threads=options.threads,
         progress=show,

@@ -63,7 +63,7 @@ _LEAST = {
 }
 """Whole numbers and the least value of each."""
 
-_SWITCHES = ("distinct", "tf32", "deterministic", "resume", "progress")
+_SWITCHES = ("distinct", "tf32", "deterministic", "resume", "report", "progress")
 
 _PORTABLE = (
     "every",
@@ -165,6 +165,7 @@ class TrainConfig:
         log_every: Steps between two log entries; the loop waits for the GPU only there.
         loggers: Where log entries go: "jsonl" (`<output>.run/metrics.jsonl`), "tensorboard" (the same folder),
             "wandb".
+        report: Whether to write `report.html` into the output: curves, settings and sampled negatives.
         probe_rows: So many sentences are probed before and after training, see `una_fast.training.probe`.
         threads: Threads of the Rust core; None takes what there is. It changes no result.
         prefetch: Batches made ready ahead of the step.
@@ -220,6 +221,7 @@ class TrainConfig:
     resume: bool = False
     log_every: int = 10
     loggers: Sequence[Logger] = ("jsonl",)
+    report: bool = True
     probe_rows: int = 0
     threads: int | None = None
     prefetch: int = 4

@@ -4,20 +4,19 @@ import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
-
-import numpy as np
 
 from una_fast.errors import InputError, OptionError
 from una_fast.training.config import TrainConfig
 from una_fast.training.order import Rows
+from una_fast.training.ranks import Ranks
 
 if TYPE_CHECKING:
-    from una_fast import Augmenter, TermTable
+    from una_fast import Augmenter, Explanation, TermTable
     from una_fast.sources import Sentences, Source
 
-__all__ = ["Corpus", "NegativeSource", "open_corpus", "open_negatives", "take"]
+__all__ = ["Corpus", "Explains", "NegativeSource", "open_corpus", "open_negatives", "open_table", "take"]
 
 
 class NegativeSource(Protocol):
@@ -25,6 +24,14 @@ class NegativeSource(Protocol):
 
     def augment(self, sentences: Sequence[str], *, rows: Rows, epoch: int, view: int) -> list[str]:
         """One negative a sentence, a function of (row, epoch, view, sentence) alone."""
+
+
+@runtime_checkable
+class Explains(Protocol):
+    """A maker of negatives that can say how it came to one."""
+
+    def explain(self, sentence: str, *, row: int, epoch: int) -> "Explanation":
+        """What happens to each token of the sentence."""
 
 
 @runtime_checkable
@@ -54,32 +61,42 @@ class Corpus:
             )
 
     def digest(self) -> str:
-        """SHA-256 over all sentences, then all paraphrases, each ended by a line feed."""
-        digest = hashlib.sha256()
-        for texts in (self.sentences, self.paraphrases or ()):
-            for start in range(0, len(texts), 1 << 16):
-                block = take(texts, np.arange(start, min(start + (1 << 16), len(texts))))
-                digest.update("".join(f"{text}\n" for text in block).encode())
-        return digest.hexdigest()
+        """SHA-256 of the sentences, see `una_fast.sources.Sentences`; with paraphrases, over both of these."""
+        from una_fast.sources import load_sentences
+
+        sentences = load_sentences(self.sentences).digest()
+        if self.paraphrases is None:
+            return sentences
+        both = sentences + load_sentences(self.paraphrases).digest()
+        return hashlib.sha256(both.encode()).hexdigest()
 
 
 def open_corpus(config: TrainConfig) -> Corpus:
-    """The sentences and paraphrases of a run, read into memory compactly.
+    """The sentences and paraphrases of a run: compactly in memory, or mapped where the run has an index.
 
     Raises:
         InputError: Paraphrases are not aligned, or lines left empty make it impossible to tell.
     """
-    from una_fast.sources import load_sentences
-
     if config.pairs is not None:
-        return split_pairs(load_sentences(config.pairs))
-    sentences = load_sentences(cast("Source", config.corpus))  # the configuration has seen that one is given
+        return split_pairs(_open(config, "pairs"), config)
+    sentences = _open(config, "corpus")
     if config.paraphrases is None:
         return Corpus(sentences=sentences)
-    paraphrases = load_sentences(config.paraphrases)
+    paraphrases = _open(config, "paraphrases")
     for name, texts in (("corpus", sentences), ("paraphrases", paraphrases)):
         _refuse_gaps(name, texts)
     return Corpus(sentences=sentences, paraphrases=paraphrases)
+
+
+def _open(config: TrainConfig, name: str, source: "Source | None" = None) -> "Sentences":
+    """A source of the run, by default the option of that name."""
+    from una_fast.mapped import map_sentences
+    from una_fast.sources import load_sentences
+
+    source = getattr(config, name) if source is None else source
+    if config.index is None:
+        return load_sentences(source)
+    return map_sentences(source, Path(config.index) / name, progress=config.progress)
 
 
 def _refuse_gaps(name: str, texts: "Sentences") -> None:
@@ -89,14 +106,13 @@ def _refuse_gaps(name: str, texts: "Sentences") -> None:
         raise InputError(f"{name} has {left_out} empty lines, so corpus and paraphrases cannot be aligned")
 
 
-def split_pairs(lines: Sequence[str]) -> Corpus:
+def split_pairs(lines: Sequence[str], config: TrainConfig) -> Corpus:
     """Lines of a sentence, a tab and its paraphrase, as two columns.
 
     Raises:
         InputError: A line has not two columns with text in both; the message has its number from 1, empty
             lines left out.
     """
-    from una_fast.sources import load_sentences
 
     def column(place: int) -> Iterator[str]:
         for number, line in enumerate(lines, 1):
@@ -107,18 +123,49 @@ def split_pairs(lines: Sequence[str]) -> Corpus:
                 )
             yield cells[place]
 
-    return Corpus(sentences=load_sentences(column(0)), paraphrases=load_sentences(column(1)))
+    return Corpus(
+        sentences=_open(config, "pairs-sentences", column(0)),
+        paraphrases=_open(config, "pairs-paraphrases", column(1)),
+    )
 
 
-def open_negatives(config: TrainConfig, corpus: Corpus) -> "tuple[TermTable, NegativeSource]":
-    """The TF-IDF table of a run, fitted where none is given, and the augmenter over it.
+def open_table(config: TrainConfig, corpus: Corpus, ranks: Ranks) -> "TermTable":
+    """The TF-IDF table of a run; where none is given, one that rank 0 fits.
 
     Raises:
         OptionError: The table was fitted by another tokenizer than the one asked for.
     """
     import una_fast
 
-    table = _open_table(config, corpus)
+    table = config.table
+    if table is None:
+        fitted = _fit(config, corpus) if ranks.first else None
+        return cast("TermTable", ranks.from_first(fitted))
+    name = "the table" if isinstance(table, una_fast.TermTable) else f"table {os.fspath(table)!r}"
+    opened = table if isinstance(table, una_fast.TermTable) else una_fast.TermTable.load(table)
+    if config.tokenizer not in (None, opened.tokenizer):
+        raise OptionError(
+            f"tokenizer is {config.tokenizer!r}, but {name} was fitted with {opened.tokenizer!r}: "
+            "leave tokenizer out, or fit the table again"
+        )
+    return opened
+
+
+def _fit(config: TrainConfig, corpus: Corpus) -> "TermTable":
+    """Sentences and paraphrases are counted together, as published."""
+    import una_fast
+
+    counter = una_fast.TermCounter(tokenizer=config.tokenizer or "treebank", threads=config.threads)
+    for texts in (corpus.sentences, corpus.paraphrases):
+        if texts is not None:
+            counter.update(texts)
+    return counter.freeze()
+
+
+def open_negatives(config: TrainConfig, table: "TermTable") -> NegativeSource:
+    """The maker of negatives that the options describe."""
+    import una_fast
+
     augmenter = una_fast.Augmenter(
         table,
         radius=config.radius,
@@ -129,7 +176,7 @@ def open_negatives(config: TrainConfig, corpus: Corpus) -> "tuple[TermTable, Neg
         seed=config.seed,
         threads=config.threads,
     )
-    return table, _by_importance(config, augmenter)
+    return _by_importance(config, augmenter)
 
 
 def _by_importance(config: TrainConfig, augmenter: "Augmenter") -> NegativeSource:
@@ -141,23 +188,3 @@ def _by_importance(config: TrainConfig, augmenter: "Augmenter") -> NegativeSourc
     if config.importance == "attention":
         return WeightedNegatives(augmenter, AttentionWeights(config.model, device=config.device))
     return cast("NegativeSource", augmenter)
-
-
-def _open_table(config: TrainConfig, corpus: Corpus) -> "TermTable":
-    import una_fast
-
-    table = config.table
-    if table is None:
-        return una_fast.fit(
-            chain(corpus.sentences, corpus.paraphrases or ()),
-            tokenizer=config.tokenizer or "treebank",
-            threads=config.threads,
-        )
-    name = "the table" if isinstance(table, una_fast.TermTable) else f"table {os.fspath(table)!r}"
-    opened = table if isinstance(table, una_fast.TermTable) else una_fast.TermTable.load(table)
-    if config.tokenizer not in (None, opened.tokenizer):
-        raise OptionError(
-            f"tokenizer is {config.tokenizer!r}, but {name} was fitted with {opened.tokenizer!r}: "
-            "leave tokenizer out, or fit the table again"
-        )
-    return opened

@@ -20,7 +20,9 @@ from transformers import PreTrainedTokenizerBase
 from una_fast.errors import OptionError, UnaError
 from una_fast.evaluation.backbone import check_cls, input_names, load_backbone, load_tokenizer, position_limit
 from una_fast.evaluation.encoder import Encoder
+from una_fast.evaluation.geometry import NEAR, geometry_of
 from una_fast.evaluation.sts import Pairs, encode_distinct, read_task, score_task
+from una_fast.page.layout import AnnotatedSentence, annotate
 from una_fast.training.checkpoint import (
     Checkpoint,
     Checkpoints,
@@ -30,7 +32,15 @@ from una_fast.training.checkpoint import (
     run_state,
 )
 from una_fast.training.config import TrainConfig
-from una_fast.training.corpus import Corpus, NegativeSource, open_corpus, open_negatives, take
+from una_fast.training.corpus import (
+    Corpus,
+    Explains,
+    NegativeSource,
+    open_corpus,
+    open_negatives,
+    open_table,
+    take,
+)
 from una_fast.training.data import Batch, BatchBuilder, Prefetcher
 from una_fast.training.gradients import backward, backward_in_chunks
 from una_fast.training.loggers import Log, open_loggers
@@ -48,6 +58,7 @@ from una_fast.training.output import LAST, prepare_output, read_manifest, rewrit
 from una_fast.training.probe import ProbeReport, probe, seeded
 from una_fast.training.ranks import Ranks, ranks_of_run
 from una_fast.training.record import Clock, DivergedError, Record
+from una_fast.training.report import check_drawing, render_report
 
 if TYPE_CHECKING:
     from una_fast import TermTable
@@ -128,7 +139,10 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
         DivergedError: The loss or the weights became NaN or infinite; checkpoints and output stay.
         OutOfMemoryError: The GPU has too little memory for a batch.
         StorageError: The output cannot be written.
+        MissingExtraError: The report is asked for, and matplotlib is not installed.
     """
+    if config.report:
+        check_drawing()
     output = prepare_output(config.output)
     dev = None if config.sts is None else _read_dev(Path(config.sts))
     with ranks_of_run(config.device) as (ranks, device), numerics(config), seeded(config.seed, device):
@@ -137,10 +151,12 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
         backbone = load_backbone(config.model, dropout=config.dropout)
         model = SentenceEncoder(backbone, config.pooling).to(device)
         _check_length(config.max_length, model, tokenizer)
-        corpus = open_corpus(config)
+        with ranks.in_turn():
+            corpus = open_corpus(config)
         table: TermTable | None = None
         if augmenter is None and (config.every or config.probe_rows):
-            table, augmenter = open_negatives(config, corpus)
+            table = open_table(config, corpus, ranks)
+            augmenter = open_negatives(config, table)
         run = _Run(config, output, model, tokenizer, corpus, augmenter, table, dev, device, ranks)
         with _memory_advice(run):
             return run.train()
@@ -304,8 +320,11 @@ class _Run:
         self.check_weights()
         score = self.ranks.from_first(self.score() if self.ranks.first else None)
         if score is not None:
+            figures = {"sts_b_dev": score}
+            if self.record.geometry:
+                figures |= dict(zip(("alignment", "uniformity"), self.record.geometry[-1][1:], strict=True))
             for log in logs:
-                log.write(self.record.steps, {"sts_b_dev": score})
+                log.write(self.record.steps, figures)
         if self.record.best(score) and self.ranks.first:
             self.save(self.output, self.record.best_step)
         self.ranks.wait()
@@ -325,6 +344,10 @@ class _Run:
         encoder = Encoder(self.model.backbone, self.tokenizer, pooling=self.model.pooling)
         texts = [text for pairs in self.dev for text in (*pairs.left, *pairs.right)]
         vectors = encode_distinct(encoder, texts, batch_size=max(64, self.config.batch_size))
+        for pairs in self.dev:
+            if (pairs.gold > NEAR).any():
+                found = geometry_of(pairs, vectors)
+                self.record.geometry.append((self.record.steps, found.alignment, found.uniformity))
         return score_task("STS-B-dev", self.dev, vectors).spearman
 
     def checkpoint(self, optimizer: torch.optim.Optimizer) -> None:
@@ -385,7 +408,9 @@ class _Run:
         if self.ranks.first:
             if last != self.output:
                 self.save(last, record.steps)
-            rewrite_records(self.output, self.manifest(record.best_step))
+            manifest = self.manifest(record.best_step)
+            report = render_report(manifest, self.examples()) if self.config.report else None
+            rewrite_records(self.output, manifest, report=report)
             self.checkpoints.remove()
         self.ranks.wait()
         return Result(
@@ -399,6 +424,18 @@ class _Run:
             probe_after=self.probe(),
             **figures,
         )
+
+    def examples(self, count: int = 8) -> list[AnnotatedSentence]:
+        """The first sentences of the first batch, with their negatives token by token where these can be explained."""
+        if not isinstance(self.negatives, Explains) or not self.config.every:
+            return []
+        n = len(self.corpus.sentences)
+        rows = permute(np.arange(min(count, n)), n=n, seed=self.config.seed, epoch=0)
+        sentences = take(self.corpus.sentences, rows)
+        return [
+            annotate(self.negatives.explain(sentence, row=row, epoch=0))
+            for sentence, row in zip(sentences, rows.tolist(), strict=True)
+        ]
 
     def probe(self) -> ProbeReport | None:
         config = self.config
@@ -447,6 +484,7 @@ class _Run:
             "losses": record.losses,
             "learning_rates": record.learning_rates,
             "dev_scores": record.dev_scores,
+            "geometry": record.geometry,
             "versions": _versions(),
             **_gpu(self.device),
         }

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase
 
 from una_fast.errors import OptionError
-from una_fast.evaluation.backbone import position_limit
+from una_fast.evaluation.backbone import position_limit, quiet_transformers
 from una_fast.evaluation.encoder import LAYERS
 from una_fast.files import replacing_folder, storage_errors, sync, write_text
 from una_fast.training.model import SentenceEncoder
@@ -28,6 +28,7 @@ __all__ = ["LAST", "MANIFEST", "prepare_output", "read_manifest", "rewrite_recor
 
 MANIFEST = "training.json"
 CARD = "README.md"
+REPORT = "report.html"
 TABLE = "table.safetensors"
 LAST = "last"
 """The folder, within the output, of the last step's weights, where they are not the best."""
@@ -69,7 +70,7 @@ def save_encoder(
         backbone = model.backbone
         # Older releases of transformers save the path that the model came from.
         backbone.config._name_or_path = ""
-        with _layers_shown(model):
+        with _layers_shown(model), quiet_transformers():
             backbone.save_pretrained(folder, safe_serialization=True)
         _plain_tokenizer(tokenizer).save_pretrained(folder)
         _write_modules(folder, model, max_length=position_limit(backbone, tokenizer))
@@ -87,14 +88,15 @@ def read_manifest(output: Path) -> dict[str, Any] | None:
     return manifest if isinstance(manifest, dict) else None
 
 
-def rewrite_records(output: Path, manifest: dict[str, Any]) -> None:
-    """Bring manifest and card of a saved encoder up to the end of the run; the weights stay.
+def rewrite_records(output: Path, manifest: dict[str, Any], *, report: str | None = None) -> None:
+    """Bring manifest and card of a saved encoder up to the end of the run, and add its report; the weights stay.
 
     Raises:
         StorageError: The operating system refused.
     """
+    texts = _records(manifest) if report is None else {**_records(manifest), REPORT: report}
     with storage_errors():
-        for name, text in _records(manifest).items():
+        for name, text in texts.items():
             fresh = output / f".{name}.new"
             write_text(fresh, text)
             os.replace(fresh, output / name)

@@ -59,6 +59,15 @@ class Ranks:
         if self.world > 1:
             dist.barrier()
 
+    @contextmanager
+    def in_turn(self) -> Iterator[None]:
+        """One rank after another does what is in the block: what the first writes, the others find."""
+        for _ in range(self.rank):
+            self.wait()
+        yield
+        for _ in range(self.rank, self.world):
+            self.wait()
+
     def collect(self, value: T) -> list[T]:
         """The values of all ranks on rank 0, in their order; nothing on the others."""
         if self.world == 1:

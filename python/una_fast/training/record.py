@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
 import torch
@@ -12,20 +12,11 @@ from torch import Tensor
 
 from una_fast.errors import UnaError
 
-__all__ = ["Clock", "DivergedError", "Geometry", "Record"]
+__all__ = ["Clock", "DivergedError", "Record"]
 
 
 class DivergedError(UnaError, ArithmeticError):
     """Training ran into NaN or infinity; the message names the step, and what was saved before it stays."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Geometry:
-    """Alignment and uniformity on the development set at one scoring; see `una_fast.evaluation`."""
-
-    step: int
-    alignment: float
-    uniformity: float
 
 
 @dataclass(kw_only=True)
@@ -37,7 +28,7 @@ class Record:
         losses: Mean loss of the steps since the entry before, by step counted from 1.
         learning_rates: By step.
         dev_scores: Spearman on the development set by step; None where it is undefined.
-        geometry: Alignment and uniformity there.
+        geometry: Step, alignment and uniformity there; see `una_fast.evaluation.evaluate_geometry`.
         best_step: The step whose weights are the output so far; 0 before the first.
         best_score: Its score.
     """
@@ -46,7 +37,7 @@ class Record:
     losses: list[tuple[int, float]] = field(default_factory=list)
     learning_rates: list[tuple[int, float]] = field(default_factory=list)
     dev_scores: list[tuple[int, float | None]] = field(default_factory=list)
-    geometry: list[Geometry] = field(default_factory=list)
+    geometry: list[tuple[int, float, float]] = field(default_factory=list)
     best_step: int = 0
     best_score: float = -math.inf
     _pending: list[Tensor] = field(default_factory=list)
@@ -82,18 +73,16 @@ class Record:
     def state(self) -> dict[str, Any]:
         """All of it as JSON holds it, losses not entered yet included."""
         state = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "_pending"}
-        state["geometry"] = [asdict(entry) for entry in self.geometry]
         state["best_score"] = None if self.best_score == -math.inf else self.best_score
         return {**state, "pending": self._read()}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """The record that `state` was of."""
-        tables = ("losses", "learning_rates", "dev_scores")
+        tables = ("losses", "learning_rates", "dev_scores", "geometry")
         return cls(
             steps=state["steps"],
             **{name: [tuple(entry) for entry in state[name]] for name in tables},
-            geometry=[Geometry(**entry) for entry in state["geometry"]],
             best_step=state["best_step"],
             best_score=-math.inf if state["best_score"] is None else state["best_score"],
             _pending=[torch.tensor(loss) for loss in state["pending"]],

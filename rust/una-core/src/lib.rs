@@ -19,6 +19,7 @@ pub mod naive;
 pub mod reader;
 pub mod rng;
 mod share;
+pub mod spool;
 pub mod stop;
 pub mod table;
 pub mod tfidf;

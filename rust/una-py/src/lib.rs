@@ -25,6 +25,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<encoder::Drawn>()?;
     module.add_class::<encoder::Encoded>()?;
     module.add_function(wrap_pyfunction!(text::read_sentences, module)?)?;
+    module.add_function(wrap_pyfunction!(text::spool, module)?)?;
     module.add_function(wrap_pyfunction!(text::tokenize, module)?)?;
     Ok(())
 }

@@ -131,6 +131,24 @@ pub(crate) fn read_sentences<'py>(
     Ok((all.bytes.into_pyarray(py), all.ends.into_pyarray(py), all.passed.empty, all.passed.skipped))
 }
 
+/// Writes the documents of files to `text`, and where each stops to `ends`: their number, bytes, empty and skipped lines.
+#[pyfunction]
+#[pyo3(signature = (paths, text, ends, *, reading, tick))]
+pub(crate) fn spool(
+    py: Python<'_>,
+    paths: Vec<PathBuf>,
+    text: PathBuf,
+    ends: PathBuf,
+    reading: &Reading,
+    tick: Option<Bound<'_, PyAny>>,
+) -> PyResult<(u64, u64, u64, u64)> {
+    let options = reading.options();
+    let progress = Progress::default();
+    let work = |stop: &_| una_core::spool::spool(&paths, options, &text, &ends, stop, &progress);
+    let all = long(py, &Ticker { show: tick }, &progress, work, |_| Ok(()))?;
+    Ok((all.n_documents, all.n_bytes, all.passed.empty, all.passed.skipped))
+}
+
 /// The tokens of one sentence, and the characters of it that each covers.
 type Tokenized<'py> = (Bound<'py, PyList>, Vec<(usize, usize)>);
 

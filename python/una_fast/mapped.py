@@ -1,0 +1,169 @@
+"""Sentences on disk: a copy of a source that is mapped, not held, for corpora larger than memory.
+
+    sentences = map_sentences("corpus/*.txt.gz", "index")
+    sentences.take([17, 4])
+
+The folder holds the text of all sentences one after another, where each stops, and what the copy was made of. Rows are
+those of `load_sentences`, and so those that `fit` counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from una_fast import _core
+from una_fast.columns import batches_of_file, is_column_file, strings
+from una_fast.errors import ArtifactError, OptionError, StorageError
+from una_fast.files import replacing_folder, storage_errors, write_text
+from una_fast.progress import counting
+from una_fast.sources import (
+    MAX_LINE_BYTES,
+    Sentences,
+    Source,
+    encoded,
+    find_files,
+    reading,
+    sentences_of,
+    total_bytes,
+)
+
+__all__ = ["map_sentences"]
+
+_FORMAT = 1
+_TEXT, _ENDS, _FACTS = "text.utf8", "ends.u64", "index.json"
+
+
+def map_sentences(
+    source: Source,
+    folder: str | os.PathLike[str],
+    *,
+    errors: str = "strict",
+    max_line_bytes: int = MAX_LINE_BYTES,
+    text_field: str | None = None,
+    column: str | None = None,
+    progress: bool = False,
+) -> Sentences:
+    """Copies a source to a folder, unless a copy of these very files is there, and maps it.
+
+    Whether it is there is told by the names, sizes and times of change of the files; what is no file is copied each
+    time. Memory is what the system keeps of the mapped files, and gives back where it is needed.
+
+    Args:
+        source: see `una_fast.sources`.
+        folder: where the copy goes; made if it is missing. A copy of other files in it is replaced.
+        errors: see `load_sentences`.
+        max_line_bytes: see `load_sentences`.
+        text_field: see `load_sentences`.
+        column: see `load_sentences`.
+        progress: whether to show a bar.
+
+    Raises:
+        OptionError: for a folder that holds something else.
+        InputError: for malformed text, by file, line and byte.
+        StorageError: for files that cannot be read or written; an older copy then stays.
+        ArtifactError: for a copy that is damaged.
+    """
+    target = Path(folder)
+    how = reading(errors=errors, max_line_bytes=max_line_bytes, text_field=text_field)
+    options = {"errors": errors, "max_line_bytes": max_line_bytes, "text_field": text_field, "column": column}
+    files = find_files(source)
+    facts: dict[str, Any] = {"format": _FORMAT, "options": options, "files": _described(files)}
+    found = _facts_of(target)
+    if found is not None and files is not None and {name: found.get(name) for name in facts} == facts:
+        return _map(target, found)
+    with storage_errors():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing_folder(target) as fresh:
+            facts |= _copy(source, files, fresh, how, column, progress=progress)
+            write_text(fresh / _FACTS, json.dumps(facts, indent=1))
+    return _map(target, facts)
+
+
+def _described(files: list[Path] | None) -> list[list[Any]] | None:
+    if files is None:
+        return None
+    with storage_errors():
+        return [[str(path.absolute()), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+
+
+def _facts_of(folder: Path) -> dict[str, Any] | None:
+    """What the copy in a folder was made of; None where there is none.
+
+    Raises:
+        OptionError: The folder holds something else, which a copy must not replace.
+    """
+    if not folder.exists():
+        return None
+    try:
+        facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        facts = None
+    if isinstance(facts, dict) and "format" in facts:
+        return facts
+    if folder.is_dir() and not any(folder.iterdir()):
+        return None
+    raise OptionError(f"{folder} holds something other than mapped sentences: name another folder")
+
+
+def _copy(
+    source: Source,
+    files: list[Path] | None,
+    folder: Path,
+    how: _core.Reading,
+    column: str | None,
+    *,
+    progress: bool,
+) -> dict[str, Any]:
+    """Writes text and ends; what the copy comes to."""
+    text, ends = folder / _TEXT, folder / _ENDS
+    if files is None:
+        counts = _write(sentences_of(source, column=column), text, ends)
+    elif any(map(is_column_file, files)):
+        if not all(map(is_column_file, files)):
+            raise OptionError("files of tables and of text do not go into one copy: map them apart")
+        cells = (cell for path in files for cell in strings(batches_of_file(path, column)))
+        counts = _write(cells, text, ends)
+    else:
+        with counting("copying", total_bytes(files), show=progress) as tick:
+            counts = _core.spool(files, text, ends, reading=how, tick=tick)
+    facts: dict[str, Any] = dict(zip(("n_documents", "n_bytes", "n_empty", "n_skipped"), counts, strict=True))
+    return {**facts, "sha256": _map(folder, {**facts, "sha256": None}).digest()}
+
+
+def _write(sentences: Iterable[str], text: Path, ends: Path) -> tuple[int, int, int, int]:
+    n_documents = n_bytes = n_empty = 0
+    with text.open("wb") as blobs, ends.open("wb") as stops:
+        for blob in encoded(sentences):
+            if not blob:
+                n_empty += 1
+                continue
+            n_documents += 1
+            n_bytes += len(blob)
+            blobs.write(blob)
+            stops.write(n_bytes.to_bytes(8, "little"))
+    return n_documents, n_bytes, n_empty, 0
+
+
+def _map(folder: Path, facts: dict[str, Any]) -> Sentences:
+    data = _mapped(folder / _TEXT, "u1", facts["n_bytes"])
+    ends = _mapped(folder / _ENDS, "<u8", facts["n_documents"])
+    return Sentences(
+        data, ends, n_empty=facts["n_empty"], n_skipped=facts["n_skipped"], digest=facts["sha256"]
+    )
+
+
+def _mapped(path: Path, kind: str, count: int) -> Any:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise StorageError(error.errno, error.strerror, str(path)) from error
+    if size != count * np.dtype(kind).itemsize:
+        raise ArtifactError(f"{path} has {size} bytes, not those of {count} entries: remove its folder")
+    # Nothing can be mapped of an empty file.
+    return np.memmap(path, dtype=kind, mode="r") if count else np.empty(0, dtype=kind)
