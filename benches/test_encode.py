@@ -51,7 +51,7 @@ class Case:
         self.augmenter = una_fast.Augmenter(una_fast.fit(sentences), threads=1)
         self.encoder = NegativeEncoder(self.augmenter, tokenizer, max_length=MAX_LENGTH)
         self.texts = self.augmenter.augment(sentences)
-        self.words = self.encoder._core.draw(sentences, rows=None, epoch=0, view=0, threads=1)
+        self.words = self.encoder._core.draw(sentences, tokens=None, rows=None, epoch=0, view=0, threads=1)
 
     def tokenize(self, texts: list[str]) -> list["tokenizers.Encoding"]:
         return self.tokenizer.encode_batch_fast(texts)

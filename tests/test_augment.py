@@ -202,6 +202,45 @@ def test_batches_order_and_threads_are_invisible() -> None:
     assert una_fast.Augmenter(TABLE, seed=6).augment(big, epoch=1) != whole
 
 
+MANY = [
+    f"{sentence} été {i}" for i, sentence in enumerate(CORPUS * 200)
+]  # some MB, which go through in blocks
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_blocks_of_a_large_batch_are_invisible(threads: int) -> None:
+    rows = np.arange(len(MANY))[::-1]
+    augmenter = una_fast.Augmenter(TABLE, threads=threads)
+    negatives, stats = augmenter.augment_with_stats(MANY, rows=rows)
+    small = [
+        augmenter.augment_with_stats(MANY[i : i + 500], rows=rows[i : i + 500]) for i in range(0, 60_000, 500)
+    ]
+    assert negatives == [negative for some, _ in small for negative in some]
+    assert stats == sum((part for _, part in small[1:]), small[0][1])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_first_fault_of_a_large_batch_is_the_one_reported(threads: int) -> None:
+    augmenter = una_fast.Augmenter(TABLE, threads=threads)
+    broken: list[Any] = list(MANY)
+    broken[50_000], broken[55_000] = 7, None
+    with pytest.raises(una_fast.InputError, match="sentence 50000: expected str, found int"):
+        augmenter.augment(broken)
+    weights = [np.ones(sentence.count(" ") + 1) for sentence in MANY]
+    weights[40_000] = np.ones(1)
+    with pytest.raises(una_fast.OptionError, match="sentence 40000: weights has 1 numbers"):
+        augmenter.augment(broken, weights=weights)
+
+
+def test_a_sequence_that_ends_before_its_length_is_refused() -> None:
+    class Short(list[str]):
+        def __len__(self) -> int:
+            return 3
+
+    with pytest.raises(una_fast.InputError, match="the sequence ended after 2 sentences of 3"):
+        una_fast.Augmenter(TABLE).augment(Short(["a", "b"]))
+
+
 def test_another_process_gives_the_same_text(tmp_path: Path) -> None:
     TABLE.save(tmp_path / "table")
     code = f"""

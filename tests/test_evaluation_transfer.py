@@ -42,8 +42,12 @@ def root(tmp_path: Path) -> Path:
     for file, count in (("train_5500", 72), ("TREC_10", 12)):
         lines = [f"{CLASSES[i % 6]}:detail k{i % 6} how {i}" for i in range(count)]
         write(tmp_path, f"TREC/{file}.label", lines)
-    for split, count in (("train", 24), ("test", 10)):
-        rows = [f"{i % 2}\t{i}\t{i}\tk0 say {i}\tk{1 - i % 2} say {i}" for i in range(count)]
+    for split, count in (("train", 32), ("test", 12)):
+        # Alike or not is all that tells: either side alone, and both side by side, say nothing of it.
+        rows = [
+            f"{i % 2}\t{i}\t{i}\tk{i // 2 % 2} say {i}\tk{(i // 2 + 1 + i % 2) % 2} say {i}"
+            for i in range(count)
+        ]
         write(tmp_path, f"MRPC/msr_paraphrase_{split}.txt", ["Quality\t#1 ID\t#2 ID\t#1\t#2", *rows])
     return tmp_path
 
@@ -64,7 +68,7 @@ def test_what_is_separable_is_separated(root: Path) -> None:
     assert (report.mean, report.missing, report["MRPC"].f1, report["MR"].f1) == (1.0, (), 1.0, None)
     sizes = {task.name: (task.n_train, task.n_test) for task in report.tasks}
     assert sizes["MR"] == (24, 24)
-    assert (sizes["SST2"], sizes["TREC"], sizes["MRPC"]) == ((20, 8), (72, 12), (24, 10))
+    assert (sizes["SST2"], sizes["TREC"], sizes["MRPC"]) == ((20, 8), (72, 12), (32, 12))
     assert str(report).split("\n")[0].split() == [*sizes, "mean"]
     assert json.loads(json.dumps(report.to_dict()))["tasks"]["TREC"]["accuracy"] == 1.0
 

@@ -11,8 +11,8 @@ Fit exact TF-IDF on a corpus, then make near-miss sentences from it:
 >>> len(negatives)
 3
 
-Training is in `una_fast.training` and evaluation in `una_fast.evaluation` (extra `train`); importing this package
-loads numpy and nothing heavier.
+Training is in `una_fast.training`, evaluation in `una_fast.evaluation` and paraphrasing in `una_fast.paraphrase` (extra
+`train`); importing this package loads numpy and nothing heavier.
 """
 
 from una_fast._core import __version__

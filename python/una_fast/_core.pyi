@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Augmenter",
+    "CustomTokenizer",
     "Drawn",
     "Encoded",
     "Encoder",
     "Reading",
     "TermCounter",
     "TermTable",
+    "Tokens",
     "__version__",
     "read_sentences",
     "spool",
@@ -38,8 +40,25 @@ class Reading:
     ) -> Reading: ...
 
 @final
+class CustomTokenizer:
+    def __new__(
+        cls,
+        name: str,
+        *,
+        texts: Callable[[str], list[str]],
+        spans: Callable[[str], list[tuple[int, int]]] | None,
+    ) -> CustomTokenizer: ...
+    def tokenize(self, sentences: Sequence[str], *, lowercase: bool, spans: bool) -> Tokens: ...
+
+@final
+class Tokens: ...
+
+@final
 class TermCounter:
-    def __new__(cls, *, tokenizer: str, lowercase: bool) -> TermCounter: ...
+    def __new__(
+        cls, *, tokenizer: str, lowercase: bool, memory_limit: int | None, temp_dir: _Path | None
+    ) -> TermCounter: ...
+    def apart(self) -> TermCounter: ...
     @property
     def tokenizer(self) -> str: ...
     @property
@@ -49,16 +68,30 @@ class TermCounter:
     @property
     def n_terms(self) -> int: ...
     @property
+    def has_spilled(self) -> bool: ...
+    @property
     def n_empty(self) -> int: ...
     @property
     def n_skipped(self) -> int: ...
     @property
     def n_null(self) -> int: ...
     def update_files(
-        self, paths: Sequence[_Path], *, reading: Reading, threads: int, tick: _Tick
+        self,
+        paths: Sequence[_Path],
+        *,
+        reading: Reading,
+        threads: int,
+        tick: _Tick,
+        custom: CustomTokenizer | None,
     ) -> None: ...
     def update_rows(
-        self, sentences: Iterable[str], *, reading: Reading, threads: int, tick: _Tick
+        self,
+        sentences: Iterable[str],
+        *,
+        reading: Reading,
+        threads: int,
+        tick: _Tick,
+        custom: CustomTokenizer | None,
     ) -> None: ...
     def update_columns(
         self,
@@ -67,12 +100,21 @@ class TermCounter:
         reading: Reading,
         threads: int,
         tick: _Tick,
+        custom: CustomTokenizer | None,
     ) -> None: ...
     def update_stream(
-        self, stream: Any, *, name: _Path, json: bool, reading: Reading, threads: int, tick: _Tick
+        self,
+        stream: Any,
+        *,
+        name: _Path,
+        json: bool,
+        reading: Reading,
+        threads: int,
+        tick: _Tick,
+        custom: CustomTokenizer | None,
     ) -> None: ...
     def arrays(
-        self,
+        self, *, threads: int
     ) -> tuple[
         NDArray[np.uint8], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint32], NDArray[np.uint32]
     ]: ...
@@ -88,11 +130,14 @@ class TermCounter:
         lowercase: bool,
         n_documents: int,
     ) -> TermCounter: ...
-    def merge(self, other: TermCounter) -> None: ...
-    def save(self, path: _Path) -> None: ...
+    def merge(self, other: TermCounter, *, threads: int) -> None: ...
+    def save(self, path: _Path, *, threads: int, tick: _Tick) -> None: ...
     @staticmethod
-    def load(path: _Path) -> TermCounter: ...
-    def freeze(self, *, min_df: int, max_terms: int | None, threads: int) -> TermTable: ...
+    def load(path: _Path, *, memory_limit: int | None, temp_dir: _Path | None) -> TermCounter: ...
+    def freeze(self, *, min_df: int, max_terms: int | None, threads: int, tick: _Tick) -> TermTable: ...
+    def freeze_to(
+        self, path: _Path, *, min_df: int, max_terms: int | None, threads: int, tick: _Tick
+    ) -> tuple[int, str]: ...
 
 @final
 class TermTable:
@@ -119,7 +164,7 @@ class TermTable:
     def stats(self, rank: int) -> tuple[str, int, float, float, int, int]: ...
     def vicinity(self, rank: int, radius: int) -> tuple[int, int]: ...
     def transform(
-        self, sentences: Iterable[str], *, threads: int
+        self, sentences: Iterable[str], *, tokens: Tokens | None, threads: int
     ) -> tuple[NDArray[np.float64], NDArray[np.uint32], NDArray[np.uint64]]: ...
     def terms(self) -> list[str]: ...
     def term_bytes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]: ...
@@ -150,6 +195,7 @@ class Augmenter:
         self,
         sentences: Sequence[str],
         *,
+        tokens: Tokens | None,
         rows: NDArray[np.uint64] | None,
         epoch: int,
         view: int,
@@ -157,7 +203,14 @@ class Augmenter:
         threads: int,
     ) -> tuple[list[str], tuple[int, int, int, list[int]]]: ...
     def explain(
-        self, sentence: str, *, row: int, epoch: int, view: int, weights: NDArray[np.float64] | None
+        self,
+        sentence: str,
+        *,
+        tokens: Tokens | None,
+        row: int,
+        epoch: int,
+        view: int,
+        weights: NDArray[np.float64] | None,
     ) -> tuple[list[_Explained], str]: ...
 
 @final
@@ -178,6 +231,7 @@ class Encoder:
         self,
         sentences: Sequence[str],
         *,
+        tokens: Tokens | None,
         rows: NDArray[np.uint64] | None,
         epoch: int,
         view: int,
@@ -203,5 +257,5 @@ def spool(
     paths: Sequence[_Path], text: _Path, ends: _Path, *, reading: Reading, tick: _Tick
 ) -> tuple[int, int, int, int]: ...
 def tokenize(
-    sentences: Iterable[str], *, tokenizer: str, lowercase: bool
+    sentences: Iterable[str], *, tokenizer: str, lowercase: bool, tokens: Tokens | None = None
 ) -> list[tuple[list[str], list[tuple[int, int]]]]: ...

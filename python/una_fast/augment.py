@@ -11,6 +11,7 @@ import numpy as np
 from una_fast import _core
 from una_fast.errors import InputError, OptionError
 from una_fast.sources import default_threads
+from una_fast.table import as_sequence
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -50,7 +51,8 @@ class TokenExplanation:
 
     Attributes:
         text: the token as tokenised.
-        start, end: the characters of the sentence that it covers.
+        start, end: the characters of the sentence that it covers; none, and start is end, for a token of a callable
+            that the sentence does not hold.
         rank: its rank in the table, or None for a term that the table does not hold.
         score: its TF-IDF in this sentence.
         probability: with which it is replaced; may exceed 1, which then counts as 1.
@@ -254,7 +256,7 @@ class Augmenter:
         """One negative for each sentence, in order.
 
         Args:
-            sentences: any iterable of str; their text is not copied.
+            sentences: any iterable of str; their text is copied, some at a time.
             rows: the row of each sentence in its corpus, whole numbers, shape (n,); by default 0 .. n - 1.
             epoch: the pass over the corpus.
             view: which of several negatives of the same row in the same epoch.
@@ -265,8 +267,9 @@ class Augmenter:
             n negatives.
 
         Raises:
-            InputError: for an item that is no str, or no Unicode text.
-            OptionError: for rows or weights of another length.
+            InputError: for an item that is no str, or no Unicode text; for what a tokenizer that is a callable or
+                pattern may not return, and under surface "preserve" for a token that the sentence does not hold.
+            OptionError: for rows or weights of another length, and for a table loaded without such a tokenizer.
         """
         return self.augment_with_stats(sentences, rows=rows, epoch=epoch, view=view, weights=weights)[0]
 
@@ -280,11 +283,11 @@ class Augmenter:
         weights: Iterable[ArrayLike] | None = None,
     ) -> tuple[list[str], AugmentStats]:
         """`augment`, and how much of the sentences was really replaced."""
-        if not isinstance(sentences, Sequence):
-            sentences = list(sentences)
+        sentences = as_sequence(sentences)
         keys = check_place(rows, len(sentences), epoch, view)
         negatives, (tokens, replaced, changed, by_percent) = self._core.augment(
             sentences,
+            tokens=self._tokens(sentences),
             rows=keys,
             epoch=epoch,
             view=view,
@@ -353,7 +356,10 @@ class Augmenter:
         _check_word("epoch", epoch)
         _check_view(view)
         checked = None if weights is None else _checked_weights(weights, 0)
-        tokens, negative = self._core.explain(sentence, row=row, epoch=epoch, view=view, weights=checked)
+        given = self.table._tokens([sentence], spans=True)
+        tokens, negative = self._core.explain(
+            sentence, tokens=given, row=row, epoch=epoch, view=view, weights=checked
+        )
         return Explanation(
             sentence=sentence,
             negative=negative,
@@ -371,6 +377,9 @@ class Augmenter:
                 for text, start, end, rank, score, probability, window, replacement in tokens
             ),
         )
+
+    def _tokens(self, sentences: Sequence[str]) -> _core.Tokens | None:
+        return self.table._tokens(sentences, spans=self.surface == "preserve")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.table, self._options)

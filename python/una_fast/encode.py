@@ -167,7 +167,8 @@ class NegativeEncoder:
             sentences = list(sentences)
         keys = check_place(rows, len(sentences), epoch, view)
         threads = self._augmenter.threads
-        drawn = self._core.draw(sentences, rows=keys, epoch=epoch, view=view, threads=threads)
+        tokens = self._augmenter.table._tokens(sentences, spans=False)
+        drawn = self._core.draw(sentences, tokens=tokens, rows=keys, epoch=epoch, view=view, threads=threads)
         return self._assemble(drawn, out)
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -13,6 +15,8 @@ import numpy as np
 from una_fast import _core
 from una_fast.columns import batches_of_file, batches_of_object, is_column, is_column_file
 from una_fast.errors import InputError, MissingExtraError, OptionError
+from una_fast.memory import MemorySize
+from una_fast.memory import memory_limit as bytes_of
 from una_fast.progress import Tick, counting
 from una_fast.sources import (
     MAX_LINE_BYTES,
@@ -25,11 +29,12 @@ from una_fast.sources import (
     total_bytes,
 )
 from una_fast.table import TermTable
+from una_fast.tokenizers import CustomTokenizer, Tokenizer, choose, is_custom, matching, missing
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["TermCounter", "fit"]
+__all__ = ["SavedTable", "TermCounter", "fit"]
 
 
 FORMAT = 1
@@ -42,12 +47,13 @@ class _Options(TypedDict):
     reading: _core.Reading
     threads: int
     tick: Tick | None
+    custom: _core.CustomTokenizer | None
 
 
 def fit(
     source: Source,
     *,
-    tokenizer: str = "treebank",
+    tokenizer: Tokenizer = "treebank",
     lowercase: bool = True,
     min_df: int = 1,
     max_terms: int | None = None,
@@ -56,6 +62,8 @@ def fit(
     text_field: str | None = None,
     column: str | None = None,
     threads: int | None = None,
+    memory_limit: MemorySize | None = None,
+    temp_dir: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> TermTable:
     """Fits TF-IDF on a corpus: `TermCounter.update` and `TermCounter.freeze` in one.
@@ -69,7 +77,9 @@ def fit(
             bzip2 or xz; `.jsonl` files a JSON object a line; `.parquet`, `.arrow`, `.feather` and `.ipc` files a
             table. How that is decided: see `una_fast.sources`.
         tokenizer: "treebank" (NLTK 3.10 `word_tokenize(text, preserve_line=True)`), "treebank-3.9" (the same of
-            NLTK 3.9), "word" (scikit-learn's default pattern), "unicode" (UAX 29 words), "whitespace".
+            NLTK 3.9), "word" (scikit-learn's default pattern), "unicode" (UAX 29 words), "whitespace"; or a callable
+            that takes a sentence and returns a list of str, or a compiled `re` pattern, which are slower and are
+            saved by name alone, see `una_fast.tokenizers`.
         lowercase: whether to lower-case sentences first, as Python's `str.lower` does.
         min_df: leave out terms in fewer sentences.
         max_terms: keep at most so many terms, those in the most sentences (ties: by term bytes).
@@ -81,6 +91,12 @@ def fit(
             counts as an empty line. Giving it makes a stream one of JSON; files are told by their names.
         column: the column to read of a table; by default its only column of strings.
         threads: number of counting threads; by default one for each core.
+        memory_limit: how much memory terms may take while they are counted: bytes, or text such as "512MiB". What
+            goes beyond it is kept in files; the table is the same. The limit does not bind the table that is
+            returned, which is in memory whole (some 90 bytes a term); `min_df` and `max_terms` are applied before any
+            of it is. A table that is too large for memory goes to a file: `TermCounter.freeze_to`.
+        temp_dir: where to make the private folder of those files, which is removed at the end, however that comes;
+            by default where the system keeps temporary files. It takes up to three times the size of the counts.
         progress: whether to show a bar.
 
     Returns:
@@ -89,7 +105,7 @@ def fit(
     Raises:
         InputError: for malformed text and for an empty corpus.
         OptionError: for an option without meaning.
-        StorageError: for a file that cannot be read.
+        StorageError: for a file that cannot be read, and for a temporary one that cannot be written.
         MissingExtraError: for a table or column without pyarrow.
     """
     counter = TermCounter(
@@ -100,9 +116,26 @@ def fit(
         text_field=text_field,
         column=column,
         threads=threads,
+        memory_limit=memory_limit,
+        temp_dir=temp_dir,
     )
     counter.update(source, progress=progress)
-    return counter.freeze(min_df=min_df, max_terms=max_terms)
+    return counter.freeze(min_df=min_df, max_terms=max_terms, progress=progress)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SavedTable:
+    """A table that went to a file without being held in memory.
+
+    Attributes:
+        path: the file, which `TermTable.load` loads.
+        n_terms: number of terms.
+        digest: SHA-256 of settings, N and arrays, in hexadecimal: `TermTable.digest`.
+    """
+
+    path: Path
+    n_terms: int
+    digest: str
 
 
 class TermCounter:
@@ -120,12 +153,15 @@ class TermCounter:
             number, from 0, leaves i - 1 when divided by n. Every file and every other source numbers its own rows
             (lines, values, sentences), empty ones too; so n counters, here or on other machines, count everything
             once, in whatever order the files come to them.
+        memory_limit: see `fit`. The terms of this counter are held to it at any time, whatever is updated, merged or
+            loaded; so are those that saving and `freeze_to` sort.
+        temp_dir: see `fit`. The folder goes with the counter.
     """
 
     def __init__(
         self,
         *,
-        tokenizer: str = "treebank",
+        tokenizer: Tokenizer = "treebank",
         lowercase: bool = True,
         errors: str = "strict",
         threads: int | None = None,
@@ -133,11 +169,16 @@ class TermCounter:
         text_field: str | None = None,
         column: str | None = None,
         shard: tuple[int, int] | None = None,
+        memory_limit: MemorySize | None = None,
+        temp_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         self._reading = reading(
             errors=errors, max_line_bytes=max_line_bytes, text_field=text_field, shard=shard
         )
-        self._core = _core.TermCounter(tokenizer=tokenizer, lowercase=lowercase)
+        name, self._custom = choose(tokenizer)
+        self._core = _core.TermCounter(
+            tokenizer=name, lowercase=lowercase, memory_limit=bytes_of(memory_limit), temp_dir=temp_dir
+        )
         self._threads = default_threads(threads)
         self._json_streams = text_field is not None
         self._column = column
@@ -149,15 +190,21 @@ class TermCounter:
 
         Raises:
             InputError: for malformed text, by file, line and byte.
-            OptionError: for a table of several columns of strings, none of them named.
+            OptionError: for a table of several columns of strings, none of them named; for counts that were loaded
+                without the tokenizer in Python that they were made with.
             StorageError: for a file that cannot be read.
             MissingExtraError: for a table or column without pyarrow.
             KeyboardInterrupt: within a second of Ctrl-C; the counts are then as they were before.
+
+        What a tokenizer in Python raises comes through, with a note that says for which sentence.
         """
+        if self._custom is None and is_custom(self._core.tokenizer):
+            raise missing(self._core.tokenizer)
         files = find_files(source)
         known = files is not None and not any(map(is_column_file, files))
         with counting("counting", total_bytes(files or []) if known else None, show=progress) as tick:
-            options = _Options(reading=self._reading, threads=self._threads, tick=tick)
+            custom = None if self._custom is None else self._custom._core
+            options = _Options(reading=self._reading, threads=self._threads, tick=tick, custom=custom)
             if files is not None:
                 self._update_files(files, options)
             elif is_column(source):
@@ -178,18 +225,22 @@ class TermCounter:
             self._core.update_columns(columns, **options)
         else:
             # Apart first, so that a fault in either leaves the counts as they were.
-            both = _core.TermCounter(tokenizer=self._core.tokenizer, lowercase=self._core.lowercase)
+            both = self._core.apart()
             both.update_files(text, **options)
             both.update_columns(columns, **options)
-            self._core.merge(both)
+            self._core.merge(both, threads=self._threads)
 
     def merge(self, other: TermCounter) -> None:
         """Adds the counts of other text, exactly; `other` stays as it is.
 
+        Where only one of the two has a memory limit, it is the limit of the sum.
+
         Raises:
             OptionError: for counts made under another setting, which it names.
+            InputError: for counts whose sum of sentences is beyond 64 bits.
+            StorageError: where a memory limit makes terms go to a file, and the system refuses.
         """
-        self._core.merge(other._core)
+        self._core.merge(other._core, threads=self._threads)
 
     @property
     def n_documents(self) -> int:
@@ -198,7 +249,7 @@ class TermCounter:
 
     @property
     def n_terms(self) -> int:
-        """Number of distinct terms."""
+        """Number of distinct terms. Beyond a memory limit, that is known after merging files, which takes time."""
         return self._core.n_terms
 
     @property
@@ -216,36 +267,44 @@ class TermCounter:
         """Number of nulls in columns, which were not counted."""
         return self._core.n_null
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, progress: bool = False) -> None:
         """Saves the counts as one safetensors file: canonical bytes, atomic, durable on return.
 
         Raises:
             StorageError: where the system refuses; an old file then stays as it was.
         """
-        self._core.save(os.fspath(path))
+        with self._merging(progress) as tick:
+            self._core.save(os.fspath(path), threads=self._threads, tick=tick)
 
     @classmethod
     def load(
         cls,
         path: str | os.PathLike[str],
         *,
+        tokenizer: Tokenizer | None = None,
         errors: str = "strict",
         threads: int | None = None,
         max_line_bytes: int = MAX_LINE_BYTES,
         text_field: str | None = None,
         column: str | None = None,
         shard: tuple[int, int] | None = None,
+        memory_limit: MemorySize | None = None,
+        temp_dir: str | os.PathLike[str] | None = None,
     ) -> TermCounter:
         """Loads counts, to be updated further, merged or frozen. The options are those of further updates.
 
+        `tokenizer` need only be given, again, where further text is to be counted by a callable or pattern.
+
+        With a memory limit, the counts go from the file to a temporary one, and take next to no memory.
+
         Raises:
+            OptionError: for a tokenizer of another name than the one recorded.
             ArtifactError: for a file that is damaged, hostile, or holds no counts; it says what is wrong.
             StorageError: for a file that cannot be read.
         """
-        core = _core.TermCounter.load(os.fspath(path))
+        limit = bytes_of(memory_limit)
+        core = _core.TermCounter.load(os.fspath(path), memory_limit=limit, temp_dir=temp_dir)
         counter = cls(
-            tokenizer=core.tokenizer,
-            lowercase=core.lowercase,
             errors=errors,
             threads=threads,
             max_line_bytes=max_line_bytes,
@@ -253,21 +312,24 @@ class TermCounter:
             column=column,
             shard=shard,
         )
-        counter._core = core
-        return counter
+        return counter._holding(core, matching(tokenizer, core.tokenizer, os.fspath(path)))
+
+    def _holding(self, core: _core.TermCounter, custom: CustomTokenizer | None) -> TermCounter:
+        self._core, self._custom = core, custom
+        return self
 
     def to_arrow(self) -> pa.Table:
         """The counts as Arrow columns, in order of term bytes: term, df, best_count, best_length.
 
         The schema's metadata holds under `una_fast`, as JSON, what the columns do not: the settings and N. A group-by
         of several such tables (the sum of df, the largest best_count / best_length) with the sum of their N is their
-        merge.
+        merge. All of it is in memory, whatever the memory limit.
 
         Raises:
             MissingExtraError: without pyarrow.
         """
         pa = _pyarrow("to_arrow")
-        data, offsets, df, count, length = self._core.arrays()
+        data, offsets, df, count, length = self._core.arrays(threads=self._threads)
         bounds = pa.py_buffer(offsets.astype(np.int64))
         terms = pa.LargeStringArray.from_buffers(len(df), bounds, pa.py_buffer(data))
         columns = {"term": terms, "df": df, "best_count": count, "best_length": length}
@@ -283,12 +345,15 @@ class TermCounter:
         )
 
     @classmethod
-    def from_arrow(cls, table: Any, *, threads: int | None = None) -> TermCounter:
+    def from_arrow(
+        cls, table: Any, *, tokenizer: Tokenizer | None = None, threads: int | None = None
+    ) -> TermCounter:
         """Counts from such a table, by way of any engine: what a file is checked for, it is checked for.
 
-        The rows may stand in any order, since a group-by keeps none.
+        The rows may stand in any order, since a group-by keeps none. `tokenizer` is as for `load`.
 
         Raises:
+            OptionError: for a tokenizer of another name than the one recorded.
             InputError: for columns or metadata that are missing or cannot be counts; it says which.
             MissingExtraError: without pyarrow.
         """
@@ -299,8 +364,7 @@ class TermCounter:
         _, offsets, data = terms.buffers()
         bounds = np.frombuffer(offsets, np.int64, len(terms) + 1, terms.offset * 8)
         first, last = int(bounds[0]), int(bounds[-1])
-        counter = cls(tokenizer=facts["tokenizer"], lowercase=facts["lowercase"], threads=threads)
-        counter._core = _core.TermCounter.from_arrays(
+        core = _core.TermCounter.from_arrays(
             np.frombuffer(data or b"", np.uint8)[first:last],
             (bounds - first).astype(np.uint64),
             _column(rows, "df", pa.uint64()).to_numpy(),
@@ -310,27 +374,66 @@ class TermCounter:
             lowercase=facts["lowercase"],
             n_documents=facts["n_documents"],
         )
-        return counter
+        return cls(threads=threads)._holding(core, matching(tokenizer, core.tokenizer, "the Arrow table"))
 
-    def freeze(self, *, min_df: int = 1, max_terms: int | None = None) -> TermTable:
+    def freeze(self, *, min_df: int = 1, max_terms: int | None = None, progress: bool = False) -> TermTable:
         """Scores and sorts the terms. The counts stay as they are.
+
+        The table is in memory whole, whatever the memory limit; what is pruned never is. `freeze_to` holds neither.
 
         Args:
             min_df: leave out terms in fewer sentences.
             max_terms: keep at most so many terms, those in the most sentences (ties: by term bytes).
+            progress: whether to show how files of terms are merged, where a memory limit made any.
 
         Raises:
             InputError: for counts of no sentence or no term.
             OptionError: where pruning leaves no term.
+            StorageError: where the system refuses to read or write temporary files.
         """
-        if min_df < 1:
-            raise OptionError(f"min_df must be at least 1, not {min_df}")
-        if max_terms is not None and max_terms < 1:
-            raise OptionError(f"max_terms must be at least 1, not {max_terms}")
-        return TermTable(self._core.freeze(min_df=min_df, max_terms=max_terms, threads=self._threads))
+        _check_pruning(min_df, max_terms)
+        with self._merging(progress) as tick:
+            core = self._core.freeze(min_df=min_df, max_terms=max_terms, threads=self._threads, tick=tick)
+        return TermTable(core, self._custom)
+
+    def freeze_to(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        min_df: int = 1,
+        max_terms: int | None = None,
+        progress: bool = False,
+    ) -> SavedTable:
+        """Writes the file that `freeze` and `TermTable.save` write, without holding the table in memory.
+
+        The arguments are those of `freeze`.
+
+        Raises:
+            InputError: for counts of no sentence or no term.
+            OptionError: where pruning leaves no term.
+            StorageError: where the system refuses; an old file then stays as it was.
+        """
+        _check_pruning(min_df, max_terms)
+        with self._merging(progress) as tick:
+            n_terms, digest = self._core.freeze_to(
+                os.fspath(path), min_df=min_df, max_terms=max_terms, threads=self._threads, tick=tick
+            )
+        return SavedTable(path=Path(path), n_terms=n_terms, digest=digest)
+
+    def _merging(self, progress: bool) -> AbstractContextManager[Tick | None]:
+        return counting("merging", None, show=progress and self._core.has_spilled, what="terms")
 
     def __repr__(self) -> str:
-        return f"TermCounter({self.n_terms:,} terms of {self.n_documents:,} sentences)"
+        # To count terms that are in files would take its time.
+        terms = "terms" if self._core.has_spilled else f"{self.n_terms:,} terms"
+        return f"TermCounter({terms} of {self.n_documents:,} sentences)"
+
+
+def _check_pruning(min_df: int, max_terms: int | None) -> None:
+    if min_df < 1:
+        raise OptionError(f"min_df must be at least 1, not {min_df}")
+    if max_terms is not None and max_terms < 1:
+        raise OptionError(f"max_terms must be at least 1, not {max_terms}")
 
 
 def _pyarrow(what: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -13,6 +13,7 @@ import numpy as np
 from una_fast import _core
 from una_fast.errors import MissingExtraError
 from una_fast.sources import default_threads
+from una_fast.tokenizers import CustomTokenizer, Tokenizer, is_custom, matching, missing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,7 +49,8 @@ class Tokens(NamedTuple):
 
     Attributes:
         texts: the tokens as tokenised.
-        spans: the characters of the sentence as written that each covers, as (start, end).
+        spans: the characters of the sentence as written that each covers, as (start, end). A token of a callable that
+            does not stand in the sentence after the tokens before it, a stem for one, covers none: start is end.
     """
 
     texts: list[str]
@@ -58,21 +60,30 @@ class Tokens(NamedTuple):
 class TermTable:
     """Terms sorted by falling maximum TF-IDF; equal scores by the terms' UTF-8 bytes.
 
-    Immutable. Made by `una_fast.fit`, `TermCounter.freeze` or `TermTable.load`. Pickled, it is the bytes of its file.
+    Immutable. Made by `una_fast.fit`, `TermCounter.freeze` or `TermTable.load`. Pickled, it is the bytes of its file,
+    and the tokenizer where that is a callable or pattern.
     """
 
-    def __init__(self, core: _core.TermTable) -> None:
+    def __init__(self, core: _core.TermTable, custom: CustomTokenizer | None = None) -> None:
         self._core = core
+        self._custom = custom
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> TermTable:
+    def load(cls, path: str | os.PathLike[str], *, tokenizer: Tokenizer | None = None) -> TermTable:
         """Loads a table; every byte is checked before it is believed.
 
+        Args:
+            path: the file.
+            tokenizer: the callable or pattern that the table was made with, since the file holds only its name.
+                Without it the table can be looked at, exported and drawn from the others, and tokenizes nothing.
+
         Raises:
+            OptionError: for a tokenizer of another name than the one recorded.
             ArtifactError: for a file that is damaged, hostile, or no table; it says what is wrong.
             StorageError: for a file that cannot be read.
         """
-        return cls(_core.TermTable.load(os.fspath(path)))
+        core = _core.TermTable.load(os.fspath(path))
+        return cls(core, matching(tokenizer, core.tokenizer, os.fspath(path)))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Saves the table as one safetensors file: canonical bytes, atomic, durable on return.
@@ -89,7 +100,7 @@ class TermTable:
 
     @property
     def tokenizer(self) -> str:
-        """The name of the tokenizer it was fitted with."""
+        """The name of the tokenizer it was fitted with; "callable:..." or "pattern:..." where it is not built in."""
         return self._core.tokenizer
 
     @property
@@ -165,9 +176,29 @@ class TermTable:
         return [self._at(rank) for rank in range(start, stop)]
 
     def tokenize(self, sentences: Iterable[str]) -> list[Tokens]:
-        """The tokens of each sentence, cut as the table's own corpus was, with the characters that they cover."""
-        found = _core.tokenize(sentences, tokenizer=self.tokenizer, lowercase=self.lowercase)
+        """The tokens of each sentence, cut as the table's own corpus was, with the characters that they cover.
+
+        Raises:
+            InputError: for an item that is no str, and for what a callable or pattern may not return.
+            OptionError: for a table that was loaded without its callable or pattern.
+        """
+        sentences = as_sequence(sentences)
+        tokens = self._tokens(sentences, spans=True)
+        found = _core.tokenize(sentences, tokenizer=self.tokenizer, lowercase=self.lowercase, tokens=tokens)
         return [Tokens(texts, spans) for texts, spans in found]
+
+    def _tokens(self, sentences: Sequence[str], *, spans: bool) -> _core.Tokens | None:
+        """The tokens of sentences as the compiled half takes them; None where it finds them itself.
+
+        Raises:
+            InputError: for an item that is no str, and for what a callable or pattern may not return.
+            OptionError: for a table that was loaded without its callable or pattern.
+        """
+        if self._custom is not None:
+            return self._custom.tokens(sentences, lowercase=self.lowercase, spans=spans)
+        if is_custom(self.tokenizer):
+            raise missing(self.tokenizer)
+        return None
 
     def transform(self, sentences: Iterable[str], *, threads: int | None = None) -> csr_matrix:
         """The sentences as a sparse matrix of TF-IDF: a row each, a column for each term of the table, by rank.
@@ -184,13 +215,19 @@ class TermTable:
             A `scipy.sparse.csr_matrix` of shape (n, V), as scikit-learn's vectorizers give.
 
         Raises:
+            InputError: for an item that is no str, and for what a callable or pattern may not return.
+            OptionError: for a table that was loaded without its callable or pattern.
             MissingExtraError: without scipy.
         """
         try:
             from scipy.sparse import csr_matrix
         except ImportError as error:
             raise MissingExtraError("transform needs scipy: pip install scipy") from error
-        values, ranks, bounds = self._core.transform(sentences, threads=default_threads(threads))
+        sentences = as_sequence(sentences)
+        tokens = self._tokens(sentences, spans=False)
+        values, ranks, bounds = self._core.transform(
+            sentences, tokens=tokens, threads=default_threads(threads)
+        )
         kind = np.int32 if max(len(values), len(self)) <= np.iinfo(np.int32).max else np.int64
         shape = (len(bounds) - 1, len(self))
         matrix = csr_matrix((values, ranks.astype(kind), bounds.astype(kind)), shape=shape)
@@ -229,7 +266,7 @@ class TermTable:
         return TermStats(term=term, rank=rank, df=df, idf=idf, score=score)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _from_bytes, (self._core.to_bytes(),)
+        return _from_bytes, (self._core.to_bytes(), self._custom)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TermTable) and self.digest == other.digest
@@ -243,8 +280,13 @@ class TermTable:
         )
 
 
-def _from_bytes(data: bytes) -> TermTable:
-    return TermTable(_core.TermTable.from_bytes(data))
+def _from_bytes(data: bytes, custom: CustomTokenizer | None = None) -> TermTable:
+    return TermTable(_core.TermTable.from_bytes(data), custom)
+
+
+def as_sequence(sentences: Iterable[str]) -> Sequence[str]:
+    """The sentences as something that can be read twice."""
+    return sentences if isinstance(sentences, Sequence) else list(sentences)
 
 
 def _frozen(array: Array) -> Array:

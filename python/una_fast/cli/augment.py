@@ -12,7 +12,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-from una_fast.cli.options import add_augment_options, add_progress_option, augmenter, show_progress
+from una_fast.cli.options import (
+    add_augment_options,
+    add_progress_option,
+    augmenter,
+    given_pattern,
+    show_progress,
+)
 from una_fast.errors import InputError, MissingExtraError, OptionError, StorageError
 from una_fast.files import replacing
 from una_fast.progress import counting
@@ -81,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
     """Streams the input to the output in batches."""
     from una_fast.table import TermTable
 
-    maker = augmenter(TermTable.load(args.table), args)
+    maker = augmenter(TermTable.load(args.table, tokenizer=given_pattern(args)), args)
     kind = _kind(args.input, args.output)
     with ExitStack() as stack:
         if kind == "parquet":

@@ -9,9 +9,11 @@ from pathlib import Path
 
 from una_fast.cli.options import (
     add_fit_options,
+    add_memory_options,
     add_progress_option,
     add_prune_options,
     add_read_options,
+    chosen_tokenizer,
     print_figures,
     save,
     show_progress,
@@ -49,6 +51,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     add_fit_options(parser)
     add_prune_options(parser)
+    add_memory_options(parser)
     add_progress_option(parser)
     parser.set_defaults(run=run)
 
@@ -68,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     if args.output is None and args.counts is None:
         raise OptionError("nothing to write: give --output, --counts or both")
     counter = TermCounter(
-        tokenizer=args.tokenizer,
+        tokenizer=chosen_tokenizer(args),
         lowercase=args.lowercase,
         errors=args.errors,
         threads=args.threads,
@@ -76,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
         text_field=args.text_field,
         column=args.column,
         shard=args.shard,
+        memory_limit=args.memory_limit,
+        temp_dir=args.temp_dir,
     )
     start = time.perf_counter()
     files = [Path(name) for name in args.corpus if name != "-"]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from una_fast.cli.options import add_augment_options, augmenter
+from una_fast.cli.options import add_augment_options, augmenter, given_pattern
 from una_fast.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     """Loads and shows."""
     from una_fast.table import TermTable
 
-    table = TermTable.load(args.table)
+    table = TermTable.load(args.table, tokenizer=given_pattern(args))
     maker = augmenter(table, args)
     if args.json:
         print(json.dumps(_as_json(table, maker, args), ensure_ascii=False))

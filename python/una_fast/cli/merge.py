@@ -6,8 +6,14 @@ import argparse
 import time
 from pathlib import Path
 
-from una_fast.cli.options import add_prune_options, print_figures, save
-from una_fast.errors import OptionError
+from una_fast.cli.options import (
+    add_memory_options,
+    add_progress_option,
+    add_prune_options,
+    print_figures,
+    save,
+)
+from una_fast.errors import InputError, OptionError
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,6 +29,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--counts", type=Path, metavar="COUNTS", help="counts to write, to be merged further")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     add_prune_options(parser)
+    add_memory_options(parser)
+    add_progress_option(parser)
     parser.set_defaults(run=run)
 
 
@@ -34,11 +42,15 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError("nothing to write: give --output, --counts or both")
     start = time.perf_counter()
     first, *rest = args.inputs
-    total = TermCounter.load(first)
+
+    def load(path: Path) -> TermCounter:
+        return TermCounter.load(path, memory_limit=args.memory_limit, temp_dir=args.temp_dir)
+
+    total = load(first)
     for path in rest:
         try:
-            total.merge(TermCounter.load(path))
-        except OptionError as error:
-            raise OptionError(f"{first} and {path}: {error}") from error
+            total.merge(load(path))
+        except (InputError, OptionError) as error:
+            raise type(error)(f"{first} and {path}: {error}") from error
     print_figures(save(total, args), time.perf_counter() - start, as_json=args.json)
     return 0

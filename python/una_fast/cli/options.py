@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,14 +17,18 @@ if TYPE_CHECKING:
     from una_fast.augment import Augmenter
     from una_fast.fit import TermCounter
     from una_fast.table import TermTable
+    from una_fast.tokenizers import Tokenizer
 
 __all__ = [
     "add_augment_options",
     "add_fit_options",
+    "add_memory_options",
     "add_progress_option",
     "add_prune_options",
     "add_read_options",
     "augmenter",
+    "chosen_tokenizer",
+    "given_pattern",
     "print_figures",
     "save",
     "show_progress",
@@ -35,9 +40,11 @@ def add_fit_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("fitting")
     group.add_argument(
         "--tokenizer",
-        default="treebank",
         metavar="NAME",
-        help="treebank (NLTK 3.10), treebank-3.9, word (scikit-learn), unicode (UAX 29) or whitespace",
+        help="treebank (NLTK 3.10, the default), treebank-3.9, word (scikit-learn), unicode (UAX 29) or whitespace",
+    )
+    add_pattern_option(
+        group, "cut sentences by a regular expression of Python, in place of --tokenizer: slower"
     )
     group.add_argument("--no-lowercase", dest="lowercase", action="store_false", help="keep capitals apart")
     group.add_argument(
@@ -48,6 +55,30 @@ def add_fit_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_pattern_option(group: argparse._ActionsContainer, what: str) -> None:
+    """A tokenizer that is a regular expression."""
+    group.add_argument("--tokenizer-pattern", metavar="REGEX", help=what)
+
+
+def chosen_tokenizer(args: argparse.Namespace) -> Tokenizer:
+    """The tokenizer that `add_fit_options` tells of."""
+    if args.tokenizer is not None and args.tokenizer_pattern is not None:
+        raise OptionError(f"--tokenizer-pattern takes the place of --tokenizer {args.tokenizer}")
+    return given_pattern(args) or args.tokenizer or "treebank"
+
+
+def given_pattern(args: argparse.Namespace) -> re.Pattern[str] | None:
+    """The pattern of --tokenizer-pattern."""
+    if args.tokenizer_pattern is None:
+        return None
+    try:
+        return re.compile(args.tokenizer_pattern)
+    except re.error as error:
+        raise OptionError(
+            f"--tokenizer-pattern {args.tokenizer_pattern!r} is no regular expression: {error}"
+        ) from None
+
+
 def add_prune_options(parser: argparse.ArgumentParser) -> None:
     """Which terms stay."""
     group = parser.add_argument_group("pruning")
@@ -56,6 +87,19 @@ def add_prune_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--max-terms", type=int, metavar="N", help="keep at most N terms, those in the most sentences"
+    )
+
+
+def add_memory_options(parser: argparse.ArgumentParser) -> None:
+    """How much memory terms may take."""
+    group = parser.add_argument_group("memory")
+    group.add_argument(
+        "--memory-limit",
+        metavar="SIZE",
+        help="keep terms beyond this size in temporary files: 512MiB, 2GB; the result is the same (default: none)",
+    )
+    group.add_argument(
+        "--temp-dir", type=Path, metavar="DIR", help="where to keep them (default: as the system does)"
     )
 
 
@@ -82,15 +126,16 @@ def add_read_options(parser: argparse.ArgumentParser) -> None:
 
 def save(counter: TermCounter, args: argparse.Namespace) -> dict[str, object]:
     """Saves the counts, the table or both, as `--counts` and `--output` say; returns what to print of it."""
-    figures: dict[str, object] = {"sentences": counter.n_documents, "terms": counter.n_terms}
+    figures: dict[str, object] = {"sentences": counter.n_documents}
+    # First the table: where there is none to be had, nothing is written.
     if args.output is not None:
-        table = counter.freeze(min_df=args.min_df, max_terms=args.max_terms)
+        table = counter.freeze_to(
+            args.output, min_df=args.min_df, max_terms=args.max_terms, progress=show_progress(args)
+        )
+        figures |= {"terms": table.n_terms, "digest": table.digest, "table": str(args.output)}
     if args.counts is not None:
-        counter.save(args.counts)
-        figures["counts"] = str(args.counts)
-    if args.output is not None:
-        table.save(args.output)
-        figures |= {"terms": len(table), "digest": table.digest, "table": str(args.output)}
+        counter.save(args.counts, progress=show_progress(args))
+        figures = {"terms": counter.n_terms, "counts": str(args.counts), **figures}
     return figures
 
 
@@ -120,6 +165,9 @@ def print_figures(figures: dict[str, object], seconds: float, *, as_json: bool) 
 def add_augment_options(parser: argparse.ArgumentParser) -> None:
     """The law by which negatives are made."""
     group = parser.add_argument_group("negatives")
+    add_pattern_option(
+        group, "the regular expression that the table was fitted with, if it was: no file holds it"
+    )
     group.add_argument(
         "--preset",
         choices=list(PRESETS),

@@ -13,7 +13,7 @@ use una_core::artifact::digest;
 use una_core::casing::lowercase;
 use una_core::count::{Plan, Settings, TermCounts};
 use una_core::reader::{LineBlocks, Progress, ReadOptions};
-use una_core::stop::Stop;
+use una_core::stop::{Stop, Watch};
 use una_core::table::{Pruning, TermTable};
 use una_core::tokenize::{Scratch, Tokenizer};
 
@@ -43,7 +43,7 @@ fn text() -> Vec<u8> {
 
 fn count(text: &[u8], threads: usize) -> Result<TermCounts> {
     let (stop, progress, read) = (Stop::default(), Progress::default(), ReadOptions::default());
-    let plan = Plan { threads, read, stop: &stop, progress: &progress };
+    let plan = Plan { threads, read, budget: None, stop: &stop, progress: &progress };
     TermCounts::count_blocks(SETTINGS, &plan, |emit| -> Result<()> {
         let mut blocks = LineBlocks::new(text, Path::new("text"), read);
         while let Some(block) = blocks.next_block()? {
@@ -51,6 +51,12 @@ fn count(text: &[u8], threads: usize) -> Result<TermCounts> {
         }
         Ok(())
     })
+}
+
+fn freeze(counts: &TermCounts, threads: usize) -> TermTable {
+    let (stop, progress) = (Stop::default(), Progress::default());
+    let watch = Watch { stop: &stop, progress: &progress };
+    TermTable::freeze_on(counts, Pruning::default(), threads, watch).unwrap()
 }
 
 /// Document frequencies by the definition.
@@ -70,8 +76,7 @@ fn naive(text: &[u8]) -> BTreeMap<String, u64> {
 
 fn bench(criterion: &mut Criterion) {
     let text = text();
-    let table =
-        |threads| TermTable::freeze_on(&count(&text, threads).unwrap(), Pruning::default(), threads).unwrap();
+    let table = |threads| freeze(&count(&text, threads).unwrap(), threads);
     let (one, two) = (table(1), table(2));
     assert_eq!(digest(&one), digest(&two));
     let expected = naive(&text);
@@ -86,7 +91,7 @@ fn bench(criterion: &mut Criterion) {
         group.bench_function(format!("count on {threads}"), |b| b.iter(|| count(&text, threads).unwrap()));
         let counts = count(&text, threads).unwrap();
         group.bench_function(format!("freeze on {threads}"), |b| {
-            b.iter(|| TermTable::freeze_on(&counts, Pruning::default(), threads).unwrap());
+            b.iter(|| freeze(&counts, threads));
         });
     }
 }

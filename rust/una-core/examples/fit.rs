@@ -1,4 +1,4 @@
-//! Fits a table and says where the time went: `fit FILE... [--threads N] [--tokenizer NAME] [--repeat N]`.
+//! Fits a table and says where the time went: `fit FILE... [--threads N] [--tokenizer NAME] [--memory BYTES] [--repeat N]`.
 #![allow(clippy::print_stdout)]
 
 use std::io;
@@ -6,27 +6,31 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use una_core::Result;
-use una_core::artifact::{digest, save_table};
+use una_core::artifact::freeze_to;
+use una_core::budget::Budget;
 use una_core::count::{Plan, Settings, TermCounts};
 use una_core::reader::{self, Progress, ReadOptions};
-use una_core::stop::Stop;
-use una_core::table::{Pruning, TermTable};
+use una_core::stop::{Stop, Watch};
+use una_core::table::Pruning;
 use una_core::tokenize::Tokenizer;
 
 struct Options {
     files: Vec<PathBuf>,
     threads: usize,
     tokenizer: Tokenizer,
+    memory: Option<usize>,
     repeat: usize,
 }
 
 fn options() -> io::Result<Options> {
-    let mut options = Options { files: vec![], threads: 1, tokenizer: Tokenizer::Treebank, repeat: 1 };
+    let mut options =
+        Options { files: vec![], threads: 1, tokenizer: Tokenizer::Treebank, memory: None, repeat: 1 };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| io::Error::other(format!("{argument}: no value")));
         match argument.as_str() {
             "--threads" => options.threads = value()?.parse().map_err(io::Error::other)?,
+            "--memory" => options.memory = Some(value()?.parse().map_err(io::Error::other)?),
             "--repeat" => options.repeat = value()?.parse().map_err(io::Error::other)?,
             "--tokenizer" => {
                 options.tokenizer =
@@ -49,30 +53,31 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 
 fn fit(options: &Options, path: &std::path::Path) -> Result<()> {
     let (stop, progress) = (Stop::default(), Progress::default());
+    let budget = options.memory.map(|bytes| Budget::new(bytes, None)).transpose()?;
+    let read = ReadOptions::default();
     let plan =
-        Plan { threads: options.threads, read: ReadOptions::default(), stop: &stop, progress: &progress };
+        Plan { threads: options.threads, read, budget: budget.as_ref(), stop: &stop, progress: &progress };
     let (start, unseen) = (Instant::now(), Progress::default());
     for file in &options.files {
         let mut blocks = reader::open(file, plan.read, &unseen)?;
         while blocks.next_block()?.is_some() {}
     }
-    let read = start.elapsed();
+    let reading = start.elapsed();
     let start = Instant::now();
     let settings = Settings { tokenizer: options.tokenizer, lowercase: true };
-    let counts = TermCounts::count_files(settings, &options.files, &plan)?;
-    let count = start.elapsed();
-    let table = TermTable::freeze_on(&counts, Pruning::default(), options.threads)?;
-    let freeze = start.elapsed();
-    save_table(&table, path)?;
+    let mut counts = TermCounts::count_files(settings, &options.files, &plan)?;
+    let counting = start.elapsed();
+    let watch = Watch { stop: &stop, progress: &unseen };
+    counts.compact(watch)?;
+    let saved = freeze_to(&counts, Pruning::default(), options.threads, path, watch)?;
     let total = start.elapsed();
     let megabytes = progress.bytes.into_inner() as f64 / 1e6;
-    println!("{} sentences, {} terms, digest {}", table.n_documents(), table.len(), digest(&table));
+    println!("{} sentences, {} terms, digest {}", counts.n_documents(), saved.n_terms, saved.digest);
     println!(
-        "read alone {:.3} s; read, count and merge {:.3} s; freeze {:.3} s; save {:.3} s; all {:.3} s, {:.0} MB/s",
-        read.as_secs_f64(),
-        count.as_secs_f64(),
-        freeze.as_secs_f64() - count.as_secs_f64(),
-        total.as_secs_f64() - freeze.as_secs_f64(),
+        "read alone {:.3} s; read, count and merge {:.3} s; freeze and save {:.3} s; all {:.3} s, {:.0} MB/s",
+        reading.as_secs_f64(),
+        counting.as_secs_f64(),
+        total.as_secs_f64() - counting.as_secs_f64(),
         total.as_secs_f64(),
         megabytes / total.as_secs_f64(),
     );

@@ -10,7 +10,7 @@ fn main() -> io::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let tokenizer = arguments.iter().find_map(|name| Tokenizer::from_name(name));
     let Some(tokenizer) = tokenizer else {
-        let names = Tokenizer::ALL.map(Tokenizer::name).join(", ");
+        let names = Tokenizer::ALL.map(|tokenizer| tokenizer.name().to_owned()).join(", ");
         return Err(io::Error::other(format!("name a tokenizer, one of {names}")));
     };
     let lower = arguments.iter().any(|argument| argument == "--lowercase");

@@ -4,34 +4,63 @@
 //! The one metadata key `una_fast` holds canonical JSON (sorted keys, no spaces): format version, kind, settings, `N`,
 //! the SHA-256 of each array, and a digest of all the rest, which is the identity of the state. Integers only: idf and
 //! score are derived on load.
+//!
+//! Files are written and read term by term, so that neither takes more memory than what it is done with.
+
+mod arrays;
+mod columns;
+mod replace;
 
 use std::collections::HashMap;
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
+use std::path::Path;
 
-use bytemuck::cast_slice;
-use safetensors::tensor::{Dtype, Metadata, SafeTensors, TensorInfo};
+use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::budget::Budget;
 use crate::count::{Settings, Stats, TermCounts};
 use crate::error::{Error, Result};
-use crate::table::{Pruning, TermTable};
+use crate::runs::RunWriter;
+use crate::sequence::Sequence;
+use crate::stop::{Watch, unwatched};
+use crate::table::{Pruning, TermTable, ranked};
+use crate::terms::Terms;
 use crate::tfidf::Ratio;
 use crate::tokenize::Tokenizer;
-use crate::vocab::Vocab;
+
+use columns::{ARRAYS, Row, Shape, hexadecimal};
+use replace::replace;
+
+pub use arrays::{Arrays, counts_from_arrays};
+pub use replace::write_atomically;
 
 const FORMAT: u64 = 1;
 const KEY: &str = "una_fast";
-const MAX_TERMS: usize = u32::MAX as usize;
+const MAX_TERMS: u64 = u32::MAX as u64;
+
+/// Bytes of the longest header that is ever written, and some to spare. What is read of one takes many times its
+/// length in memory, so that longer ones are not looked at.
+const MAX_HEADER: u64 = 4096;
+
+/// A table that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// Number of its terms.
+    pub n_terms: u64,
+    /// Its identity: see [`digest`].
+    pub digest: String,
+}
 
 /// Saves a table; the file is the old one or the new one at any moment, and durable on return.
 ///
 /// # Errors
 /// What the system says.
 pub fn save_table(table: &TermTable, path: &Path) -> Result<()> {
-    save(&Arrays::of_table(table), table_facts(table), path)
+    replace(path, |file| write_table(table, file).map_err(|e| Error::storage(path, "write", e)))?;
+    Ok(())
 }
 
 /// The bytes that [`save_table`] writes; to hand a table to another process.
@@ -39,18 +68,45 @@ pub fn save_table(table: &TermTable, path: &Path) -> Result<()> {
 /// # Errors
 /// Only for a fault of this crate.
 pub fn table_bytes(table: &TermTable) -> Result<Vec<u8>> {
-    let arrays = Arrays::of_table(table);
-    let header = header(&arrays, &seal(&arrays, table_facts(table))).map_err(Error::Internal)?;
-    let mut bytes = Vec::new();
-    write_parts(&arrays, &header, &mut bytes).map_err(|e| Error::Internal(e.to_string()))?;
-    Ok(bytes)
+    let mut out = Cursor::new(Vec::new());
+    write_table(table, &mut out).map_err(|e| Error::Internal(e.to_string()))?;
+    Ok(out.into_inner())
+}
+
+/// The bytes that [`save_counts`] writes.
+///
+/// # Errors
+/// What the system says, where the terms are on disk.
+pub fn counts_bytes(counts: &TermCounts) -> Result<Vec<u8>> {
+    let mut out = Cursor::new(Vec::new());
+    let facts = facts("counts", counts.settings(), counts.n_documents());
+    unwatched(|watch| write_terms(counts.by_bytes(1, watch)?, facts, &mut out, Path::new("memory"), watch))?;
+    Ok(out.into_inner())
 }
 
 /// The identity of a table: SHA-256, in hexadecimal, of its settings, `N` and arrays.
 #[must_use]
 pub fn digest(table: &TermTable) -> String {
-    let metadata = seal(&Arrays::of_table(table), table_facts(table));
-    metadata["digest"].as_str().unwrap_or_default().to_owned()
+    // Nothing is kept, and so nothing refused.
+    write_table(table, &mut Nowhere).unwrap_or_default()
+}
+
+/// Freezes counts into a table and saves it, without holding it in memory: the bytes that [`save_table`] writes of
+/// [`TermTable::freeze_on`].
+///
+/// # Errors
+/// As both.
+pub fn freeze_to(
+    counts: &TermCounts,
+    pruning: Pruning,
+    threads: usize,
+    path: &Path,
+    watch: Watch<'_>,
+) -> Result<Saved> {
+    let terms = ranked(counts, pruning, threads, watch)?;
+    let n_terms = terms.n_terms();
+    let facts = table_facts(counts.settings(), pruning, counts.n_documents());
+    Ok(Saved { n_terms, digest: save(terms, facts, path, watch)? })
 }
 
 /// Saves counts, in order of term bytes, as [`save_table`] does.
@@ -58,8 +114,17 @@ pub fn digest(table: &TermTable) -> String {
 /// # Errors
 /// What the system says.
 pub fn save_counts(counts: &TermCounts, path: &Path) -> Result<()> {
+    unwatched(|watch| save_counts_on(counts, 1, path, watch))
+}
+
+/// [`save_counts`] on `threads` threads, followed from outside.
+///
+/// # Errors
+/// As [`save_counts`]; [`Error::Interrupted`].
+pub fn save_counts_on(counts: &TermCounts, threads: usize, path: &Path, watch: Watch<'_>) -> Result<()> {
     let facts = facts("counts", counts.settings(), counts.n_documents());
-    save(&Arrays::of_counts(counts), facts, path)
+    save(counts.by_bytes(threads, watch)?, facts, path, watch)?;
+    Ok(())
 }
 
 /// Loads a table.
@@ -67,8 +132,24 @@ pub fn save_counts(counts: &TermCounts, path: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::Storage`] where the file cannot be read; [`Error::Artifact`] naming what is wrong with it.
 pub fn load_table(path: &Path) -> Result<TermTable> {
-    let bytes = read(path)?;
-    parse_table(&bytes).map_err(|reason| Error::artifact(path, reason))
+    let table = open(path).map_err(Fault::from).and_then(read_table);
+    table.map_err(|fault| fault.of(path))
+}
+
+/// The table that the bytes of a file hold.
+///
+/// # Errors
+/// A sentence that says what is wrong with them.
+pub fn parse_table(bytes: &[u8]) -> Checked<TermTable> {
+    read_table(Cursor::new(bytes)).map_err(Fault::plain)
+}
+
+/// The counts that the bytes of a file hold.
+///
+/// # Errors
+/// As [`parse_table`].
+pub fn parse_counts(bytes: &[u8]) -> Checked<TermCounts> {
+    unwatched(|watch| read_counts(Cursor::new(bytes), None, watch)).map_err(Fault::plain)
 }
 
 /// Loads counts.
@@ -76,8 +157,16 @@ pub fn load_table(path: &Path) -> Result<TermTable> {
 /// # Errors
 /// As [`load_table`].
 pub fn load_counts(path: &Path) -> Result<TermCounts> {
-    let bytes = read(path)?;
-    parse_counts(&bytes).map_err(|reason| Error::artifact(path, reason))
+    unwatched(|watch| load_counts_within(None, path, watch))
+}
+
+/// Loads counts that hold to a budget from then on; with one, they stay on disk.
+///
+/// # Errors
+/// As [`load_table`]; [`Error::Interrupted`].
+pub fn load_counts_within(budget: Option<Budget>, path: &Path, watch: Watch<'_>) -> Result<TermCounts> {
+    let counts = open(path).map_err(Fault::from).and_then(|input| read_counts(input, budget, watch));
+    counts.map_err(|fault| fault.of(path))
 }
 
 fn facts(kind: &str, settings: Settings, n_documents: u64) -> Map<String, Value> {
@@ -90,210 +179,210 @@ fn facts(kind: &str, settings: Settings, n_documents: u64) -> Map<String, Value>
     facts
 }
 
-fn table_facts(table: &TermTable) -> Map<String, Value> {
-    let mut facts = facts("table", table.settings(), table.n_documents());
-    facts.insert("max_terms".into(), json!(table.pruning().max_terms));
-    facts.insert("min_df".into(), json!(table.pruning().min_df));
+fn table_facts(settings: Settings, pruning: Pruning, n_documents: u64) -> Map<String, Value> {
+    let mut facts = facts("table", settings, n_documents);
+    facts.insert("max_terms".into(), json!(pruning.max_terms));
+    facts.insert("min_df".into(), json!(pruning.min_df));
     facts
-}
-
-/// The arrays of a file, in memory.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Arrays {
-    /// All terms, one after another.
-    pub term_bytes: Vec<u8>,
-    /// Where each term starts in `term_bytes`, and where the last one stops.
-    pub offsets: Vec<u64>,
-    /// Number of sentences that hold the term.
-    pub df: Vec<u64>,
-    /// Numerator, in lowest terms, of the largest part of a sentence that the term makes up.
-    pub best_count: Vec<u32>,
-    /// Its denominator.
-    pub best_length: Vec<u32>,
-}
-
-impl Arrays {
-    fn collect<'t>(terms: impl Iterator<Item = (&'t [u8], Stats)>) -> Self {
-        let mut arrays = Self {
-            term_bytes: Vec::new(),
-            offsets: vec![0],
-            df: Vec::new(),
-            best_count: Vec::new(),
-            best_length: Vec::new(),
-        };
-        for (term, stats) in terms {
-            arrays.term_bytes.extend_from_slice(term);
-            arrays.offsets.push(arrays.term_bytes.len() as u64);
-            arrays.df.push(stats.df);
-            arrays.best_count.push(stats.best.count());
-            arrays.best_length.push(stats.best.length());
-        }
-        arrays
-    }
-
-    fn of_table(table: &TermTable) -> Self {
-        Self::collect((0..table.len() as u32).map(|rank| {
-            let (df, best) = (table.df()[rank as usize], table.best()[rank as usize]);
-            (table.vocab().term(rank), Stats { df, best })
-        }))
-    }
-
-    /// The arrays of counts, in order of term bytes.
-    #[must_use]
-    pub fn of_counts(counts: &TermCounts) -> Self {
-        let mut terms: Vec<_> = counts.iter().collect();
-        terms.sort_unstable_by_key(|&(term, _)| term);
-        Self::collect(terms.into_iter())
-    }
-
-    /// Name, type, length and bytes of each array, in the container's own order: wide types first, then by name.
-    fn views(&self) -> [(&'static str, Dtype, usize, &[u8]); 5] {
-        [
-            ("df", Dtype::U64, self.df.len(), cast_slice(&self.df)),
-            ("offsets", Dtype::U64, self.offsets.len(), cast_slice(&self.offsets)),
-            ("best_count", Dtype::U32, self.best_count.len(), cast_slice(&self.best_count)),
-            ("best_length", Dtype::U32, self.best_length.len(), cast_slice(&self.best_length)),
-            ("term_bytes", Dtype::U8, self.term_bytes.len(), &self.term_bytes),
-        ]
-    }
 }
 
 /// Adds checksums and digest to the facts.
-fn seal(arrays: &Arrays, mut facts: Map<String, Value>) -> Map<String, Value> {
-    let sums: Map<String, Value> = arrays
-        .views()
-        .into_iter()
-        .map(|(name, _, _, bytes)| (name.to_owned(), json!(sha256(bytes))))
-        .collect();
+fn seal(mut facts: Map<String, Value>, sums: [String; ARRAYS]) -> Map<String, Value> {
+    let names = NAMES.map(str::to_owned);
+    let sums: Map<String, Value> = names.into_iter().zip(sums.map(Value::String)).collect();
     facts.insert("sha256".into(), Value::Object(sums));
-    let digest = sha256(Value::Object(facts.clone()).to_string().as_bytes());
-    facts.insert("digest".into(), json!(digest));
+    let digest = Sha256::digest(Value::Object(facts.clone()).to_string().as_bytes());
+    facts.insert("digest".into(), json!(hexadecimal(&digest)));
     facts
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}"); // writing to a String cannot fail
-        hex
-    })
-}
+/// What the arrays are called, in their order in the file.
+const NAMES: [&str; ARRAYS] = ["df", "offsets", "best_count", "best_length", "term_bytes"];
 
 /// The container's header for these arrays and this metadata: length, JSON, padding.
-fn header(arrays: &Arrays, metadata: &Map<String, Value>) -> std::result::Result<Vec<u8>, String> {
+fn header(arrays: columns::Layout, metadata: &Map<String, Value>) -> io::Result<Vec<u8>> {
     let mut start = 0;
     let tensors = arrays
-        .views()
         .into_iter()
-        .map(|(name, dtype, length, bytes)| {
-            let data_offsets = (start, start + bytes.len());
+        .map(|(name, width, values)| {
+            let data_offsets = (start, start + (width * values) as usize);
             start = data_offsets.1;
-            let shape = vec![length];
-            let info = TensorInfo { dtype, shape, data_offsets };
+            let info = TensorInfo { dtype: dtype(width), shape: vec![values as usize], data_offsets };
             (name.to_owned(), info)
         })
         .collect();
     let text = Value::Object(metadata.clone()).to_string();
-    let metadata =
-        Metadata::new(Some(HashMap::from([(KEY.to_owned(), text)])), tensors).map_err(|e| e.to_string())?;
-    let mut json = serde_json::to_vec(&metadata).map_err(|e| e.to_string())?;
+    let metadata = Metadata::new(Some(HashMap::from([(KEY.to_owned(), text)])), tensors);
+    let mut json = serde_json::to_vec(&metadata.map_err(io::Error::other)?)?;
     json.resize(json.len().next_multiple_of(8), b' ');
     let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
     bytes.append(&mut json);
     Ok(bytes)
 }
 
-fn save(arrays: &Arrays, facts: Map<String, Value>, path: &Path) -> Result<()> {
-    let header = header(arrays, &seal(arrays, facts)).map_err(Error::Internal)?;
-    write_atomically(path, |out| write_parts(arrays, &header, out))
-}
-
-fn write_parts(arrays: &Arrays, header: &[u8], out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(header)?;
-    for (_, _, _, bytes) in arrays.views() {
-        out.write_all(bytes)?;
+const fn dtype(width: u64) -> Dtype {
+    match width {
+        8 => Dtype::U64,
+        4 => Dtype::U32,
+        _ => Dtype::U8,
     }
-    Ok(())
 }
 
-/// Writes a file under a temporary name beside `path`, makes it durable, and puts it in place by renaming.
+/// Writes a file, whose terms `feed` pushes; returns its digest.
 ///
-/// A symbolic link stays one; the mode is that of the file replaced, or what the umask leaves of 0666.
-///
-/// # Errors
-/// What the system says; the old file stays and the temporary one goes.
-pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-    try_write_atomically(path, write).map_err(|e| Error::storage(path, "write", e))
+/// The header comes last, since it holds the sums of all else; its length is known before.
+fn write<W: Write + Seek, E: From<io::Error>>(
+    out: &mut W,
+    shape: Shape,
+    facts: Map<String, Value>,
+    feed: impl FnOnce(&mut columns::Writer<'_, W>) -> std::result::Result<(), E>,
+) -> std::result::Result<String, E> {
+    let arrays = shape.arrays().ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    let blank = NAMES.map(|_| "0".repeat(64));
+    let start = header(arrays, &seal(facts.clone(), blank))?.len() as u64;
+    let mut writer = columns::Writer::new(out, arrays, start)?;
+    feed(&mut writer)?;
+    let metadata = seal(facts, writer.finish()?);
+    out.seek(SeekFrom::Start(0))?;
+    out.write_all(&header(arrays, &metadata)?)?;
+    Ok(metadata["digest"].as_str().unwrap_or_default().to_owned())
 }
 
-fn try_write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    let target = follow(path)?;
-    let old = match fs::metadata(&target) {
-        Ok(old) if !old.is_file() => {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is no regular file"));
-        }
-        Ok(old) => Some(old),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error),
-    };
-    let folder = match target.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".una-fast-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let temporary = builder.tempfile_in(folder)?;
-    if let Some(old) = old {
-        fs::set_permissions(temporary.path(), old.permissions())?;
+fn write_table(table: &TermTable, out: &mut (impl Write + Seek)) -> io::Result<String> {
+    let shape = Shape { n_terms: table.len() as u64, term_bytes: table.terms().bytes().len() as u64 };
+    let facts = table_facts(table.settings(), table.pruning(), table.n_documents());
+    write(out, shape, facts, |writer| {
+        (0u32..)
+            .zip(table.df().iter().zip(table.best()))
+            .try_for_each(|(rank, (&df, &best))| writer.push(table.terms().get(rank), Stats { df, best }))
+    })
+}
+
+/// Saves a sequence; returns the digest of the file.
+fn save(terms: Sequence<'_>, facts: Map<String, Value>, path: &Path, watch: Watch<'_>) -> Result<String> {
+    replace(path, |file| write_terms(terms, facts, file, path, watch))
+}
+
+/// Writes a sequence to what is called `path` in messages; returns the digest of the file.
+fn write_terms<W: Write + Seek>(
+    terms: Sequence<'_>,
+    facts: Map<String, Value>,
+    out: &mut W,
+    path: &Path,
+    watch: Watch<'_>,
+) -> Result<String> {
+    let shape = Shape { n_terms: terms.n_terms(), term_bytes: terms.term_bytes() };
+    let refused = |error| Error::storage(path, "write", error);
+    let digest = write(out, shape, facts, |writer| -> std::result::Result<(), Fault> {
+        Ok(terms.for_each(watch, |term, stats| writer.push(term, stats).map_err(refused))?)
+    });
+    digest.map_err(|fault| match fault {
+        Fault::Input(error) => refused(error),
+        other => other.of(path),
+    })
+}
+
+/// Takes a file that nobody needs.
+struct Nowhere;
+
+impl Write for Nowhere {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(bytes.len())
     }
-    let mut out = BufWriter::with_capacity(1 << 20, temporary.as_file());
-    write(&mut out)?;
-    out.flush()?;
-    drop(out);
-    temporary.as_file().sync_all()?;
-    temporary.persist(&target).map_err(|e| e.error)?;
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
-}
 
-/// Where a chain of symbolic links ends, whether or not a file stands there.
-fn follow(path: &Path) -> io::Result<PathBuf> {
-    let mut target = path.to_owned();
-    for _ in 0..40 {
-        match fs::read_link(&target) {
-            Ok(next) => target = target.parent().unwrap_or(Path::new("")).join(next),
-            Err(_) => return Ok(target),
-        }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
-    Err(io::Error::other("too many levels of symbolic links"))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>> {
-    fs::read(path).map_err(|e| Error::storage(path, "read", e))
+impl Seek for Nowhere {
+    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+        Ok(0)
+    }
 }
 
 /// What was read, or a sentence that says what is wrong.
 pub type Checked<T> = std::result::Result<T, String>;
 
-/// A file whose container, checksums and arrays have been checked, but not yet the meaning of its kind.
+/// Why a file is not what it should be.
+enum Fault {
+    /// What it holds is wrong, and how.
+    Content(String),
+    /// It cannot be read.
+    Input(io::Error),
+    /// Something else went wrong meanwhile.
+    Other(Error),
+}
+
+impl From<String> for Fault {
+    fn from(reason: String) -> Self {
+        Self::Content(reason)
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Self::Input(error)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl Fault {
+    fn of(self, path: &Path) -> Error {
+        match self {
+            Self::Content(reason) => Error::artifact(path, reason),
+            Self::Input(error) => Error::storage(path, "read", error),
+            Self::Other(error) => error,
+        }
+    }
+
+    fn plain(self) -> String {
+        match self {
+            Self::Content(reason) => reason,
+            Self::Input(error) => error.to_string(),
+            Self::Other(error) => error.to_string(),
+        }
+    }
+}
+
+/// What was read, or why not.
+type Reading<T> = std::result::Result<T, Fault>;
+
+trait Input: Read + Seek {}
+
+impl<T: Read + Seek> Input for T {}
+
+/// A file to read; what comes through a pipe is taken into memory first.
+fn open(path: &Path) -> io::Result<Box<dyn Input>> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(Box::new(file));
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    Ok(Box::new(Cursor::new(bytes)))
+}
+
+/// A file whose container and checksums have been checked, but not yet what its arrays hold.
 struct Contents {
     metadata: Map<String, Value>,
     settings: Settings,
     n_documents: u64,
-    vocab: Vocab,
-    df: Vec<u64>,
-    best: Vec<Ratio>,
+    shape: Shape,
+    arrays: columns::Layout,
+    /// Where the arrays start.
+    start: u64,
 }
 
-/// The table that the bytes of a file hold.
-///
-/// # Errors
-/// A sentence that says what is wrong with them.
-pub fn parse_table(bytes: &[u8]) -> Checked<TermTable> {
-    let contents = parse(bytes, "table")?;
+fn read_table(mut input: impl Input) -> Reading<TermTable> {
+    let contents = Contents::read(&mut input, "table")?;
+    let Shape { n_terms, term_bytes } = contents.shape;
+    contents.fits_memory()?;
     let pruning = Pruning {
         min_df: number(&contents.metadata, "min_df")?,
         max_terms: match contents.metadata.get("max_terms") {
@@ -301,75 +390,133 @@ pub fn parse_table(bytes: &[u8]) -> Checked<TermTable> {
             _ => Some(number(&contents.metadata, "max_terms")?),
         },
     };
-    TermTable::from_parts(
-        contents.settings,
-        pruning,
-        contents.n_documents,
-        contents.vocab,
-        contents.df,
-        contents.best,
-    )
+    check_facts(&contents.metadata, &table_facts(contents.settings, pruning, contents.n_documents))?;
+    let mut terms = Terms::with_capacity(n_terms as usize, term_bytes as usize);
+    let mut df = Vec::with_capacity(n_terms as usize);
+    let mut best = Vec::with_capacity(n_terms as usize);
+    contents.for_each(&mut input, |term, stats| {
+        terms.push(term);
+        df.push(stats.df);
+        best.push(stats.best);
+        Ok(())
+    })?;
+    Ok(TermTable::from_parts(contents.settings, pruning, contents.n_documents, terms, df, best)?)
 }
 
-fn parse_counts(bytes: &[u8]) -> Checked<TermCounts> {
-    let Contents { settings, n_documents, vocab, df, best, .. } = parse(bytes, "counts")?;
-    for id in 1..vocab.len() as u32 {
-        if vocab.term(id - 1) >= vocab.term(id) {
-            return Err(format!("terms {} and {id} are out of order", id - 1));
+fn read_counts(mut input: impl Input, budget: Option<Budget>, watch: Watch<'_>) -> Reading<TermCounts> {
+    let contents = Contents::read(&mut input, "counts")?;
+    let (settings, n_documents) = (contents.settings, contents.n_documents);
+    check_facts(&contents.metadata, &facts("counts", settings, n_documents))?;
+    if let Some(budget) = budget {
+        let mut out = RunWriter::new(budget.folder())?;
+        contents.for_each_in_order(&mut input, watch, |term, stats| Ok(out.push(term, stats)?))?;
+        return Ok(TermCounts::restored(settings, n_documents, Some((out.finish()?, budget))));
+    }
+    contents.fits_memory()?;
+    let mut counts = TermCounts::restored(settings, n_documents, None);
+    contents.for_each_in_order(&mut input, watch, |term, stats| {
+        counts.insert(term, stats); // new, since terms rise
+        Ok(())
+    })?;
+    Ok(counts)
+}
+
+impl Contents {
+    fn read(input: &mut impl Input, kind: &str) -> Reading<Self> {
+        let (header, container) = read_header(input)?;
+        let metadata = read_metadata(&container)?;
+        if metadata.get("format") != Some(&json!(FORMAT)) {
+            let found = shown(metadata.get("format"));
+            return Err(format!("format version {found}; this release reads version {FORMAT}").into());
+        }
+        if metadata.get("kind") != Some(&json!(kind)) {
+            let found = shown(metadata.get("kind"));
+            return Err(format!("it holds {found}, not \"{kind}\"").into());
+        }
+        let (shape, arrays) = read_shape(&container)?;
+        check_seal(input, &header, arrays, &metadata)?;
+        Ok(Self {
+            settings: settings(&metadata)?,
+            n_documents: number(&metadata, "n_documents")?,
+            metadata,
+            shape,
+            arrays,
+            start: header.len() as u64,
+        })
+    }
+
+    fn fits_memory(&self) -> Checked<()> {
+        match self.shape.n_terms {
+            n if n >= MAX_TERMS => Err(format!("{n} terms: memory holds fewer than 2^32")),
+            _ => Ok(()),
         }
     }
-    Ok(restore(settings, n_documents, &vocab, &df, &best))
-}
 
-/// Counts from arrays that may come from anywhere, with the checks of a file; terms may stand in any order.
-///
-/// # Errors
-/// A sentence that says which of them fails, and where.
-pub fn counts_from_arrays(settings: Settings, n_documents: u64, arrays: &Arrays) -> Checked<TermCounts> {
-    let (vocab, best) = (vocab(arrays)?, ratios(arrays, n_documents)?);
-    Ok(restore(settings, n_documents, &vocab, &arrays.df, &best))
-}
-
-fn restore(settings: Settings, n_documents: u64, vocab: &Vocab, df: &[u64], best: &[Ratio]) -> TermCounts {
-    let stats = df.iter().zip(best).map(|(&df, &best)| Stats { df, best });
-    let terms = (0u32..).map(|id| vocab.term(id));
-    TermCounts::restore(settings, n_documents, stats.zip(terms).map(|(stats, term)| (term, stats)))
-}
-
-fn parse(bytes: &[u8], kind: &str) -> Checked<Contents> {
-    let container =
-        SafeTensors::deserialize(bytes).map_err(|e| format!("no safetensors file, or a damaged one: {e}"))?;
-    let metadata = read_metadata(bytes)?;
-    if metadata.get("format") != Some(&json!(FORMAT)) {
-        let found = metadata.get("format").cloned().unwrap_or_default();
-        return Err(format!("format version {found}; this release reads version {FORMAT}"));
+    /// Hands the terms on as they stand in the file, each checked by itself.
+    fn for_each(
+        &self,
+        input: &mut impl Input,
+        mut visit: impl FnMut(&[u8], Stats) -> Reading<()>,
+    ) -> Reading<()> {
+        let mut reader = columns::Reader::new(input, self.arrays, self.start);
+        let (mut stop, mut term) = (reader.first_offset()?, Vec::new());
+        if stop != 0 {
+            return Err("the first offset is not 0".to_owned().into());
+        }
+        for i in 0..self.shape.n_terms {
+            let Row { end, df, best_count, best_length } = reader.row()?;
+            let length = end.checked_sub(stop).filter(|_| end <= self.shape.term_bytes);
+            reader.term(length.unwrap_or(0), &mut term)?;
+            check_term(i, &term)?;
+            visit(&term, check_stats(i, self.n_documents, df, best_count, best_length)?)?;
+            stop = end;
+        }
+        if stop != self.shape.term_bytes {
+            return Err("the last offset is not the length of term_bytes".to_owned().into());
+        }
+        Ok(())
     }
-    if metadata.get("kind") != Some(&json!(kind)) {
-        let found = metadata.get("kind").cloned().unwrap_or_default();
-        return Err(format!("it holds {found}, not \"{kind}\""));
+
+    /// Hands on terms that have to rise.
+    fn for_each_in_order(
+        &self,
+        input: &mut impl Input,
+        watch: Watch<'_>,
+        mut visit: impl FnMut(&[u8], Stats) -> Reading<()>,
+    ) -> Reading<()> {
+        let (mut last, mut i) = (Vec::new(), 0);
+        self.for_each(input, |term, stats| {
+            if term <= last.as_slice() {
+                return Err(format!("terms {} and {i} are out of order", i.max(1) - 1).into());
+            }
+            last.clear();
+            last.extend_from_slice(term);
+            watch.tell(&mut i)?;
+            visit(term, stats)
+        })
     }
-    let arrays = Arrays {
-        term_bytes: array(&container, "term_bytes", Dtype::U8)?.to_vec(),
-        offsets: numbers(array(&container, "offsets", Dtype::U64)?, u64::from_le_bytes),
-        df: numbers(array(&container, "df", Dtype::U64)?, u64::from_le_bytes),
-        best_count: numbers(array(&container, "best_count", Dtype::U32)?, u32::from_le_bytes),
-        best_length: numbers(array(&container, "best_length", Dtype::U32)?, u32::from_le_bytes),
+}
+
+/// The header as it stands in the file, and what it says of the container.
+fn read_header(input: &mut impl Input) -> Reading<(Vec<u8>, Metadata)> {
+    let none = |why: &dyn std::fmt::Display| {
+        format!("no safetensors file, or a damaged one: {}", brief(&why.to_string()))
     };
-    check_seal(bytes, &arrays, &metadata)?;
-    let n_documents = number(&metadata, "n_documents")?;
-    Ok(Contents {
-        settings: settings(&metadata)?,
-        n_documents,
-        vocab: vocab(&arrays)?,
-        best: ratios(&arrays, n_documents)?,
-        df: arrays.df,
-        metadata,
-    })
+    let mut header = Vec::new();
+    input.by_ref().take(8).read_to_end(&mut header)?;
+    let length = <[u8; 8]>::try_from(header.as_slice()).map_or(MAX_HEADER, u64::from_le_bytes);
+    if length < MAX_HEADER {
+        input.by_ref().take(length).read_to_end(&mut header)?;
+    }
+    if Some(header.len() as u64) != length.checked_add(8) {
+        return Err(none(&"its header is too long or cut short").into());
+    }
+    let container = serde_json::from_slice(&header[8..]).map_err(|e| none(&e))?;
+    Ok((header, container))
 }
 
-fn read_metadata(bytes: &[u8]) -> Checked<Map<String, Value>> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
-    let text = header
+fn read_metadata(container: &Metadata) -> Checked<Map<String, Value>> {
+    let text = container
         .metadata()
         .as_ref()
         .and_then(|m| m.get(KEY))
@@ -380,40 +527,83 @@ fn read_metadata(bytes: &[u8]) -> Checked<Map<String, Value>> {
     }
 }
 
+fn read_shape(container: &Metadata) -> Checked<(Shape, columns::Layout)> {
+    let values = |name: &str| -> Checked<u64> {
+        let info = container.info(name).ok_or_else(|| format!("array {name} is missing"))?;
+        match info.shape.as_slice() {
+            &[values] => Ok(values as u64),
+            shape => Err(format!("array {name} has shape {shape:?}, not one dimension")),
+        }
+    };
+    let shape = Shape { n_terms: values("df")?, term_bytes: values("term_bytes")? };
+    let arrays = shape.arrays().ok_or_else(|| format!("{shape:?} is more than a file can hold"))?;
+    for (name, width, expected) in arrays {
+        let (found, kind) = (values(name)?, container.info(name).map(|info| info.dtype));
+        if found != expected || kind != Some(dtype(width)) {
+            let kind = kind.map_or_else(String::new, |kind| format!(" of {kind:?}"));
+            return Err(format!(
+                "array {name} holds {found} values{kind}; {} terms need {expected} of {:?}",
+                shape.n_terms,
+                dtype(width)
+            ));
+        }
+    }
+    Ok((shape, arrays))
+}
+
 /// Recomputes the checksums, then the whole header: one bit of difference anywhere shows.
-fn check_seal(bytes: &[u8], arrays: &Arrays, found: &Map<String, Value>) -> Checked<()> {
+fn check_seal(
+    input: &mut impl Input,
+    header: &[u8],
+    arrays: columns::Layout,
+    found: &Map<String, Value>,
+) -> Reading<()> {
+    let expected_size = header.len() as u64 + arrays.iter().map(|(_, width, n)| width * n).sum::<u64>();
+    let size = input.seek(SeekFrom::End(0))?;
+    if size != expected_size {
+        return Err(format!("it is {size} bytes long, not {expected_size}: the file is damaged").into());
+    }
+    input.seek(SeekFrom::Start(header.len() as u64))?;
     let mut facts = found.clone();
     facts.remove("digest");
     facts.remove("sha256");
-    let expected = seal(arrays, facts);
-    for (name, ..) in arrays.views() {
+    let expected = seal(facts, columns::sums(input, arrays)?);
+    for name in NAMES {
         if found.get("sha256").and_then(|sums| sums.get(name)) != Some(&expected["sha256"][name]) {
-            return Err(format!("the checksum of {name} does not match: the file is damaged"));
+            return Err(format!("the checksum of {name} does not match: the file is damaged").into());
         }
     }
     if found.get("digest") != expected.get("digest") {
-        return Err("the digest does not match: the file is damaged".into());
+        return Err("the digest does not match: the file is damaged".to_owned().into());
     }
-    if !bytes.starts_with(&header(arrays, &expected)?) {
-        return Err("the header is not in canonical form: the file is damaged".into());
+    if header != self::header(arrays, &expected)? {
+        return Err("the header is not in canonical form: the file is damaged".to_owned().into());
     }
     Ok(())
 }
 
-fn array<'a>(container: &SafeTensors<'a>, name: &str, dtype: Dtype) -> Checked<&'a [u8]> {
-    let view = container.tensor(name).map_err(|_| format!("array {name} is missing"))?;
-    if view.dtype() != dtype || view.shape().len() != 1 {
-        return Err(format!(
-            "array {name} has type {:?} and shape {:?}, not one dimension of {dtype:?}",
-            view.dtype(),
-            view.shape()
-        ));
-    }
-    Ok(view.data())
+/// A value of the metadata in a message.
+fn shown(value: Option<&Value>) -> String {
+    brief(&value.unwrap_or(&Value::Null).to_string())
 }
 
-fn numbers<const W: usize, T>(bytes: &[u8], from: impl Fn([u8; W]) -> T) -> Vec<T> {
-    bytes.as_chunks::<W>().0.iter().map(|&chunk| from(chunk)).collect()
+/// What stands in a file, or is said of it, as far as it has room in a message.
+fn brief(text: &str) -> String {
+    match text.char_indices().nth(120) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// Refuses facts that would be lost if what was loaded were saved.
+fn check_facts(found: &Map<String, Value>, known: &Map<String, Value>) -> Checked<()> {
+    let sealed = found.iter().filter(|(name, _)| !["digest", "sha256"].contains(&name.as_str()));
+    match sealed.into_iter().find(|(name, value)| known.get(*name) != Some(value)) {
+        Some((name, _)) => {
+            Err(format!("metadata {} is not known to this release", shown(Some(&json!(name)))))
+        }
+        None => Ok(()),
+    }
 }
 
 fn number(metadata: &Map<String, Value>, name: &str) -> Checked<u64> {
@@ -424,8 +614,9 @@ fn number(metadata: &Map<String, Value>, name: &str) -> Checked<u64> {
 }
 
 fn settings(metadata: &Map<String, Value>) -> Checked<Settings> {
-    let name = metadata.get("tokenizer").and_then(Value::as_str).unwrap_or_default();
-    let tokenizer = Tokenizer::from_name(name).ok_or_else(|| format!("unknown tokenizer {name:?}"))?;
+    let name = metadata.get("tokenizer");
+    let tokenizer = name.and_then(Value::as_str).and_then(Tokenizer::from_name);
+    let tokenizer = tokenizer.ok_or_else(|| format!("unknown tokenizer {}", shown(name)))?;
     let lowercase = metadata
         .get("lowercase")
         .and_then(Value::as_bool)
@@ -433,49 +624,24 @@ fn settings(metadata: &Map<String, Value>) -> Checked<Settings> {
     Ok(Settings { tokenizer, lowercase })
 }
 
-fn vocab(arrays: &Arrays) -> Checked<Vocab> {
-    let n = arrays.df.len();
-    if n >= MAX_TERMS {
-        return Err(format!("{n} terms: a table holds fewer than 2^32"));
+/// A term that can be one.
+fn check_term(i: u64, term: &[u8]) -> Checked<()> {
+    if term.is_empty() {
+        return Err(format!("the offsets of term {i} are out of order or out of bounds"));
     }
-    if arrays.offsets.len() != n + 1 || arrays.offsets[0] != 0 {
-        return Err(format!("{n} terms need {} offsets, the first 0", n + 1));
+    if std::str::from_utf8(term).is_err() {
+        return Err(format!("term {i} is not UTF-8"));
     }
-    if arrays.offsets[n] != arrays.term_bytes.len() as u64 {
-        return Err("the last offset is not the length of term_bytes".into());
-    }
-    let mut vocab = Vocab::with_capacity(n, arrays.term_bytes.len());
-    for (i, pair) in arrays.offsets.windows(2).enumerate() {
-        let term = arrays
-            .term_bytes
-            .get(pair[0] as usize..pair[1] as usize)
-            .filter(|term| !term.is_empty())
-            .ok_or_else(|| format!("the offsets of term {i} are out of order or out of bounds"))?;
-        if std::str::from_utf8(term).is_err() {
-            return Err(format!("term {i} is not UTF-8"));
-        }
-        if !vocab.intern(term).1 {
-            return Err(format!("term {i} stands twice"));
-        }
-    }
-    Ok(vocab)
+    Ok(())
 }
 
-fn ratios(arrays: &Arrays, n_documents: u64) -> Checked<Vec<Ratio>> {
-    let n = arrays.df.len();
-    if arrays.best_count.len() != n || arrays.best_length.len() != n {
-        return Err(format!("{n} terms need as many best_count and best_length"));
+/// Numbers that can be those of a term.
+fn check_stats(i: u64, n_documents: u64, df: u64, count: u32, length: u32) -> Checked<Stats> {
+    if df == 0 || df > n_documents {
+        return Err(format!("df of term {i} is {df}, not in 1 to {n_documents}"));
     }
-    if let Some(i) = arrays.df.iter().position(|&df| df == 0 || df > n_documents) {
-        return Err(format!("df of term {i} is {}, not in 1 to {n_documents}", arrays.df[i]));
-    }
-    let pairs = arrays.best_count.iter().zip(&arrays.best_length);
-    pairs
-        .enumerate()
-        .map(|(i, (&count, &length))| {
-            Ratio::new(count, length)
-                .filter(|ratio| ratio.count() == count)
-                .ok_or_else(|| format!("ratio {count}/{length} of term {i} is not in (0, 1] in lowest terms"))
-        })
-        .collect()
+    let best = Ratio::new(count, length).filter(|ratio| ratio.count() == count);
+    let best =
+        best.ok_or_else(|| format!("ratio {count}/{length} of term {i} is not in (0, 1] in lowest terms"))?;
+    Ok(Stats { df, best })
 }

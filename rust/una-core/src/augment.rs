@@ -14,7 +14,9 @@
 mod law;
 mod options;
 mod surface;
+mod tape;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 pub use options::{MaxReplaced, Options, Replace, Select, Surface};
@@ -27,7 +29,12 @@ use crate::share;
 use crate::stop::Stop;
 use crate::table::TermTable;
 use crate::tokenize::{Scratch, Token};
+use crate::tokens::Cut;
 use crate::vocab::Vocab;
+use tape::Tape;
+
+/// Sentences that are made together: enough to wait together for memory, few enough to stay in the nearest.
+pub(crate) const GROUP: usize = 8;
 
 /// Shares of replaced tokens are tallied by the percent.
 const PERCENTS: usize = 101;
@@ -41,13 +48,16 @@ pub struct Sentence<'a> {
     pub place: Place,
     /// One weight a token in place of its TF-IDF, finite and not negative; for measures of importance from outside.
     pub weights: Option<&'a [f64]>,
+    /// Its tokens in lower case, if the table is; needed where the table's tokenizer is not of this crate, and else
+    /// not looked at.
+    pub tokens: Option<Cut<'a>>,
 }
 
 impl<'a> Sentence<'a> {
     /// A sentence whose tokens weigh what their TF-IDF says.
     #[must_use]
     pub const fn new(text: &'a str, place: Place) -> Self {
-        Self { text, place, weights: None }
+        Self { text, place, weights: None, tokens: None }
     }
 }
 
@@ -72,9 +82,9 @@ impl<'t> TokenPlan<'t> {
         Self { token, rank: None, score: 0.0, probability: 0.0, replacement: None }
     }
 
-    /// What tells terms apart: the rank for those of the table, the text for the others.
-    const fn term(&self) -> (Option<u32>, &'t str) {
-        (self.rank, if self.rank.is_some() { "" } else { self.token.text })
+    /// Whether both are of one term, which the rank tells for those of the table, and the text for the others.
+    fn is_same_term(&self, other: &Self) -> bool {
+        self.rank == other.rank && (self.rank.is_some() || self.token.text == other.token.text)
     }
 
     /// Whether another term than its own stands in its place.
@@ -104,10 +114,14 @@ impl Default for Tally {
 
 impl Tally {
     fn add_plan(&mut self, plan: &[TokenPlan<'_>]) {
-        let replaced = plan.iter().filter(|step| step.replacement.is_some()).count();
+        let (mut replaced, mut changed) = (0, 0);
+        for step in plan {
+            replaced += usize::from(step.replacement.is_some());
+            changed += u64::from(step.is_changed());
+        }
         self.tokens += plan.len() as u64;
         self.replaced += replaced as u64;
-        self.changed += plan.iter().filter(|step| step.is_changed()).count() as u64;
+        self.changed += changed;
         let length = plan.len().max(1);
         self.by_percent[(100 * replaced + length / 2) / length] += 1;
     }
@@ -149,8 +163,27 @@ impl Negatives {
 #[derive(Debug, Default)]
 pub struct Buffers {
     scratch: Scratch,
-    lowered: String,
+    /// One for each sentence of a group.
+    lowered: Vec<String>,
     decision: law::Decision,
+}
+
+/// A sentence of a group that something is wrong with.
+#[derive(Debug)]
+pub(crate) struct Misfit {
+    number: usize,
+    error: Error,
+}
+
+impl Misfit {
+    /// The error, which names the sentence by its number among all, of which the group begins with `first`.
+    pub(crate) fn in_group_from(self, first: usize) -> Error {
+        match self.error {
+            Error::Option(message) => Error::Option(format!("sentence {}: {message}", first + self.number)),
+            Error::Input(message) => Error::Input(format!("sentence {}: {message}", first + self.number)),
+            other => other,
+        }
+    }
 }
 
 /// Terms that are never replaced.
@@ -179,6 +212,10 @@ impl Protected {
         protected
     }
 
+    fn is_empty(&self) -> bool {
+        self.ranks.is_empty() && self.unseen.is_empty()
+    }
+
     fn holds(&self, step: &TokenPlan<'_>) -> bool {
         match step.rank {
             Some(rank) => self.ranks.get(rank as usize).copied().unwrap_or(false),
@@ -196,6 +233,8 @@ pub struct Augmenter {
     /// `tail[k]` is the sum of the scores of ranks `k..V`. Summed from the small end, so that a window of small
     /// scores is not lost beside the large ones before it.
     tail: Vec<f64>,
+    /// idf of the terms that the table does not hold.
+    unseen_idf: f64,
 }
 
 impl Augmenter {
@@ -210,7 +249,8 @@ impl Augmenter {
             tail[rank] = tail[rank + 1] + score;
         }
         let protected = Protected::new(&table, protect);
-        Ok(Self { table, options, protected, tail })
+        let unseen_idf = table.idf_of(None);
+        Ok(Self { table, options, protected, tail, unseen_idf })
     }
 
     /// The table drawn from.
@@ -228,7 +268,8 @@ impl Augmenter {
     /// One negative for each of `n` sentences, in order. The number of threads is invisible.
     ///
     /// # Errors
-    /// [`Error::Option`] for weights that do not fit, by sentence; [`Error::Interrupted`] when `stop` asks.
+    /// [`Error::Option`] for weights that do not fit and tokens that are missing, [`Error::Input`] for tokens that the
+    /// surface cannot use, by sentence; [`Error::Interrupted`] when `stop` asks.
     pub fn augment<'a>(
         &self,
         n: usize,
@@ -239,29 +280,33 @@ impl Augmenter {
         share::each(share::runs(n, threads), |run| self.augment_run(run, &sentence, stop))
     }
 
-    fn augment_run<'a>(
+    /// The negatives of a run of the sentences, made on this thread.
+    ///
+    /// # Errors
+    /// As [`Self::augment`].
+    pub fn augment_run<'a>(
         &self,
-        run: std::ops::Range<usize>,
+        run: Range<usize>,
         sentence: impl Fn(usize) -> Sentence<'a>,
         stop: &Stop,
     ) -> Result<Negatives> {
-        let (mut buffers, mut out) = (Buffers::default(), Vec::new());
+        let (mut buffers, mut out) = (Buffers::default(), Tape::default());
         let (mut ends, mut tally) = (Vec::with_capacity(run.len()), Tally::default());
-        for i in run {
-            if i.is_multiple_of(64) {
-                stop.check()?;
-            }
-            let sentence = sentence(i);
-            self.with_plan(&sentence, &mut buffers, |plan| {
+        let mut group = Vec::with_capacity(GROUP);
+        for first in run.clone().step_by(GROUP) {
+            stop.check()?;
+            group.clear();
+            group.extend((first..run.end.min(first + GROUP)).map(&sentence));
+            self.with_plans(&group, &mut buffers, |number, plan, keys| {
                 tally.add_plan(plan);
-                self.render(sentence.text, plan, &mut out);
+                self.render(group[number].text, plan, keys, &mut out);
+                ends.push(out.len());
             })
-            .map_err(|error| at_sentence(error, i))?;
-            ends.push(out.len());
+            .map_err(|misfit| misfit.in_group_from(first))?;
         }
         // Checked once for all: a look at each term would cost as much as drawing it.
-        let text =
-            String::from_utf8(out).map_err(|e| Error::Internal(format!("a negative is not text: {e}")))?;
+        let text = String::from_utf8(out.into_bytes())
+            .map_err(|e| Error::Internal(format!("a negative is not text: {e}")))?;
         Ok(Negatives { text, ends, tally })
     }
 
@@ -274,22 +319,19 @@ impl Augmenter {
         sentence: &Sentence<'_>,
         convert: impl FnOnce(&[TokenPlan<'_>], &str) -> R,
     ) -> Result<R> {
-        self.with_plan(sentence, &mut Buffers::default(), |plan| {
-            let mut negative = Vec::new();
-            self.render(sentence.text, plan, &mut negative);
+        let (mut convert, mut made) = (Some(convert), None);
+        self.with_plans(std::slice::from_ref(sentence), &mut Buffers::default(), |_, plan, keys| {
+            let mut negative = Tape::default();
+            self.render(sentence.text, plan, keys, &mut negative);
             let map = self.map(sentence.text);
             for step in &mut *plan {
                 step.token.start = map.original(step.token.start);
                 step.token.end = map.original(step.token.end);
             }
-            convert(plan, &String::from_utf8_lossy(&negative))
+            made =
+                convert.take().map(|convert| convert(plan, &String::from_utf8_lossy(&negative.into_bytes())));
         })
-    }
-}
-
-fn at_sentence(error: Error, i: usize) -> Error {
-    match error {
-        Error::Option(message) => Error::Option(format!("sentence {i}: {message}")),
-        other => other,
+        .map_err(|misfit| misfit.error)?;
+        made.ok_or_else(|| Error::Internal("one sentence gave no plan".into()))
     }
 }

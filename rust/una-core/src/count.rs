@@ -2,28 +2,33 @@
 //!
 //! The state is integers that merge exactly (see [`TermCounts::merge`]), so that threads, blocks, file order and
 //! shards cannot change it. Workers count blocks into tables of their own; these are then merged, one partition of
-//! the terms to a thread.
+//! the terms to a thread. Under a [`Budget`] they write tables to sorted runs, which are merged when the terms are
+//! asked for.
 
+use std::fmt::Debug;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::bounded;
 
-use crate::arch::prefetch;
+use crate::budget::Budget;
 use crate::error::{Error, Result};
 use crate::memo::TermFinder;
+use crate::order::{Merge, Order, Sorted};
+use crate::part::{Part, Shelf};
 use crate::reader::{self, Block, Passed, Progress, ReadOptions};
-use crate::stop::Stop;
+use crate::runs::Run;
+use crate::sequence::{Sequence, Sieve};
+use crate::stop::{Stop, Watch, unwatched};
+use crate::table::Pruning;
+use crate::tally::Tally;
 use crate::tfidf::Ratio;
 use crate::tokenize::Tokenizer;
-use crate::vocab::Vocab;
+use crate::tokens::{Cut, Tokens, not_ours};
 
 /// Terms are spread over this many partitions, so that as many threads can merge without a lock.
 const PARTS: usize = 16;
-
-/// Tokens whose statistics are fetched while those before them are counted.
-const AHEAD: usize = 32;
 
 /// How text becomes terms. Counts made under different settings do not mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +37,23 @@ pub struct Settings {
     pub tokenizer: Tokenizer,
     /// Whether sentences are lower-cased first.
     pub lowercase: bool,
+}
+
+impl Settings {
+    /// # Errors
+    /// [`Error::Option`] naming the setting that differs.
+    fn check_same(self, theirs: Self) -> Result<()> {
+        let differ = |what: &str, ours: &dyn Debug, theirs: &dyn Debug| {
+            Err(Error::Option(format!("counts do not merge: {what} is {ours:?} here and {theirs:?} there")))
+        };
+        if self.tokenizer != theirs.tokenizer {
+            return differ("tokenizer", &self.tokenizer.name(), &theirs.tokenizer.name());
+        }
+        if self.lowercase != theirs.lowercase {
+            return differ("lowercase", &self.lowercase, &theirs.lowercase);
+        }
+        Ok(())
+    }
 }
 
 /// What is known of one term.
@@ -45,9 +67,10 @@ pub struct Stats {
 
 impl Stats {
     /// Those of a term not counted yet.
-    const NONE: Self = Self { df: 0, best: Ratio::NONE };
+    pub(crate) const NONE: Self = Self { df: 0, best: Ratio::NONE };
 
-    fn merge(&mut self, other: Self) {
+    /// No `df` exceeds the number of documents, whose sum is checked first: this one cannot overflow.
+    pub(crate) fn merge(&mut self, other: Self) {
         self.df += other.df;
         self.best = self.best.max(other.best);
     }
@@ -60,58 +83,26 @@ pub struct Plan<'a> {
     pub threads: usize,
     /// How the text is read.
     pub read: ReadOptions<'a>,
+    /// Memory for terms, if it is limited.
+    pub budget: Option<&'a Budget>,
     /// Looked at several times a second.
     pub stop: &'a Stop,
     /// Kept up to date.
     pub progress: &'a Progress,
 }
 
-/// Terms with their statistics. Invariant: `stats[id]` belongs to `vocab.term(id)`.
-#[derive(Debug, Clone, Default)]
-struct Part {
-    vocab: Vocab,
-    stats: Vec<Stats>,
+/// What one thread counts at a time.
+#[derive(Debug)]
+pub enum Batch {
+    /// Text, to be cut into terms.
+    Text(Block),
+    /// Sentences that are cut already, and the lines beside them that became none.
+    Tokens(Tokens, Passed),
 }
 
-impl Part {
-    fn add(&mut self, hash: u64, term: &[u8], stats: Stats) {
-        let (id, new) = self.vocab.intern_hashed(hash, term);
-        if new {
-            self.stats.push(stats);
-        } else {
-            self.stats[id as usize].merge(stats);
-        }
-    }
-
-    /// Counts a sentence, given as the ids of its tokens. `runs` holds a zero for every term, and does so again after.
-    fn count(&mut self, ids: &[u32], runs: &mut [u32]) {
-        let length = ids.len() as u32;
-        for &id in ids {
-            runs[id as usize] += 1;
-        }
-        for &id in ids {
-            let count = std::mem::take(&mut runs[id as usize]);
-            if count == 0 {
-                continue; // an earlier token was of the same term
-            }
-            let stats = &mut self.stats[id as usize];
-            stats.df += 1;
-            if stats.best.is_below(count, length)
-                && let Some(best) = Ratio::new(count, length)
-            {
-                stats.best = best;
-            }
-        }
-    }
-
-    /// Adds the terms of `other` that belong to partition `index` of `of`.
-    fn absorb(&mut self, other: &Self, index: usize, of: usize) {
-        for (id, stats) in (0u32..).zip(&other.stats) {
-            let hash = other.vocab.hash_of(id);
-            if partition(hash, of) == index {
-                self.add(hash, other.vocab.term(id), *stats);
-            }
-        }
+impl From<Block> for Batch {
+    fn from(block: Block) -> Self {
+        Self::Text(block)
     }
 }
 
@@ -128,13 +119,24 @@ pub struct TermCounts {
     passed: Passed,
     /// One table of all terms, or [`PARTS`] of them by [`partition`].
     parts: Vec<Part>,
+    /// What memory had no room for, in order of term bytes. A term may be in several of them, and in memory.
+    runs: Vec<Arc<Run>>,
+    /// Invariant: given where there are runs.
+    budget: Option<Budget>,
 }
 
 impl TermCounts {
     /// The statistics of no text.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings, n_documents: 0, passed: Passed::default(), parts: vec![Part::default(); PARTS] }
+        Self::within(settings, None)
+    }
+
+    /// The statistics of no text, which will hold to a budget.
+    #[must_use]
+    pub fn within(settings: Settings, budget: Option<Budget>) -> Self {
+        let parts = vec![Part::default(); PARTS];
+        Self { settings, n_documents: 0, passed: Passed::default(), parts, runs: Vec::new(), budget }
     }
 
     /// How text became terms.
@@ -160,38 +162,54 @@ impl TermCounts {
         self.passed.add(passed);
     }
 
-    /// Number of distinct terms.
+    /// Number of distinct terms, as far as that is known: after [`Self::compact`] it is.
     #[must_use]
-    pub fn n_terms(&self) -> usize {
-        self.parts.iter().map(|p| p.vocab.len()).sum()
-    }
-
-    /// Every term with its statistics, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Stats)> {
-        self.parts
-            .iter()
-            .flat_map(|part| (0u32..).zip(&part.stats).map(|(id, &stats)| (part.vocab.term(id), stats)))
-    }
-
-    /// Puts back what [`Self::iter`] gave; for counts that come from a file.
-    pub(crate) fn restore<'t>(
-        settings: Settings,
-        n_documents: u64,
-        terms: impl Iterator<Item = (&'t [u8], Stats)>,
-    ) -> Self {
-        let mut counts = Self::new(settings);
-        counts.n_documents = n_documents;
-        for (term, stats) in terms {
-            let hash = crate::vocab::hash(term);
-            counts.parts[partition(hash, PARTS)].add(hash, term, stats);
+    pub fn n_terms(&self) -> Option<u64> {
+        let in_memory = self.parts.iter().map(|part| part.stats.len() as u64).sum();
+        match (in_memory, self.runs.as_slice()) {
+            (n_terms, []) => Some(n_terms),
+            (0, [whole]) => Some(whole.n_terms()),
+            _ => None,
         }
-        counts
     }
 
-    /// Counts all lines of `paths` on `plan.threads` threads, and adds them to what is here.
+    /// Whether terms are on disk.
+    #[must_use]
+    pub fn has_spilled(&self) -> bool {
+        !self.runs.is_empty()
+    }
+
+    /// Whether there is no term.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.n_terms() == Some(0)
+    }
+
+    /// Every term with its statistics, in order of term bytes, as `visit` takes them.
     ///
     /// # Errors
-    /// What reading says. Nothing is added then.
+    /// [`Error::Storage`] for what is on disk; whatever `visit` returns.
+    pub fn for_each(&self, visit: impl FnMut(&[u8], Stats) -> Result<()>) -> Result<()> {
+        unwatched(|watch| self.by_bytes(1, watch)?.for_each(watch, visit))
+    }
+
+    /// Puts in a term that is not there yet, or else says so by the answer false.
+    pub(crate) fn insert(&mut self, term: &[u8], stats: Stats) -> bool {
+        let hash = crate::vocab::hash(term);
+        let of = self.parts.len();
+        self.parts[partition(hash, of)].insert(hash, term, stats)
+    }
+
+    /// Counts that come from a file: to be filled by [`Self::insert`], or all in a run.
+    pub(crate) fn restored(settings: Settings, n_documents: u64, run: Option<(Arc<Run>, Budget)>) -> Self {
+        let (runs, budget) = run.map_or((Vec::new(), None), |(run, budget)| (vec![run], Some(budget)));
+        Self { n_documents, runs, ..Self::within(settings, budget) }
+    }
+
+    /// Counts all lines of `paths` on `plan.threads` threads.
+    ///
+    /// # Errors
+    /// What reading says.
     pub fn count_files(settings: Settings, paths: &[PathBuf], plan: &Plan<'_>) -> Result<Self> {
         Self::count_blocks(settings, plan, |emit| {
             for path in paths {
@@ -215,82 +233,233 @@ impl TermCounts {
         plan: &Plan<'_>,
         feed: impl FnOnce(&mut dyn FnMut(Block) -> Result<()>) -> std::result::Result<(), E>,
     ) -> std::result::Result<Self, E> {
+        Self::count_batches(settings, plan, |emit| feed(&mut |block| emit(Batch::Text(block))))
+    }
+
+    /// [`Self::count_blocks`], of text or of sentences that are cut already.
+    ///
+    /// # Errors
+    /// As there; [`Error::Option`] for text where the tokenizer is not of this crate.
+    pub fn count_batches<E: From<Error>>(
+        settings: Settings,
+        plan: &Plan<'_>,
+        feed: impl FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Self, E> {
         let locals = if plan.threads <= 1 {
-            let mut local = Local::new(settings);
-            feed(&mut |block| local.count(&block, plan))?;
+            let mut local = Local::new(settings, plan);
+            feed(&mut |batch| local.count(&batch, plan))?;
+            local.finish(plan)?;
             vec![local]
         } else {
             fan_out(settings, plan, feed)?
         };
-        let mut counts = Self::new(settings);
-        counts.absorb(locals, plan.threads);
+        let mut counts = Self::within(settings, plan.budget.cloned());
+        counts.gather(locals, plan)?;
         Ok(counts)
     }
 
-    fn absorb(&mut self, mut locals: Vec<Local>, threads: usize) {
-        for local in &locals {
+    fn gather(&mut self, locals: Vec<Local>, plan: &Plan<'_>) -> Result<()> {
+        let mut tables = Vec::new();
+        for local in locals {
             self.n_documents += local.n_documents;
             self.passed.add(local.passed);
+            self.runs.extend(local.shelf.runs);
+            tables.push(local.shelf.part);
         }
-        if locals.len() == 1
-            && let Some(only) = locals.pop()
-        {
-            self.parts = vec![only.part];
-            return;
+        // The tables, and the one that is made of them.
+        if tables.len() > 1 && self.has_no_room_for(2 * bytes_of(&tables)) {
+            let unseen = Progress::default();
+            let watch = Watch { stop: plan.stop, progress: &unseen };
+            return tables.iter().try_for_each(|table| self.spill(std::slice::from_ref(table), watch));
         }
-        self.parts = vec![Part::default(); PARTS];
-        let tables: Vec<Part> = locals.into_iter().map(|local| local.part).collect();
-        each_part(&mut self.parts, threads, |index, part| {
-            for table in &tables {
-                part.absorb(table, index, PARTS);
-            }
-        });
+        self.parts = match <[Part; 1]>::try_from(tables).map_err(<[Part; 2]>::try_from) {
+            Ok(only) => only.into(),
+            Err(Ok(two)) => vec![united(two)],
+            Err(Err(many)) => spread(&many, plan.threads),
+        };
+        self.parts.iter_mut().for_each(Part::shrink);
+        Ok(())
     }
 
-    /// Spreads a lone table over partitions, so that threads can share the work on them.
-    fn spread(&mut self, threads: usize) {
-        let whole = std::mem::replace(&mut self.parts, vec![Part::default(); PARTS]);
-        each_part(&mut self.parts, threads, |index, part| {
-            for table in &whole {
-                part.absorb(table, index, PARTS);
-            }
-        });
+    fn has_no_room_for(&self, bytes: usize) -> bool {
+        self.budget.as_ref().is_some_and(|budget| bytes > budget.bytes())
+    }
+
+    /// Writes the terms of tables, none of which is in two of them, to a run, if there is a budget.
+    fn spill(&mut self, tables: &[Part], watch: Watch<'_>) -> Result<()> {
+        if let Some(budget) = &self.budget
+            && tables.iter().any(|table| !table.stats.is_empty())
+        {
+            let sorted = Sorted::new(tables, Order::Bytes, |_, _| true, 1, watch.stop)?;
+            self.runs.push(sorted.write(budget.folder(), watch)?);
+        }
+        Ok(())
+    }
+
+    /// Writes what is in memory to a run.
+    fn spill_own(&mut self, watch: Watch<'_>) -> Result<()> {
+        let parts = std::mem::replace(&mut self.parts, vec![Part::default()]);
+        self.spill(&parts, watch).inspect_err(|_| self.parts = parts)
+    }
+
+    /// The budget of an update, which takes what these counts do not.
+    ///
+    /// # Errors
+    /// What the system says where they have to make room.
+    pub fn make_room(&mut self, watch: Watch<'_>) -> Result<Option<Budget>> {
+        let Some(budget) = self.budget.clone() else { return Ok(None) };
+        if 2 * bytes_of(&self.parts) > budget.bytes() {
+            self.spill_own(watch)?;
+        }
+        Ok(Some(budget.less(bytes_of(&self.parts))))
+    }
+
+    /// Brings all terms together, where they are not yet: in memory, if the budget has room for them and for sorting
+    /// them, else in one run. What follows, saving and freezing, then need not do so itself.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] where the system refuses; [`Error::Interrupted`]. The counts are then as they were.
+    pub fn compact(&mut self, watch: Watch<'_>) -> Result<()> {
+        let Some(budget) = self.budget.clone() else { return Ok(()) };
+        if !self.runs.is_empty() || self.has_no_room_for(bytes_of(&self.parts)) {
+            self.spill_own(watch)?;
+            self.runs = vec![merged(&self.runs, &budget, watch)?];
+        }
+        Ok(())
+    }
+
+    /// All terms in order of their bytes.
+    pub(crate) fn by_bytes(&self, threads: usize, watch: Watch<'_>) -> Result<Sequence<'_>> {
+        match self.whole(watch)? {
+            None => Sequence::of_tables(&self.parts, Order::Bytes, &Sieve::ALL, threads, watch),
+            Some(whole) => Sequence::of_run(&whole),
+        }
+    }
+
+    /// The terms that pruning leaves, in the order of a table.
+    pub(crate) fn by_score(
+        &self,
+        pruning: Pruning,
+        threads: usize,
+        watch: Watch<'_>,
+    ) -> Result<Sequence<'_>> {
+        let order = Order::Score { n_documents: self.n_documents };
+        if let (Some(whole), Some(budget)) = (self.whole(watch)?, &self.budget) {
+            let sieve = Sieve::of_run(&whole, pruning, watch)?;
+            return Sequence::of_run_sorted(&whole, order, &sieve, budget, watch);
+        }
+        let sieve = Sieve::of_tables(&self.parts, pruning);
+        Sequence::of_tables(&self.parts, order, &sieve, threads, watch)
+    }
+
+    /// All terms in one run, if not all are in memory.
+    fn whole(&self, watch: Watch<'_>) -> Result<Option<Arc<Run>>> {
+        let Some(budget) = self.budget.as_ref().filter(|_| !self.runs.is_empty()) else { return Ok(None) };
+        let mut all = Self { runs: self.runs.clone(), ..Self::within(self.settings, Some(budget.clone())) };
+        all.spill(&self.parts, watch)?;
+        merged(&all.runs, budget, watch).map(Some)
     }
 
     /// Adds the counts of other text: `N` and `df` add, the ratio takes the larger. Exact, in any order.
     ///
+    /// Where only one side has a budget, it is the budget of the sum.
+    ///
     /// # Errors
-    /// [`Error::Option`] naming the setting that differs.
+    /// [`Error::Option`] naming the setting that differs; [`Error::Input`] where the sum of `N` passes 64 bits;
+    /// [`Error::Storage`] where a budget makes terms go to disk. The counts are then as they were.
     pub fn merge(&mut self, other: &Self, threads: usize) -> Result<()> {
-        let (ours, theirs) = (self.settings, other.settings);
-        if ours.tokenizer != theirs.tokenizer {
-            return Err(Error::Option(format!(
-                "counts do not merge: tokenizer is {:?} here and {:?} there",
-                ours.tokenizer.name(),
-                theirs.tokenizer.name()
-            )));
+        unwatched(|watch| self.merge_under(other, threads, watch))
+    }
+
+    /// [`Self::merge`], followed from outside.
+    ///
+    /// # Errors
+    /// As [`Self::merge`]; [`Error::Interrupted`].
+    pub fn merge_under(&mut self, other: &Self, threads: usize, watch: Watch<'_>) -> Result<()> {
+        self.settings.check_same(other.settings)?;
+        let n_documents = sum(self.n_documents, other.n_documents)?;
+        self.budget = self.budget.take().or_else(|| other.budget.clone());
+        let bytes = bytes_of(&self.parts) + bytes_of(&other.parts);
+        if self.has_no_room_for(2 * bytes) {
+            self.spill_own(watch)?;
+            self.spill(&other.parts, watch)?;
+        } else {
+            self.add_tables(&other.parts, threads);
         }
-        if ours.lowercase != theirs.lowercase {
-            return Err(Error::Option(format!(
-                "counts do not merge: lowercase is {} here and {} there",
-                ours.lowercase, theirs.lowercase
-            )));
-        }
-        self.n_documents += other.n_documents;
+        self.runs.extend(other.runs.iter().cloned());
+        self.n_documents = n_documents;
         self.passed.add(other.passed);
+        Ok(())
+    }
+
+    /// [`Self::merge_under`] with counts that are not needed any more, which saves a copy where these are empty.
+    ///
+    /// # Errors
+    /// As [`Self::merge_under`].
+    pub fn absorb(&mut self, mut other: Self, threads: usize, watch: Watch<'_>) -> Result<()> {
+        if bytes_of(&self.parts) > 0 {
+            return self.merge_under(&other, threads, watch);
+        }
+        std::mem::swap(&mut self.parts, &mut other.parts);
+        let outcome = self.merge_under(&other, threads, watch);
+        if outcome.is_err() {
+            std::mem::swap(&mut self.parts, &mut other.parts);
+        }
+        outcome
+    }
+
+    /// Adds the terms of tables, none of which is in two of them.
+    fn add_tables(&mut self, tables: &[Part], threads: usize) {
         if threads > 1 && self.parts.len() == 1 {
-            self.spread(threads);
+            self.parts = spread(&self.parts, threads);
         }
         let of = self.parts.len();
         each_part(&mut self.parts, threads, |index, part| {
-            for (i, table) in other.parts.iter().enumerate() {
-                if other.parts.len() != of || i == index {
-                    part.absorb(table, index, of);
+            for (i, table) in tables.iter().enumerate() {
+                if tables.len() != of || i == index {
+                    part.absorb(table, |hash| partition(hash, of) == index);
                 }
             }
         });
-        Ok(())
     }
+}
+
+fn bytes_of(tables: &[Part]) -> usize {
+    tables.iter().map(Part::memory).sum()
+}
+
+fn sum(ours: u64, theirs: u64) -> Result<u64> {
+    ours.checked_add(theirs).ok_or_else(|| {
+        Error::Input(format!("counts do not merge: {ours} and {theirs} documents are more than 64 bits hold"))
+    })
+}
+
+/// Runs by term bytes as one.
+fn merged(runs: &[Arc<Run>], budget: &Budget, watch: Watch<'_>) -> Result<Arc<Run>> {
+    if let [whole] = runs {
+        return Ok(Arc::clone(whole));
+    }
+    Merge::new(runs.to_vec(), Order::Bytes, budget.folder(), watch)?.write(budget.folder(), watch)
+}
+
+/// Two tables as one: the larger takes the smaller in. As fast as sharing their terms out among two threads, without
+/// two more tables in memory.
+fn united(mut tables: [Part; 2]) -> Part {
+    tables.sort_unstable_by_key(|table| std::cmp::Reverse(table.stats.len()));
+    let [mut larger, smaller] = tables;
+    larger.absorb(&smaller, |_| true);
+    larger
+}
+
+/// The terms of tables, shared out among [`PARTS`] partitions.
+fn spread(tables: &[Part], threads: usize) -> Vec<Part> {
+    let mut parts = vec![Part::default(); PARTS];
+    each_part(&mut parts, threads, |index, part| {
+        for table in tables {
+            part.absorb(table, |hash| partition(hash, PARTS) == index);
+        }
+    });
+    parts
 }
 
 /// Runs `work` on every partition, spread over `threads` threads.
@@ -312,9 +481,9 @@ fn each_part(parts: &mut [Part], threads: usize, work: impl Fn(usize, &mut Part)
 fn fan_out<E: From<Error>>(
     settings: Settings,
     plan: &Plan<'_>,
-    feed: impl FnOnce(&mut dyn FnMut(Block) -> Result<()>) -> std::result::Result<(), E>,
+    feed: impl FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E>,
 ) -> std::result::Result<Vec<Local>, E> {
-    let (sender, receiver) = bounded::<(u64, Block)>(2 * plan.threads);
+    let (sender, receiver) = bounded::<(u64, Batch)>(2 * plan.threads);
     let faults: Mutex<Vec<(u64, Error)>> = Mutex::new(Vec::new());
     let failed = AtomicBool::new(false);
     let (outcome, locals) = std::thread::scope(|scope| {
@@ -322,27 +491,29 @@ fn fan_out<E: From<Error>>(
             .map(|_| {
                 let receiver = receiver.clone();
                 scope.spawn(|| {
-                    let mut local = Local::new(settings);
+                    let mut local = Local::new(settings, plan);
+                    let fail = |order, error| {
+                        failed.store(true, Ordering::Relaxed);
+                        lock(&faults).push((order, error));
+                    };
                     // After a fault the queue is still emptied: an earlier block may hold an earlier fault.
-                    for (order, block) in receiver {
-                        if let Err(error) = local.count(&block, plan) {
-                            failed.store(true, Ordering::Relaxed);
-                            lock(&faults).push((order, error));
-                        }
+                    for (order, batch) in receiver {
+                        local.count(&batch, plan).unwrap_or_else(|error| fail(order, error));
                     }
+                    local.finish(plan).unwrap_or_else(|error| fail(u64::MAX, error));
                     local
                 })
             })
             .collect();
         drop(receiver);
         let mut order = 0;
-        let outcome = feed(&mut |block| {
+        let outcome = feed(&mut |batch| {
             if failed.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
             plan.stop.check()?;
             order += 1;
-            sender.send((order, block)).map_err(|_| Error::Internal("every counting thread has ended".into()))
+            sender.send((order, batch)).map_err(|_| Error::Internal("every counting thread has ended".into()))
         });
         drop(sender);
         let locals: Vec<_> = workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
@@ -366,62 +537,93 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// One thread's own table and buffers.
 struct Local {
-    part: Part,
-    /// By term: how often the sentence in hand holds it.
-    runs: Vec<u32>,
+    settings: Settings,
+    shelf: Shelf,
+    tally: Tally,
     n_documents: u64,
     passed: Passed,
     finder: TermFinder,
 }
 
 impl Local {
-    fn new(settings: Settings) -> Self {
+    fn new(settings: Settings, plan: &Plan<'_>) -> Self {
         Self {
-            part: Part::default(),
-            runs: Vec::new(),
+            settings,
+            shelf: Shelf::new(Order::Bytes, plan.budget.map(|budget| budget.share(plan.threads))),
+            tally: Tally::default(),
             n_documents: 0,
             passed: Passed::default(),
             finder: TermFinder::new(settings),
         }
     }
 
-    fn count(&mut self, block: &Block, plan: &Plan<'_>) -> Result<()> {
+    fn count(&mut self, batch: &Batch, plan: &Plan<'_>) -> Result<()> {
         let before = self.n_documents;
-        let passed = block.for_each_sentence(&plan.read, |sentence| {
-            if self.n_documents.is_multiple_of(256) {
-                plan.stop.check()?;
+        let passed = match batch {
+            Batch::Text(block) => self.count_text(block, plan)?,
+            Batch::Tokens(tokens, passed) => {
+                for sentence in tokens.iter() {
+                    self.look_up(plan.stop)?;
+                    self.add_tokens(sentence, plan)?;
+                }
+                *passed
             }
-            self.add(sentence);
-            Ok(())
-        })?;
-        self.settle();
+        };
+        self.settle(plan)?;
         self.passed.add(passed);
         plan.progress.documents.fetch_add(self.n_documents - before, Ordering::Relaxed);
         Ok(())
     }
 
-    fn add(&mut self, sentence: &str) {
-        self.n_documents += 1;
-        if self.finder.add(sentence, &self.part.vocab) {
-            self.settle();
+    fn count_text(&mut self, block: &Block, plan: &Plan<'_>) -> Result<Passed> {
+        if let Tokenizer::Custom(name) = self.settings.tokenizer {
+            return Err(not_ours(name.as_str()));
         }
+        block.for_each_sentence(&plan.read, |sentence| {
+            self.look_up(plan.stop)?;
+            self.add(sentence, plan)
+        })
+    }
+
+    /// Whether to go on, asked once in many sentences.
+    fn look_up(&self, stop: &Stop) -> Result<()> {
+        if self.n_documents.is_multiple_of(256) { stop.check() } else { Ok(()) }
+    }
+
+    fn add(&mut self, sentence: &str, plan: &Plan<'_>) -> Result<()> {
+        self.n_documents += 1;
+        if self.finder.add(sentence, &self.shelf.part.vocab) { self.settle(plan) } else { Ok(()) }
+    }
+
+    fn add_tokens(&mut self, sentence: Cut<'_>, plan: &Plan<'_>) -> Result<()> {
+        self.n_documents += 1;
+        if self.finder.add_tokens(sentence, &self.shelf.part.vocab) { self.settle(plan) } else { Ok(()) }
     }
 
     /// Brings the statistics up to date with the sentences of the batch.
-    fn settle(&mut self) {
-        let Self { part, runs, finder, .. } = self;
+    fn settle(&mut self, plan: &Plan<'_>) -> Result<()> {
+        let Self { shelf: Shelf { part, .. }, tally, finder, .. } = self;
         finder.resolve(&mut part.vocab);
         part.stats.resize(part.vocab.len(), Stats::NONE);
-        runs.resize(part.vocab.len(), 0);
         let (ids, ends) = finder.sentences();
-        let mut start = 0;
-        for &end in ends {
-            for &id in ids[end..].iter().take(AHEAD) {
-                prefetch(&part.stats[id as usize]);
-            }
-            part.count(&ids[start..end], runs);
-            start = end;
-        }
+        tally.count(ids, ends, &mut part.stats);
         finder.clear();
+        if self.shelf.is_full() { self.spill(plan) } else { Ok(()) }
+    }
+
+    /// Starts anew with an empty table; what is remembered of pieces of text speaks of the old one.
+    fn spill(&mut self, plan: &Plan<'_>) -> Result<()> {
+        self.tally = Tally::default();
+        self.finder = TermFinder::new(self.settings);
+        self.shelf.spill(Watch { stop: plan.stop, progress: &Progress::default() })
+    }
+
+    /// Leaves nothing in memory where it has not been enough.
+    fn finish(&mut self, plan: &Plan<'_>) -> Result<()> {
+        if !self.shelf.runs.is_empty() {
+            self.spill(plan)?;
+            self.shelf.part = Part::default();
+        }
+        Ok(())
     }
 }

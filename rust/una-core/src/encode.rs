@@ -15,11 +15,12 @@
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::augment::{Augmenter, Buffers, Sentence};
+use crate::augment::{Augmenter, Buffers, GROUP, Sentence};
 use crate::error::{Error, Result};
 use crate::rng::Place;
 use crate::share;
 use crate::stop::Stop;
+use crate::tokens::Tokens;
 use crate::vocab::Vocab;
 
 /// Bytes of a word beyond which its spelling is not kept: no such word comes twice in a text made by people.
@@ -360,30 +361,36 @@ impl Encoder {
         &self.template
     }
 
-    /// The words of one negative a sentence: those of [`Augmenter::augment`] for the same arguments.
+    /// The words of one negative a sentence: those of [`Augmenter::augment`], as are the arguments.
     ///
     /// # Errors
-    /// [`Error::Interrupted`] when `stop` asks.
+    /// [`Error::Option`] where tokens are missing; [`Error::Interrupted`] when `stop` asks.
     pub fn draw(
         &self,
         sentences: &[&str],
+        tokens: Option<&Tokens>,
         place: impl Fn(usize) -> Place + Sync,
         threads: usize,
         stop: &Stop,
     ) -> Result<Drawn> {
         let runs = share::each(share::runs(sentences.len(), threads), |rows: Range<usize>| {
             let (mut run, mut buffers) = (Run::default(), Buffers::default());
-            for row in rows {
-                if row % 64 == 0 {
-                    stop.check()?;
-                }
-                let sentence = Sentence::new(sentences[row], place(row));
-                self.augmenter.with_plan(&sentence, &mut buffers, |plan| {
-                    for step in plan {
-                        run.push(step.replacement.or(step.rank), step.token.text);
-                    }
-                })?;
-                run.close();
+            let mut group = Vec::with_capacity(GROUP);
+            for first in rows.clone().step_by(GROUP) {
+                stop.check()?;
+                group.clear();
+                group.extend((first..rows.end.min(first + GROUP)).map(|row| {
+                    let tokens = tokens.map(|tokens| tokens.get(row));
+                    Sentence { tokens, ..Sentence::new(sentences[row], place(row)) }
+                }));
+                self.augmenter
+                    .with_plans(&group, &mut buffers, |_, plan, _| {
+                        for step in plan {
+                            run.push(step.replacement.or(step.rank), step.token.text);
+                        }
+                        run.close();
+                    })
+                    .map_err(|misfit| misfit.in_group_from(first))?;
             }
             Ok(run)
         })?;

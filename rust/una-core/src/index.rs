@@ -4,7 +4,8 @@
 //! words of a text are, is compared within the slot. Only longer ones need a look at their bytes.
 
 use crate::arch::{self, prefetch};
-use crate::vocab::{Vocab, hash};
+use crate::terms::Terms;
+use crate::vocab::hash;
 
 /// A slot of the table; free where `length` is 0, since no term is empty.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +27,24 @@ pub(crate) struct Key {
 }
 
 impl Key {
+    #[inline]
     pub(crate) fn new(term: &[u8]) -> Self {
         Self { hash: hash(term), prefix: prefix(term), length: length(term) }
+    }
+
+    /// [`hash`] of the term.
+    pub(crate) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Whether the term is no longer than what a slot holds of it.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.length <= 8
+    }
+
+    /// The term's first eight bytes, zeros after a shorter one.
+    pub(crate) const fn first_bytes(&self) -> [u8; 8] {
+        self.prefix.to_be_bytes()
     }
 }
 
@@ -36,13 +53,19 @@ fn length(term: &[u8]) -> u32 {
 }
 
 /// The first eight bytes of a term as a number, zeros after a shorter one.
+///
+/// A term of four to seven bytes is put together from its first four and its last four, which overlap; copying so few
+/// bytes by their number would be a call.
+#[inline]
 pub(crate) fn prefix(term: &[u8]) -> u64 {
-    if let Some((first, _)) = term.split_first_chunk::<8>() {
+    if let Some(first) = term.first_chunk::<8>() {
         return u64::from_be_bytes(*first);
     }
-    let mut bytes = [0; 8];
-    bytes[..term.len()].copy_from_slice(term);
-    u64::from_be_bytes(bytes)
+    if let (Some(first), Some(last)) = (term.first_chunk::<4>(), term.last_chunk::<4>()) {
+        let [first, last] = [first, last].map(|bytes| u64::from(u32::from_be_bytes(*bytes)));
+        return first << 32 | last << (8 * (8 - term.len()));
+    }
+    term.iter().fold(0, |bytes, &byte| bytes << 8 | u64::from(byte)) << (8 * (8 - term.len().max(1)))
 }
 
 /// The ranks of a table's terms by their bytes. Open addressing; a power of two of slots, half of them free at least.
@@ -52,19 +75,23 @@ pub(crate) struct TermIndex {
 }
 
 impl TermIndex {
-    /// The index of a vocabulary whose ids are ranks.
-    pub(crate) fn new(vocab: &Vocab) -> Self {
-        let mut slots = arch::vec_of(FREE, (2 * vocab.len()).next_power_of_two());
-        let mask = slots.len() - 1;
-        for rank in 0..vocab.len() as u32 {
-            let mut at = vocab.hash_of(rank) as usize & mask;
-            while slots[at].length != 0 {
-                at = (at + 1) & mask;
+    /// The index of terms that stand in order of rank.
+    ///
+    /// # Errors
+    /// The rank of a term that stands there before.
+    pub(crate) fn new(terms: &Terms) -> Result<Self, u32> {
+        let slots = arch::vec_of(FREE, (2 * terms.len()).next_power_of_two());
+        let mut index = Self { slots };
+        for rank in 0..terms.len() as u32 {
+            let term = terms.get(rank);
+            let key = Key::new(term);
+            let at = index.find(&key, term, terms);
+            if index.slots[at].length != 0 {
+                return Err(rank);
             }
-            let term = vocab.term(rank);
-            slots[at] = Slot { prefix: prefix(term), rank, length: length(term) };
+            index.slots[at] = Slot { prefix: key.prefix, rank, length: key.length };
         }
-        Self { slots }
+        Ok(index)
     }
 
     /// Has the memory fetched that looking up `key` will need. Nothing but time depends on it.
@@ -73,19 +100,41 @@ impl TermIndex {
         prefetch(&self.slots[key.hash as usize & (self.slots.len() - 1)]);
     }
 
-    /// The rank of `term`, whose key is `key`.
+    /// The rank of a term that begins and is as long as the one of `key`: for a whole one its own rank, if it has one.
+    /// Where there is none, the table does not hold the term.
     #[inline]
-    pub(crate) fn get(&self, key: &Key, term: &[u8], vocab: &Vocab) -> Option<u32> {
+    pub(crate) fn guess(&self, key: &Key) -> Option<u32> {
         let mask = self.slots.len() - 1;
         let mut at = key.hash as usize & mask;
         loop {
             let slot = &self.slots[at];
+            if slot.prefix == key.prefix && slot.length == key.length {
+                return Some(slot.rank);
+            }
             if slot.length == 0 {
                 return None;
             }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// The rank of `term`, whose key is `key`.
+    #[inline]
+    pub(crate) fn get(&self, key: &Key, term: &[u8], terms: &Terms) -> Option<u32> {
+        let slot = &self.slots[self.find(key, term, terms)];
+        if slot.length == 0 { None } else { Some(slot.rank) }
+    }
+
+    /// The slot that holds `term`, or else the free one where it would stand.
+    #[inline]
+    fn find(&self, key: &Key, term: &[u8], terms: &Terms) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut at = key.hash as usize & mask;
+        loop {
+            let slot = &self.slots[at];
             let alike = slot.prefix == key.prefix && slot.length == key.length;
-            if alike && (term.len() <= 8 || vocab.term(slot.rank) == term) {
-                return Some(slot.rank);
+            if slot.length == 0 || alike && (term.len() <= 8 || terms.get(slot.rank) == term) {
+                return at;
             }
             at = (at + 1) & mask;
         }
@@ -93,25 +142,45 @@ impl TermIndex {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashMap;
 
     proptest! {
         #[test]
-        fn finds_what_the_vocabulary_finds(
+        fn prefixes_are_the_first_bytes(term in prop::collection::vec(any::<u8>(), 0..12)) {
+            let bytes: Vec<u8> = term.iter().copied().chain([0; 8]).take(8).collect();
+            prop_assert_eq!(prefix(&term).to_be_bytes().to_vec(), bytes);
+        }
+
+        #[test]
+        fn finds_what_a_map_finds_and_what_stands_twice(
             terms in prop::collection::vec("[ab\0]{1,12}", 1..200),
             others in prop::collection::vec("[ab\0]{1,12}", 50),
         ) {
-            let mut vocab = Vocab::default();
+            let (mut distinct, mut model) = (Terms::default(), HashMap::new());
             for term in &terms {
-                vocab.intern(term.as_bytes());
+                if !model.contains_key(term) {
+                    model.insert(term.clone(), distinct.len() as u32);
+                    distinct.push(term.as_bytes());
+                }
             }
-            let index = TermIndex::new(&vocab);
+            let index = TermIndex::new(&distinct).unwrap();
             for term in terms.iter().chain(&others) {
+                let known = model.get(term).copied();
                 let term = term.as_bytes();
-                prop_assert_eq!(index.get(&Key::new(term), term, &vocab), vocab.get(term));
+                let key = Key::new(term);
+                prop_assert_eq!(index.get(&key, term, &distinct), known);
+                let guess = index.guess(&key);
+                let fits = if key.is_whole() { guess == known } else { guess.is_some() || known.is_none() };
+                prop_assert!(fits, "{guess:?} for {known:?}");
             }
+            let first_again = distinct.len() as u32;
+            distinct.push(others[0].as_bytes());
+            let twice = model.contains_key(&others[0]).then_some(first_again);
+            prop_assert_eq!(TermIndex::new(&distinct).err(), twice);
         }
     }
 }

@@ -7,6 +7,7 @@
 mod arch;
 pub mod artifact;
 pub mod augment;
+pub mod budget;
 pub mod casing;
 pub mod chars;
 pub mod count;
@@ -16,14 +17,21 @@ mod index;
 mod memo;
 #[cfg(any(test, feature = "naive"))]
 pub mod naive;
+mod order;
+mod part;
 pub mod reader;
 pub mod rng;
+mod runs;
+mod sequence;
 mod share;
 pub mod spool;
 pub mod stop;
 pub mod table;
+mod tally;
+pub mod terms;
 pub mod tfidf;
 pub mod tokenize;
+pub mod tokens;
 pub mod transform;
 pub mod vocab;
 

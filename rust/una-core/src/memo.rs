@@ -1,18 +1,22 @@
 //! The terms of sentences, remembered piece by piece.
 //!
 //! Language repeats itself: nearly every stretch of text between two spaces has been seen before. Under the contract
-//! of [`Tokenizer::tail`] the terms of such a piece depend on its bytes alone, so they are
-//! kept, and a piece seen again costs one look at one cache line instead of lower-casing, tokenizing and looking up.
+//! of [`Tokenizer::tail`](crate::tokenize::Tokenizer::tail) the terms of such a piece depend on its bytes alone, so they
+//! are kept, and a piece seen again costs one look at one cache line instead of lower-casing, tokenizing and looking up.
 //! The memory is bounded: a new piece takes the place of an older one.
 //!
 //! What is not remembered is tokenized at once and looked up later, together with the rest of its batch, so that the
 //! memory of all these look-ups is fetched side by side. `find_slowly`, in the tests, is the twin without any of it.
 
-use crate::arch::{self, prefetch};
+mod pieces;
+
+use crate::arch::{self, prefetch_at};
 use crate::casing::lowercase;
 use crate::count::Settings;
-use crate::tokenize::{Scratch, Tokenizer};
+use crate::tokenize::{Place, Scratch};
+use crate::tokens::Cut;
 use crate::vocab::{self, Vocab};
+use pieces::{LONG, Piece, SHORT, cut, hash, long_key};
 
 /// Sets of two pieces that one thread comes to remember of each of the two sizes: 8 MiB and 1 MiB.
 const SHORT_SETS: usize = 1 << 17;
@@ -21,37 +25,6 @@ const LONG_SETS: usize = 1 << 13;
 const FIRST_SETS: usize = 1 << 7;
 /// Terms that are kept of one piece; a piece of more is looked at anew each time.
 const KEPT: usize = 3;
-/// 64-bit words of a short and of a long piece.
-const SHORT: usize = 2;
-const LONG: usize = 6;
-
-/// Where in its sentence a piece stands, as far as that matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    /// Right at the start, where that may matter, and a space follows.
-    First = 1,
-    /// Between two spaces.
-    Middle = 2,
-    /// After a space, up to the end of the sentence.
-    Tail = 3,
-    /// The sentence as a whole.
-    Whole = 4,
-}
-
-impl Place {
-    /// What stands around the piece in a text that stands for any sentence which holds it in this place.
-    const fn surroundings(self) -> (&'static str, &'static str) {
-        match self {
-            Self::First => ("", FOLLOWER),
-            Self::Middle => (" ", FOLLOWER),
-            Self::Tail => (" ", ""),
-            Self::Whole => ("", ""),
-        }
-    }
-}
-
-/// A token that follows a piece: a text that ends in it has no final full stop. It is long enough for every tokenizer.
-const FOLLOWER: &str = " xx";
 
 /// Sentences and tokens of a batch: enough look-ups to fetch side by side, few enough to stay in the nearest memory.
 const BATCH_SENTENCES: usize = 64;
@@ -63,9 +36,9 @@ pub(crate) struct TermFinder {
     settings: Settings,
     short: Memo<SHORT>,
     long: Memo<LONG>,
+    spaces: Vec<u32>,
     pieces: Vec<Piece>,
     scratch: Scratch,
-    padded: String,
     lowered: String,
     batch: Batch,
 }
@@ -106,9 +79,9 @@ impl TermFinder {
             settings,
             short: Memo::new(short),
             long: Memo::new(long),
+            spaces: Vec::new(),
             pieces: Vec::new(),
             scratch: Scratch::default(),
-            padded: String::new(),
             lowered: String::new(),
             batch: Batch::default(),
         }
@@ -116,15 +89,22 @@ impl TermFinder {
 
     /// Adds a sentence to the batch, and says whether the batch is full. It must always be the same `vocab`.
     pub(crate) fn add(&mut self, sentence: &str, vocab: &Vocab) -> bool {
-        self.cut(sentence);
+        let Self { short, spaces, pieces, settings, .. } = self;
+        cut(sentence, settings.lowercase, spaces, pieces, |piece| short.prefetch(piece.hash));
         let pieces = std::mem::take(&mut self.pieces);
         for piece in &pieces {
             self.find(sentence, piece, vocab);
         }
         self.pieces = pieces;
-        let Batch { ids, ends, .. } = &mut self.batch;
-        ends.push(ids.len());
-        ends.len() >= BATCH_SENTENCES || ids.len() >= BATCH_TOKENS
+        self.batch.end_sentence()
+    }
+
+    /// [`Self::add`] for a sentence that is cut already.
+    pub(crate) fn add_tokens(&mut self, sentence: Cut<'_>, vocab: &Vocab) -> bool {
+        for token in sentence.iter() {
+            self.batch.look_up_later(token.text, vocab);
+        }
+        self.batch.end_sentence()
     }
 
     /// Looks up what is unknown; the ids of every sentence of the batch are then in [`Self::sentences`].
@@ -160,74 +140,63 @@ impl TermFinder {
         self.batch.ends.clear();
     }
 
-    /// Cuts a sentence into pieces, and asks for the memory that may know them.
-    fn cut(&mut self, sentence: &str) {
-        self.pieces.clear();
-        let tail = Tokenizer::tail(sentence);
-        let window = Window::of(sentence.as_bytes());
-        let lower = self.settings.lowercase;
-        let Self { short, pieces, .. } = self;
-        let mut add = |start: usize, end: usize, place: Place| {
-            let length = end - start;
-            let mut piece = Piece { start: start as u32, end: end as u32, place, key: 0, hash: 0 };
-            if length <= 8 * SHORT {
-                piece.key = window.key(start, length);
-                if lower {
-                    piece.key = lowered(piece.key);
-                }
-                piece.hash = hash([piece.key as u64, (piece.key >> 64) as u64], piece.shape());
-                short.prefetch(piece.hash);
-            }
-            pieces.push(piece);
-        };
-        for_each_piece(&sentence.as_bytes()[..tail], |start, end| {
-            let first = start == 0 && !sentence.as_bytes()[0].is_ascii_alphanumeric();
-            add(start, end, if first { Place::First } else { Place::Middle });
-        });
-        add(tail, sentence.len(), if tail == 0 { Place::Whole } else { Place::Tail });
+    #[inline]
+    fn find(&mut self, sentence: &str, piece: &Piece, vocab: &Vocab) {
+        if piece.is_short() && self.short.recall(piece.hash, &piece.key, piece.shape(), &mut self.batch.ids) {
+            return;
+        }
+        self.find_elsewhere(&sentence[piece.start as usize..piece.end as usize], piece, vocab);
     }
 
-    fn find(&mut self, sentence: &str, piece: &Piece, vocab: &Vocab) {
-        let text = &sentence[piece.start as usize..piece.end as usize];
-        let from = self.batch.ids.len();
-        if text.len() <= 8 * SHORT {
-            let key = [piece.key as u64, (piece.key >> 64) as u64];
-            if !self.short.recall(piece.hash, &key, piece.shape(), &mut self.batch.ids) {
-                self.tokenize(text, piece.place, vocab);
-                self.short.note(piece.hash, key, piece.shape(), from, self.batch.ids.len());
+    /// Finds the terms of a piece that the short memory does not know.
+    #[inline(never)]
+    fn find_elsewhere(&mut self, text: &str, piece: &Piece, vocab: &Vocab) {
+        let (from, shape) = (self.batch.ids.len(), piece.shape());
+        if piece.is_short() {
+            let bytes: [u8; 8 * SHORT] = bytemuck::cast(piece.key.map(u64::to_le));
+            match std::str::from_utf8(&bytes[..text.len()]) {
+                Ok(lowered) if lowered.is_ascii() => self.tokenize(lowered, piece.place, vocab),
+                _ => self.lower_and_tokenize(text, piece.place, vocab),
             }
+            self.short.note(piece.hash, piece.key, shape, from, self.batch.ids.len());
         } else if text.len() <= 8 * LONG {
             let key = long_key(text.as_bytes());
-            let hash = hash(key, piece.shape());
-            if !self.long.recall(hash, &key, piece.shape(), &mut self.batch.ids) {
-                self.tokenize(text, piece.place, vocab);
-                self.long.note(hash, key, piece.shape(), from, self.batch.ids.len());
+            let hash = hash(key, shape);
+            if !self.long.recall(hash, &key, shape, &mut self.batch.ids) {
+                self.lower_and_tokenize(text, piece.place, vocab);
+                self.long.note(hash, key, shape, from, self.batch.ids.len());
             }
         } else {
-            self.tokenize(text, piece.place, vocab);
+            self.lower_and_tokenize(text, piece.place, vocab);
         }
+    }
+
+    fn lower_and_tokenize(&mut self, piece: &str, place: Place, vocab: &Vocab) {
+        if !self.settings.lowercase {
+            return self.tokenize(piece, place, vocab);
+        }
+        let mut buffer = std::mem::take(&mut self.lowered);
+        self.tokenize(lowercase(piece, &mut buffer), place, vocab);
+        self.lowered = buffer;
     }
 
     /// Adds the tokens of a piece to those to look up.
     fn tokenize(&mut self, piece: &str, place: Place, vocab: &Vocab) {
-        let Self { settings, scratch, padded, lowered, batch, .. } = self;
-        let (before, after) = place.surroundings();
-        padded.clear();
-        padded.extend([before, piece, after]);
-        let text = if settings.lowercase { lowercase(padded, lowered) } else { padded };
-        let end = text.len() - after.len();
-        settings.tokenizer.tokenize(text, scratch, |token| {
-            if token.start < end {
-                let hash = vocab::hash(token.text.as_bytes());
-                vocab.fetch_slot(hash);
-                batch.push(hash, token.text);
-            }
-        });
+        let Self { settings, scratch, batch, .. } = self;
+        settings.tokenizer.tokenize_piece(piece, place, scratch, |token| batch.look_up_later(token, vocab));
     }
 }
 
 impl Batch {
-    fn push(&mut self, hash: u64, term: &str) {
+    /// Ends a sentence, and says whether the batch is full.
+    fn end_sentence(&mut self) -> bool {
+        self.ends.push(self.ids.len());
+        self.ends.len() >= BATCH_SENTENCES || self.ids.len() >= BATCH_TOKENS
+    }
+
+    fn look_up_later(&mut self, term: &str, vocab: &Vocab) {
+        let hash = vocab::hash(term.as_bytes());
+        vocab.fetch_slot(hash);
         let start = self.text.len();
         self.text.extend_from_slice(term.as_bytes());
         self.unknown.push(Unknown { hash, start, end: self.text.len(), at: self.ids.len(), guess: None });
@@ -235,127 +204,9 @@ impl Batch {
     }
 }
 
-/// A piece of a sentence, and its key if it is short.
-#[derive(Debug, Clone, Copy)]
-struct Piece {
-    key: u128,
-    hash: u64,
-    start: u32,
-    end: u32,
-    place: Place,
-}
-
-impl Piece {
-    /// Length and place in one number that is never zero, but for pieces too long to be kept.
-    const fn shape(&self) -> u16 {
-        ((self.end - self.start) << 3) as u16 | self.place as u16
-    }
-}
-
-/// Calls `visit` with the bounds of each piece; `body` is empty or ends in a space.
-fn for_each_piece(body: &[u8], mut visit: impl FnMut(usize, usize)) {
-    let mut start = 0;
-    let mut offset = 0;
-    let mut look = |word: [u8; 8]| {
-        let mut spaces = spaces_of(word);
-        while spaces != 0 {
-            let at = offset + spaces.trailing_zeros() as usize / 8;
-            if at > start {
-                visit(start, at);
-            }
-            start = at + 1;
-            spaces &= spaces - 1;
-        }
-        offset += 8;
-    };
-    let (words, rest) = body.as_chunks::<8>();
-    for &word in words {
-        look(word);
-    }
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    look(last);
-}
-
-/// The highest bit of each byte that is a space.
-const fn spaces_of(word: [u8; 8]) -> u64 {
-    const LOW: u64 = u64::from_le_bytes([0x7f; 8]);
-    let other = u64::from_le_bytes(word) ^ u64::from_le_bytes([b' '; 8]);
-    !(((other & LOW) + LOW) | other | LOW)
-}
-
-/// Reads up to 16 bytes anywhere in a text, never beyond its end.
-struct Window<'t> {
-    bytes: &'t [u8],
-    /// The last 16 bytes, or all of a shorter text with zeros after it.
-    last: u128,
-}
-
-impl<'t> Window<'t> {
-    fn of(bytes: &'t [u8]) -> Self {
-        let last = bytes.last_chunk::<16>().map_or_else(
-            || {
-                let mut padded = [0; 16];
-                padded[..bytes.len()].copy_from_slice(bytes);
-                u128::from_le_bytes(padded)
-            },
-            |last| u128::from_le_bytes(*last),
-        );
-        Self { bytes, last }
-    }
-
-    /// The `length` bytes at `start`, at most 16, with zeros after them.
-    #[inline]
-    fn key(&self, start: usize, length: usize) -> u128 {
-        if length == 0 {
-            return 0;
-        }
-        let all = match self.bytes[start..].first_chunk::<16>() {
-            Some(bytes) => u128::from_le_bytes(*bytes),
-            None => self.last >> (8 * (start - self.bytes.len().saturating_sub(16))),
-        };
-        all & (u128::MAX >> (128 - 8 * length))
-    }
-}
-
-/// The lower case of a key that is all ASCII; any other as it is. Pieces that differ in case alone share their terms.
-#[inline]
-const fn lowered(key: u128) -> u128 {
-    const fn each(byte: u8) -> u128 {
-        u128::from_le_bytes([byte; 16])
-    }
-    if key & each(0x80) != 0 {
-        return key;
-    }
-    let from_a = key + each(0x80 - b'A');
-    let beyond_z = key + each(0x7f - b'Z');
-    key | ((from_a & !beyond_z & each(0x80)) >> 2)
-}
-
-fn long_key(piece: &[u8]) -> [u64; LONG] {
-    let mut bytes = [0; 8 * LONG];
-    bytes[..piece.len()].copy_from_slice(piece);
-    let mut key = [0; LONG];
-    for (word, bytes) in key.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_le_bytes(*bytes);
-    }
-    key
-}
-
-/// Where a piece is kept hangs on this, and nothing else does: who makes pieces collide gains a slower count at most.
-#[inline]
-fn hash<const WORDS: usize>(key: [u64; WORDS], shape: u16) -> u64 {
-    const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
-    const OTHER: u64 = 0xd1b5_4a32_d192_ed03;
-    key.as_chunks::<2>().0.iter().fold(u64::from(shape), |hash, &[a, b]| {
-        let product = u128::from(a ^ ODD ^ hash) * u128::from(b ^ OTHER);
-        (product as u64) ^ (product >> 64) as u64
-    })
-}
-
 /// A bounded memory from pieces of at most `8 * WORDS` bytes to their ids, two to a set.
 ///
-/// It doubles when as many pieces have come in as it has room for, until it reaches its limit.
+/// It grows fourfold when as many pieces have come in as it has room for, until it reaches its limit.
 #[derive(Debug)]
 struct Memo<const WORDS: usize> {
     /// Invariant: a power of two of them, `limit` at most.
@@ -405,8 +256,10 @@ impl<const WORDS: usize> Memo<WORDS> {
         hash as usize & (self.sets.len() - 1)
     }
 
+    /// Asks for the memory that may know a piece.
+    #[inline]
     fn prefetch(&self, hash: u64) {
-        prefetch(&self.sets[self.index(hash)]);
+        prefetch_at(&self.sets, self.index(hash));
     }
 
     /// Appends the ids of a piece, if it is remembered.
@@ -421,6 +274,7 @@ impl<const WORDS: usize> Memo<WORDS> {
             entries.swap(0, 1);
         }
         let Entry { ids: kept, kept: n, .. } = entries[0];
+        // Copying all of them and dropping what is no id takes fewer branches than copying some.
         ids.extend_from_slice(&kept);
         ids.truncate(ids.len() - KEPT + usize::from(n));
         true
@@ -458,7 +312,7 @@ impl<const WORDS: usize> Memo<WORDS> {
     }
 
     fn grow(&mut self) {
-        let size = 2 * self.sets.len();
+        let size = (4 * self.sets.len()).min(self.limit);
         let old = std::mem::replace(&mut self.sets, arch::vec_of(Set::NOTHING, size));
         self.come = 0;
         for entry in
@@ -479,6 +333,7 @@ impl<const WORDS: usize> Entry<WORDS> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tokenize::Tokenizer;
     use proptest::prelude::*;
 
     /// The twin that remembers nothing: the statement of what is to be found.
@@ -598,31 +453,6 @@ mod tests {
             prop_assert_eq!(&find(&mut finder, &mut vocab, &sentences), &expected);
             // And once more, now that much of it is known.
             prop_assert_eq!(&find(&mut finder, &mut vocab, &sentences), &expected);
-        }
-
-        #[test]
-        fn keys_are_the_bytes(text in "[ -~é中]{0,40}", start in 0usize..40, length in 0usize..=16) {
-            let bytes = text.as_bytes();
-            let start = start.min(bytes.len());
-            let length = length.min(bytes.len() - start);
-            let mut expected = [0; 16];
-            expected[..length].copy_from_slice(&bytes[start..start + length]);
-            prop_assert_eq!(Window::of(bytes).key(start, length).to_le_bytes(), expected);
-        }
-
-        #[test]
-        fn keys_are_lowered_as_their_text_is(text in "[!-~]{0,16}") {
-            let key = |text: &str| Window::of(text.as_bytes()).key(0, text.len());
-            prop_assert_eq!(lowered(key(&text)), key(&text.to_ascii_lowercase()));
-        }
-
-        #[test]
-        fn pieces_are_what_stands_between_spaces(text in "[a ]{0,40}") {
-            let body = &text[..text.rfind(' ').map_or(0, |space| space + 1)];
-            let mut found = Vec::new();
-            for_each_piece(body.as_bytes(), |start, end| found.push(&body[start..end]));
-            let expected: Vec<_> = body.split(' ').filter(|piece| !piece.is_empty()).collect();
-            prop_assert_eq!(found, expected);
         }
     }
 

@@ -113,7 +113,7 @@ impl Default for ReadOptions<'_> {
         Self {
             malformed: Malformed::Strict,
             max_line_bytes: 64 << 20,
-            block_bytes: 1 << 20,
+            block_bytes: 256 << 10,
             text_field: "text",
             shard: Shard::WHOLE,
         }

@@ -12,18 +12,24 @@ const STREAM: u64 = 0x756E_615F_6661_7374; // "una_fast"
 
 /// One block of Philox4x64-10: four random words of `counter` under `key`.
 #[must_use]
-pub const fn philox4x64(counter: [u64; 4], key: [u64; 2]) -> [u64; 4] {
-    let mut c = counter;
-    let mut k = key;
-    let mut round = 0;
-    while round < ROUNDS {
-        let a = c[0] as u128 * MULTIPLIERS[0] as u128;
-        let b = c[2] as u128 * MULTIPLIERS[1] as u128;
-        c = [(b >> 64) as u64 ^ c[1] ^ k[0], b as u64, (a >> 64) as u64 ^ c[3] ^ k[1], a as u64];
+pub fn philox4x64(counter: [u64; 4], key: [u64; 2]) -> [u64; 4] {
+    let [words] = philox4x64_each([counter], key);
+    words
+}
+
+/// Several blocks at once: a block is a chain of multiplications, and chains side by side fill each other's waits.
+#[inline]
+fn philox4x64_each<const N: usize>(counters: [[u64; 4]; N], key: [u64; 2]) -> [[u64; 4]; N] {
+    let (mut blocks, mut k) = (counters, key);
+    for _ in 0..ROUNDS {
+        for c in &mut blocks {
+            let a = u128::from(c[0]) * u128::from(MULTIPLIERS[0]);
+            let b = u128::from(c[2]) * u128::from(MULTIPLIERS[1]);
+            *c = [(b >> 64) as u64 ^ c[1] ^ k[0], b as u64, (a >> 64) as u64 ^ c[3] ^ k[1], a as u64];
+        }
         k = [k[0].wrapping_add(WEYL[0]), k[1].wrapping_add(WEYL[1])];
-        round += 1;
     }
-    c
+    blocks
 }
 
 /// What a draw decides. Draws for different purposes are independent.
@@ -62,9 +68,17 @@ impl Draws {
 
     /// Four random words for `slot` of `purpose`.
     #[must_use]
-    pub const fn block(&self, purpose: Purpose, slot: u64) -> [u64; 4] {
-        let what = (self.place.view as u64) << 8 | purpose as u64;
-        philox4x64([slot, self.place.row, self.place.epoch, what], [self.seed, STREAM])
+    pub fn block(&self, purpose: Purpose, slot: u64) -> [u64; 4] {
+        let [words] = self.blocks(purpose, [slot]);
+        words
+    }
+
+    /// [`Self::block`] of several slots.
+    #[inline]
+    pub(crate) fn blocks<const N: usize>(&self, purpose: Purpose, slots: [u64; N]) -> [[u64; 4]; N] {
+        let what = u64::from(self.place.view) << 8 | purpose as u64;
+        let counter = |slot| [slot, self.place.row, self.place.epoch, what];
+        philox4x64_each(slots.map(counter), [self.seed, STREAM])
     }
 }
 
@@ -124,6 +138,13 @@ mod tests {
         for (i, a) in blocks.iter().enumerate() {
             assert!(!blocks[..i].contains(a), "block {i} repeats an earlier one");
         }
+    }
+
+    #[test]
+    fn blocks_side_by_side_are_those_made_one_by_one() {
+        let draws = Draws::new(5, Place { epoch: 1, row: 2, view: 3 });
+        let one_by_one = [7, 0, u64::MAX].map(|slot| draws.block(Purpose::Replace, slot));
+        assert_eq!(draws.blocks(Purpose::Replace, [7, 0, u64::MAX]), one_by_one);
     }
 
     #[test]

@@ -31,6 +31,20 @@ pub(crate) fn each<T: Send, R: Send>(tasks: Vec<T>, work: impl Fn(T) -> Result<R
     })
 }
 
+/// Does every task on so many threads, each taking a share of nearly equal length, and returns the answers in order.
+pub(crate) fn each_on<T: Send, R: Send>(
+    tasks: Vec<T>,
+    threads: usize,
+    work: impl Fn(T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let share = tasks.len().div_ceil(threads.max(1)).max(1);
+    let mut tasks = tasks.into_iter();
+    let shares = std::iter::from_fn(|| Some(tasks.by_ref().take(share).collect::<Vec<_>>()));
+    let shares = shares.take_while(|share| !share.is_empty()).collect();
+    let answers = each(shares, |share: Vec<T>| share.into_iter().map(&work).collect::<Result<Vec<R>>>())?;
+    Ok(answers.into_iter().flatten().collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +56,16 @@ mod tests {
                 let runs = runs(sentences, threads);
                 assert!(!runs.is_empty() && runs.len() <= threads.max(1));
                 assert!(runs.into_iter().flatten().eq(0..sentences));
+            }
+        }
+    }
+
+    #[test]
+    fn answers_stand_in_order_whatever_the_threads() {
+        for threads in 0..5 {
+            for n in 0..9 {
+                let doubled = each_on((0..n).collect(), threads, |i: i32| Ok(2 * i)).ok();
+                assert_eq!(doubled, Some((0..n).map(|i| 2 * i).collect()));
             }
         }
     }

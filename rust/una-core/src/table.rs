@@ -1,20 +1,14 @@
 //! The frozen vocabulary: terms sorted by falling score, with all that sampling needs to know of them.
 
-use std::cmp::Ordering;
 use std::ops::Range;
 
-use crate::arch::prefetch;
-use crate::count::{Settings, Stats, TermCounts};
+use crate::count::{Settings, TermCounts};
 use crate::error::{Error, Result};
-use crate::index::{Key, TermIndex, prefix};
-use crate::tfidf::{Ratio, idf, score, table_order, tf};
-use crate::vocab::{self, Vocab};
-
-/// Terms whose memory is fetched ahead.
-const AHEAD: usize = 16;
-
-/// Terms for which another thread is worth its start.
-const SHARE: usize = 1 << 14;
+use crate::index::{Key, TermIndex};
+use crate::sequence::Sequence;
+use crate::stop::{Watch, unwatched};
+use crate::terms::Terms;
+use crate::tfidf::{Ratio, idf, table_order, tf};
 
 /// What is kept of the counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,14 +27,14 @@ impl Default for Pruning {
 
 /// Terms by rank. Immutable; equal counts and pruning give an equal table, bit for bit.
 ///
-/// Invariants: terms are in [`table_order`]; the id of a term in `vocab` is its rank; all vectors have its length,
-/// which is at least 1.
+/// Invariants: terms are in [`table_order`]; their number, which is at least 1, is the length of all
+/// vectors.
 #[derive(Debug, Clone)]
 pub struct TermTable {
     settings: Settings,
     pruning: Pruning,
     n_documents: u64,
-    vocab: Vocab,
+    terms: Terms,
     index: TermIndex,
     df: Vec<u64>,
     best: Vec<Ratio>,
@@ -52,62 +46,35 @@ impl TermTable {
     /// Freezes counts into a table, on this thread.
     ///
     /// # Errors
-    /// [`Error::Input`] where there is no sentence or no term; [`Error::Option`] where pruning leaves nothing.
+    /// As [`Self::freeze_on`].
     pub fn freeze(counts: &TermCounts, pruning: Pruning) -> Result<Self> {
-        Self::freeze_on(counts, pruning, 1)
+        unwatched(|watch| Self::freeze_on(counts, pruning, 1, watch))
     }
 
-    /// [`Self::freeze`] on `threads` threads.
+    /// Freezes counts into a table. Nothing that pruning leaves out is held beside it.
     ///
     /// # Errors
-    /// As [`Self::freeze`].
-    pub fn freeze_on(counts: &TermCounts, pruning: Pruning, threads: usize) -> Result<Self> {
-        if counts.n_documents() == 0 {
-            return Err(Error::Input("the corpus is empty: no sentence was counted".into()));
-        }
-        if counts.n_terms() == 0 {
-            return Err(Error::Input(format!(
-                "no term in {} sentences under the tokenizer {:?}",
-                counts.n_documents(),
-                counts.settings().tokenizer.name()
-            )));
-        }
-        if counts.n_terms() >= u32::MAX as usize {
-            return Err(Error::Input(format!(
-                "{} distinct terms: a table holds fewer than 2^32",
-                counts.n_terms()
-            )));
-        }
-        let kept = prune(counts, pruning);
-        if kept.is_empty() {
-            return Err(Error::Option(format!(
-                "no term is left of {}: min_df = {}, max_terms = {}",
-                counts.n_terms(),
-                pruning.min_df,
-                pruning.max_terms.map_or("none".into(), |n| n.to_string()),
-            )));
-        }
-        let n_documents = counts.n_documents();
-        let order = order_by_score(&kept, n_documents, threads);
-        let mut vocab = Vocab::with_capacity(kept.len(), kept.iter().map(|(term, _)| term.len()).sum());
-        let (mut df, mut best) = (Vec::with_capacity(kept.len()), Vec::with_capacity(kept.len()));
-        for (rank, entry) in order.iter().enumerate() {
-            if let Some(later) = order.get(rank + 2 * AHEAD) {
-                prefetch(&kept[later.index as usize]);
-            }
-            if let Some(soon) = order.get(rank + AHEAD) {
-                vocab.fetch_slot(soon.hash);
-                if let Some(first) = kept[soon.index as usize].0.first() {
-                    prefetch(first);
-                }
-            }
-            let (term, stats) = kept[entry.index as usize];
-            vocab.intern_hashed(entry.hash, term);
+    /// [`Error::Input`] where there is no sentence or no term; [`Error::Option`] where pruning leaves nothing;
+    /// [`Error::Storage`] where terms are on disk; [`Error::Interrupted`].
+    pub fn freeze_on(
+        counts: &TermCounts,
+        pruning: Pruning,
+        threads: usize,
+        watch: Watch<'_>,
+    ) -> Result<Self> {
+        let sequence = ranked(counts, pruning, threads, watch)?;
+        let n_terms = sequence.n_terms() as usize;
+        let mut terms = Terms::with_capacity(n_terms, sequence.term_bytes() as usize);
+        let (mut df, mut best) = (Vec::with_capacity(n_terms), Vec::with_capacity(n_terms));
+        sequence.for_each(watch, |term, stats| {
+            terms.push(term);
             df.push(stats.df);
             best.push(stats.best);
-        }
-        let score = order.iter().map(|entry| entry.score()).collect();
-        Ok(Self::of_sorted(counts.settings(), pruning, n_documents, vocab, df, best, score))
+            Ok(())
+        })?;
+        let derived = Derived::of(counts.n_documents(), &df, &best);
+        Self::of_sorted(counts.settings(), pruning, counts.n_documents(), terms, df, best, derived)
+            .map_err(Error::Internal)
     }
 
     /// The table of terms that are in order, with what is derived from them.
@@ -115,13 +82,13 @@ impl TermTable {
         settings: Settings,
         pruning: Pruning,
         n_documents: u64,
-        vocab: Vocab,
+        terms: Terms,
         df: Vec<u64>,
         best: Vec<Ratio>,
-        score: Vec<f64>,
-    ) -> Self {
-        let (idf, index) = (idf_of_all(n_documents, &df), TermIndex::new(&vocab));
-        Self { settings, pruning, n_documents, vocab, index, df, best, idf, score }
+        Derived { idf, score }: Derived,
+    ) -> std::result::Result<Self, String> {
+        let index = TermIndex::new(&terms).map_err(|rank| format!("term {rank} stands twice"))?;
+        Ok(Self { settings, pruning, n_documents, terms, index, df, best, idf, score })
     }
 
     /// A table from what a file holds, if it is one.
@@ -132,21 +99,21 @@ impl TermTable {
         settings: Settings,
         pruning: Pruning,
         n_documents: u64,
-        vocab: Vocab,
+        terms: Terms,
         df: Vec<u64>,
         best: Vec<Ratio>,
     ) -> std::result::Result<Self, String> {
-        if vocab.is_empty() {
+        if terms.is_empty() {
             return Err("the table holds no term".into());
         }
-        let score: Vec<f64> = df.iter().zip(&best).map(|(&df, &best)| score(n_documents, df, best)).collect();
-        for rank in 1..vocab.len() {
-            let at = |rank: usize| (score[rank], vocab.term(rank as u32));
+        let derived = Derived::of(n_documents, &df, &best);
+        for rank in 1..terms.len() {
+            let at = |rank: usize| (derived.score[rank], terms.get(rank as u32));
             if table_order(at(rank - 1), at(rank)).is_ge() {
                 return Err(format!("terms {} and {rank} are out of order", rank - 1));
             }
         }
-        Ok(Self::of_sorted(settings, pruning, n_documents, vocab, df, best, score))
+        Self::of_sorted(settings, pruning, n_documents, terms, df, best, derived)
     }
 
     /// How text became terms.
@@ -170,19 +137,19 @@ impl TermTable {
     /// Number of terms, `V`; at least 1.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.vocab.len()
+        self.terms.len()
     }
 
     /// Always false: a table holds at least one term.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.vocab.is_empty()
+        self.terms.is_empty()
     }
 
     /// The terms, in order of rank.
     #[must_use]
-    pub const fn vocab(&self) -> &Vocab {
-        &self.vocab
+    pub const fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     /// The term of `rank`.
@@ -192,13 +159,13 @@ impl TermTable {
     #[must_use]
     pub fn term(&self, rank: u32) -> &str {
         // Terms enter as `&str` or are validated on load, so this never takes the second way.
-        std::str::from_utf8(self.vocab.term(rank)).unwrap_or("\u{fffd}")
+        std::str::from_utf8(self.terms.get(rank)).unwrap_or("\u{fffd}")
     }
 
     /// The rank of `term`, if the table holds it.
     #[must_use]
     pub fn rank(&self, term: &str) -> Option<u32> {
-        self.index.get(&Key::new(term.as_bytes()), term.as_bytes(), &self.vocab)
+        self.index.get(&Key::new(term.as_bytes()), term.as_bytes(), &self.terms)
     }
 
     /// The ranks by term, for many look-ups side by side.
@@ -257,96 +224,59 @@ impl TermTable {
     }
 }
 
-fn prune(counts: &TermCounts, pruning: Pruning) -> Vec<(&[u8], Stats)> {
-    let mut kept: Vec<_> = counts.iter().filter(|(_, stats)| stats.df >= pruning.min_df).collect();
-    if let Some(most) = pruning.max_terms
-        && (most as usize) < kept.len()
-    {
-        let most = most as usize;
-        let by_df = |a: &(&[u8], Stats), b: &(&[u8], Stats)| b.1.df.cmp(&a.1.df).then(a.0.cmp(b.0));
-        if most > 0 {
-            kept.select_nth_unstable_by(most - 1, by_df);
-        }
-        kept.truncate(most);
+/// The terms that pruning leaves, in order of rank; there is at least one.
+pub(crate) fn ranked<'c>(
+    counts: &'c TermCounts,
+    pruning: Pruning,
+    threads: usize,
+    watch: Watch<'_>,
+) -> Result<Sequence<'c>> {
+    if counts.n_documents() == 0 {
+        return Err(Error::Input("the corpus is empty: no sentence was counted".into()));
     }
-    kept
+    if counts.is_empty() {
+        return Err(Error::Input(format!(
+            "no term in {} sentences under the tokenizer {:?}",
+            counts.n_documents(),
+            counts.settings().tokenizer.name()
+        )));
+    }
+    let sequence = counts.by_score(pruning, threads, watch)?;
+    let n_terms = sequence.n_terms();
+    if n_terms == 0 {
+        let most = pruning.max_terms.map_or("none".into(), |most| most.to_string());
+        return Err(Error::Option(format!(
+            "no term is left: min_df = {}, max_terms = {most}",
+            pruning.min_df
+        )));
+    }
+    if n_terms >= u32::MAX.into() {
+        return Err(Error::Input(format!("{n_terms} distinct terms: a table holds fewer than 2^32")));
+    }
+    Ok(sequence)
 }
 
-/// A term's place in the order of the table.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    /// Score, inverted so that it rises, then the first bytes of the term: settles most comparisons.
-    order: u128,
-    hash: u64,
-    /// Which of the terms it is.
-    index: u32,
+/// What follows from the statistics, by rank.
+struct Derived {
+    idf: Vec<f64>,
+    score: Vec<f64>,
 }
 
-impl Entry {
-    fn new(index: u32, term: &[u8], score: f64) -> Self {
-        // The bits of floats that are not negative are in the order of the floats.
-        let order = u128::from(!score.to_bits()) << 64 | u128::from(prefix(term));
-        Self { order, hash: vocab::hash(term), index }
-    }
-
-    fn score(self) -> f64 {
-        f64::from_bits(!((self.order >> 64) as u64))
+impl Derived {
+    fn of(n_documents: u64, df: &[u64], best: &[Ratio]) -> Self {
+        let (mut idf_of, mut tf_of) =
+            (remembering(|df| idf(n_documents, df)), remembering(|best: Ratio| tf(best.value())));
+        let idf: Vec<f64> = df.iter().map(|&df| idf_of(df)).collect();
+        let score = idf.iter().zip(best).map(|(idf, &best)| idf * tf_of(best)).collect();
+        Self { idf, score }
     }
 }
 
-/// The terms in [`table_order`]. Each thread sorts a share; the shares are then merged.
-fn order_by_score(kept: &[(&[u8], Stats)], n_documents: u64, threads: usize) -> Vec<Entry> {
-    let compare = |a: &Entry, b: &Entry| {
-        let term = |entry: &Entry| kept[entry.index as usize].0;
-        a.order.cmp(&b.order).then_with(|| term(a).cmp(term(b)))
-    };
-    let share = kept.len().div_ceil(threads.max(1)).max(SHARE);
-    let mut runs = vec![Vec::new(); kept.len().div_ceil(share)];
-    std::thread::scope(|scope| {
-        for (first, (run, kept)) in (0u32..).step_by(share).zip(runs.iter_mut().zip(kept.chunks(share))) {
-            let mut sort = move || {
-                let entry = |(index, &(term, stats)): (u32, &(&[u8], Stats))| {
-                    Entry::new(index, term, score(n_documents, stats.df, stats.best))
-                };
-                *run = (first..).zip(kept).map(entry).collect();
-                run.sort_unstable_by(compare);
-            };
-            // The last share is this thread's own.
-            if kept.len() == share { drop(scope.spawn(sort)) } else { sort() }
-        }
-    });
-    while runs.len() > 1 {
-        runs = runs.chunks(2).map(|pair| merge(pair, compare)).collect();
+/// A function that is spared its work where it is asked the same twice running, as among neighbours in a table.
+fn remembering<K: Copy + PartialEq>(function: impl Fn(K) -> f64) -> impl FnMut(K) -> f64 {
+    let mut last: Option<(K, f64)> = None;
+    move |key| match last {
+        Some((known, value)) if known == key => value,
+        _ => last.insert((key, function(key))).1,
     }
-    runs.pop().unwrap_or_default()
-}
-
-/// One or two sorted runs as one.
-fn merge(runs: &[Vec<Entry>], compare: impl Fn(&Entry, &Entry) -> Ordering) -> Vec<Entry> {
-    let (mut left, mut right) = (runs[0].as_slice(), runs.get(1).map_or(&[][..], Vec::as_slice));
-    let mut merged = Vec::with_capacity(left.len() + right.len());
-    while let ([a, after_a @ ..], [b, after_b @ ..]) = (left, right) {
-        if compare(a, b).is_le() {
-            merged.push(*a);
-            left = after_a;
-        } else {
-            merged.push(*b);
-            right = after_b;
-        }
-    }
-    merged.extend_from_slice(left);
-    merged.extend_from_slice(right);
-    merged
-}
-
-fn idf_of_all(n_documents: u64, df: &[u64]) -> Vec<f64> {
-    let mut last = (0, 0.0);
-    let mut each = |&df: &u64| {
-        // Neighbours in the table are mostly of one document frequency.
-        if df != last.0 {
-            last = (df, idf(n_documents, df));
-        }
-        last.1
-    };
-    df.iter().map(&mut each).collect()
 }

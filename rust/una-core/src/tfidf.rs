@@ -4,6 +4,7 @@
 //! scores to the last bit, and with them the same order of terms.
 
 use std::cmp::Ordering;
+use std::sync::LazyLock;
 
 /// `count / length` in lowest terms: how large a part of a sentence a term is.
 ///
@@ -47,6 +48,16 @@ impl Ratio {
         self.count as u64 * (length as u64) < count as u64 * self.length as u64
     }
 
+    /// The larger of this ratio and `1 / length`, found without a branch.
+    #[inline]
+    pub(crate) fn max_with_one_in(self, length: u32) -> Self {
+        let below = self.is_below(1, length);
+        Self {
+            count: std::hint::select_unpredictable(below, 1, self.count),
+            length: std::hint::select_unpredictable(below, length, self.length),
+        }
+    }
+
     /// The quotient as a float64.
     #[must_use]
     pub fn value(self) -> f64 {
@@ -81,6 +92,24 @@ pub fn tf(ratio: f64) -> f64 {
     libm::log(1.0 + ratio)
 }
 
+/// Counts and lengths up to which [`tf_of`] remembers.
+const TF_COUNTS: usize = 4;
+const TF_LENGTHS: usize = 256;
+
+/// [`tf`] by count and length; nothing where the length is 0.
+static TF: LazyLock<Vec<[f64; TF_COUNTS]>> = LazyLock::new(|| {
+    let of = |length: usize| [1.0, 2.0, 3.0, 4.0].map(|count| tf(count / length as f64));
+    (0..=TF_LENGTHS).map(of).collect()
+});
+
+/// `ln(1 + count / length)`: [`tf`] of a term that occurs `count` times among `length` tokens, remembered where both
+/// are as small as they mostly are.
+#[must_use]
+pub fn tf_of(count: u32, length: u32) -> f64 {
+    let remembered = TF.get(length as usize).and_then(|counts| counts.get((count as usize).wrapping_sub(1)));
+    remembered.copied().unwrap_or_else(|| tf(f64::from(count) / f64::from(length)))
+}
+
 /// `idf = ln(N / df)` with `N` sentences, `df` of which hold the term.
 #[must_use]
 pub fn idf(n_documents: u64, df: u64) -> f64 {
@@ -106,24 +135,20 @@ pub fn table_order(a: (f64, &[u8]), b: (f64, &[u8])) -> Ordering {
 /// `1 / L` each, their limit: every token has probability `p`, the first one 1.
 pub fn replacement_probabilities(scores: &[f64], replace_prob: f64, out: &mut Vec<f64>) {
     out.clear();
-    let lowest = scores.iter().copied().fold(f64::INFINITY, f64::min);
+    let least = |a: f64, b: f64| if b < a { b } else { a };
+    let lowest = scores.iter().copied().fold(f64::INFINITY, least);
     let total: f64 = scores.iter().map(|s| s - lowest).sum();
     let expected = replace_prob * scores.len() as f64;
-    out.extend(scores.iter().map(
-        |s| {
-            if total > 0.0 { (s - lowest) / total * expected } else { replace_prob }
-        },
-    ));
-    let mut first_best: Option<usize> = None;
-    for (i, &p) in out.iter().enumerate() {
-        if first_best.is_none_or(|best| p > out[best]) {
-            first_best = Some(i);
-        }
+    if total > 0.0 {
+        out.extend(scores.iter().map(|s| (s - lowest) / total * expected));
+    } else {
+        out.resize(scores.len(), replace_prob);
     }
-    if let Some(best) = first_best
-        && out[best] < 1.0
+    let highest = out.iter().copied().fold(0.0, |a, b| if b > a { b } else { a });
+    if highest < 1.0
+        && let Some(first_best) = out.iter_mut().find(|p| **p >= highest)
     {
-        out[best] = 1.0;
+        *first_best = 1.0;
     }
 }
 
@@ -134,6 +159,12 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #[test]
+        fn what_is_remembered_is_the_formula(count in 1u32..7, extra in 0u32..300) {
+            let length = count + extra;
+            prop_assert_eq!(tf_of(count, length), tf(f64::from(count) / f64::from(length)));
+        }
+
         #[test]
         fn equal_ratios_are_one_state(count in 1u32..5000, extra in 0u32..5000, k in 1u32..100) {
             let length = count + extra;

@@ -8,6 +8,8 @@
 //! | `unicode` | the words of UAX 29 |
 //! | `whitespace` | Python's `text.split()` |
 //!
+//! A sixth, [`Tokenizer::Custom`], is a name alone: its tokens come from outside, see [`crate::tokens`].
+//!
 //! None of them changes case: lower-case the text first (see [`crate::casing`]) where that is wanted.
 //!
 //! ```
@@ -22,16 +24,21 @@
 mod chunk;
 mod classes;
 mod contractions;
+mod custom;
 mod treebank;
+mod words;
 
 use unicode_segmentation::UnicodeSegmentation;
 
 use crate::chars;
+pub use custom::CustomName;
 use treebank::Edition;
+use words::Words;
 
 /// A token of a text: what it reads as, and the bytes of the text it covers.
 ///
-/// The two differ for quotes alone: a `"` reads as ` `` ` or `''` by its side, and an opening `''` as ` `` `.
+/// The two differ for quotes alone: a `"` reads as ` `` ` or `''` by its side, and an opening `''` as ` `` `. A token
+/// from outside may stand nowhere in the text (a stem, say): it covers nothing, and `start` is `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token<'t> {
     /// What the token reads as.
@@ -63,39 +70,45 @@ pub enum Tokenizer {
     Unicode,
     /// Whatever stands between whitespace.
     Whitespace,
+    /// A rule outside this crate, which hands over its tokens.
+    Custom(CustomName),
 }
 
 impl Tokenizer {
-    /// Every tokenizer.
+    /// Every tokenizer of this crate.
     pub const ALL: [Self; 5] =
         [Self::Treebank, Self::Treebank39, Self::Word, Self::Unicode, Self::Whitespace];
 
     /// The name users choose it by.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Treebank => "treebank",
             Self::Treebank39 => "treebank-3.9",
             Self::Word => "word",
             Self::Unicode => "unicode",
             Self::Whitespace => "whitespace",
+            Self::Custom(name) => name.as_str(),
         }
     }
 
-    /// The tokenizer of that name.
+    /// The tokenizer of that name; one outside this crate where it has a colon.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|tokenizer| tokenizer.name() == name)
+        let own = Self::ALL.into_iter().find(|tokenizer| tokenizer.name() == name);
+        own.or_else(|| CustomName::new(name).map(Self::Custom))
     }
 
-    /// Calls `sink` with each token of `text`, from left to right; spans never overlap.
-    pub fn tokenize<'t>(self, text: &'t str, scratch: &mut Scratch, sink: impl FnMut(Token<'t>)) {
+    /// Calls `sink` with each token of `text`, from left to right; spans never overlap. With none for a rule outside
+    /// this crate.
+    pub fn tokenize<'t>(&self, text: &'t str, scratch: &mut Scratch, sink: impl FnMut(Token<'t>)) {
         match self {
-            Self::Treebank => treebank::tokenize(text, Edition::Nltk310, &mut scratch.marks, sink),
-            Self::Treebank39 => treebank::tokenize(text, Edition::Nltk39, &mut scratch.marks, sink),
+            Self::Treebank => treebank::tokenize(text, Edition::Nltk310, scratch, sink),
+            Self::Treebank39 => treebank::tokenize(text, Edition::Nltk39, scratch, sink),
             Self::Word => words(text, sink),
             Self::Unicode => unicode_words(text, sink),
             Self::Whitespace => whitespace(text, sink),
+            Self::Custom(_) => {}
         }
     }
 }
@@ -110,8 +123,59 @@ impl Tokenizer {
     /// a space only for the final full stop, which no character but white space and closing signs can follow.
     pub(crate) fn tail(text: &str) -> usize {
         const CLOSING: [char; 9] = [']', ')', '}', '>', '"', '\'', '»', '”', '’'];
-        let body = text.trim_end_matches(|c| chars::is_space(c) || CLOSING.contains(&c));
+        let body = match text.as_bytes() {
+            [.., last] if last.is_ascii_alphanumeric() || *last == b'.' => text,
+            _ => text.trim_end_matches(|c| chars::is_space(c) || CLOSING.contains(&c)),
+        };
         memchr::memrchr(b' ', body.as_bytes()).map_or(0, |space| space + 1)
+    }
+
+    /// Calls `sink` with the terms of a piece, as [`Self::tail`] cuts them, in that place of a sentence.
+    pub(crate) fn tokenize_piece(
+        &self,
+        piece: &str,
+        place: Place,
+        scratch: &mut Scratch,
+        mut sink: impl FnMut(&str),
+    ) {
+        let Scratch { marks, padded, .. } = scratch;
+        let sink_token = |token: Token<'_>| sink(token.text);
+        match self {
+            Self::Treebank => treebank::tokenize_piece(piece, place, Edition::Nltk310, marks, sink_token),
+            Self::Treebank39 => treebank::tokenize_piece(piece, place, Edition::Nltk39, marks, sink_token),
+            Self::Word => words(piece, sink_token),
+            Self::Unicode => {
+                // Combining marks at the start of a piece belong to the space before it.
+                padded.clear();
+                padded.extend([if place.starts_text() { "" } else { " " }, piece]);
+                unicode_words(padded, sink_token);
+            }
+            Self::Whitespace => whitespace(piece, sink_token),
+            Self::Custom(_) => {}
+        }
+    }
+}
+
+/// Where in its sentence a piece stands, as far as that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Right at the start, where that may matter, and a space follows.
+    First = 1,
+    /// Between two spaces.
+    Middle = 2,
+    /// After a space, up to the end of the sentence.
+    Tail = 3,
+    /// The sentence as a whole.
+    Whole = 4,
+}
+
+impl Place {
+    const fn starts_text(self) -> bool {
+        matches!(self, Self::First | Self::Whole)
+    }
+
+    const fn ends_text(self) -> bool {
+        matches!(self, Self::Tail | Self::Whole)
     }
 }
 
@@ -119,6 +183,8 @@ impl Tokenizer {
 #[derive(Debug, Default)]
 pub struct Scratch {
     marks: Vec<u8>,
+    words: Words,
+    padded: String,
 }
 
 fn words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {

@@ -142,6 +142,34 @@ impl Vocab {
         }
     }
 
+    /// Bytes of memory that the set takes once it has held so many terms, of so many bytes.
+    pub(crate) fn memory_for(&self, terms: usize, bytes: usize) -> usize {
+        let slots = slots_for(terms).max(self.slots.len());
+        bytes + 2 * terms * size_of::<u64>() + slots * size_of::<Slot>()
+    }
+
+    /// Makes room for so many terms, of so many bytes, in memory that takes none before it is used.
+    pub(crate) fn reserve(&mut self, terms: usize, bytes: usize) {
+        self.bytes.reserve(bytes);
+        self.ends.reserve(terms);
+        self.hashes.reserve(terms);
+    }
+
+    /// Gives memory that is not used back.
+    pub(crate) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self.hashes.shrink_to_fit();
+    }
+
+    /// Removes all terms, and keeps the memory for others.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.hashes.clear();
+        self.slots.fill(Slot::FREE);
+    }
+
     /// Has the slot fetched at which looking up a term of this hash will start.
     #[inline]
     pub(crate) fn fetch_slot(&self, hash: u64) {
@@ -160,6 +188,19 @@ impl Vocab {
         prefetch(&self.ends[slot.id.saturating_sub(1) as usize]);
         prefetch(&self.ends[slot.id as usize]);
         Some(slot.id)
+    }
+
+    /// Has all memory fetched that looking up terms of these hashes needs, so that the waits for it overlap.
+    pub(crate) fn fetch_all(&self, hashes: impl Iterator<Item = u64> + Clone) {
+        for hash in hashes.clone() {
+            self.fetch_slot(hash);
+        }
+        for hash in hashes.clone() {
+            self.guess(hash);
+        }
+        for id in hashes.filter_map(|hash| self.guess(hash)) {
+            self.fetch_term(id);
+        }
     }
 
     /// Has the bytes of term `id` fetched.
@@ -197,6 +238,7 @@ impl Vocab {
     fn grow(&mut self) {
         let size = slots_for(self.len() + 1);
         let mask = size - 1;
+        self.slots = Vec::new(); // the old ones need not be in memory beside the new ones
         self.slots = arch::vec_of(Slot::FREE, size);
         for (id, &hash) in (0u32..).zip(&self.hashes) {
             let mut index = hash as usize & mask;

@@ -4,10 +4,12 @@
 use std::fs;
 use std::path::Path;
 
-use una_core::artifact::{digest, load_counts, load_table, parse_table, save_counts, save_table};
+use una_core::artifact::{digest, load_counts, load_counts_within, load_table, parse_table};
+use una_core::artifact::{save_counts, save_table};
+use una_core::budget::Budget;
 use una_core::count::{Plan, Settings, TermCounts};
 use una_core::reader::{Block, Progress, ReadOptions};
-use una_core::stop::Stop;
+use una_core::stop::{Stop, Watch};
 use una_core::table::{Pruning, TermTable};
 use una_core::tokenize::Tokenizer;
 use una_core::{Error, Result};
@@ -15,7 +17,8 @@ use una_core::{Error, Result};
 fn counts() -> TermCounts {
     let settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true };
     let (stop, progress) = (Stop::default(), Progress::default());
-    let plan = Plan { threads: 1, read: ReadOptions::default(), stop: &stop, progress: &progress };
+    let plan =
+        Plan { threads: 1, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
     TermCounts::count_blocks(settings, &plan, |emit| -> Result<()> {
         let body = "the cat sat on the mat|a dog lay on the rug|caf\u{e9} at noon".replace('|', "\n");
         emit(Block::from_rows(body.clone().into_bytes(), vec![22, 44, body.len()], 0))
@@ -66,6 +69,32 @@ fn every_flipped_bit_and_every_truncation_is_noticed() {
     }
     assert!(parse_table(&[good.as_slice(), b"x"].concat()).is_err());
     assert!(parse_table(&good).is_ok());
+}
+
+#[test]
+fn counts_are_refused_for_every_flipped_bit_and_every_truncation() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, spilling) = (folder.path().join("counts"), folder.path().join("spilling"));
+    fs::create_dir(&spilling).unwrap();
+    save_counts(&counts(), &path).unwrap();
+    let good = fs::read(&path).unwrap();
+    let budget = Budget::new(0, Some(&spilling)).unwrap();
+    let (stop, progress) = (Stop::default(), Progress::default());
+    let refused = |bytes: &[u8], place: usize| {
+        fs::write(&path, bytes).unwrap();
+        let budget = place.is_multiple_of(2).then(|| budget.clone());
+        let loaded = load_counts_within(budget, &path, Watch { stop: &stop, progress: &progress });
+        assert!(matches!(loaded, Err(Error::Artifact { .. })), "place {place}: {loaded:?}");
+    };
+    for byte in 0..good.len() {
+        let mut bad = good.clone();
+        bad[byte] ^= 1 << (byte % 8);
+        refused(&bad, byte);
+        refused(&good[..byte], byte);
+    }
+    refused(&[good.as_slice(), b"x"].concat(), 0);
+    let folders: Vec<_> = fs::read_dir(&spilling).unwrap().map(|folder| folder.unwrap().path()).collect();
+    assert_eq!(fs::read_dir(&folders[0]).unwrap().count(), 0, "what was read of them goes");
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use una_core::artifact::{digest, load_counts, save_counts};
-use una_core::count::{Plan, Settings, TermCounts};
+use una_core::count::{Plan, Settings, Stats, TermCounts};
 use una_core::reader::{Block, LineBlocks, Progress, ReadOptions};
-use una_core::stop::Stop;
+use una_core::stop::{Stop, Watch};
 use una_core::table::{Pruning, TermTable};
 use una_core::tfidf::{Ratio, table_order};
 use una_core::tokenize::Tokenizer;
@@ -81,7 +81,7 @@ fn count_under(
     let text = sentences.join("\n");
     let (stop, progress) = (Stop::default(), Progress::default());
     let read = ReadOptions { block_bytes, ..ReadOptions::default() };
-    let plan = Plan { threads, read, stop: &stop, progress: &progress };
+    let plan = Plan { threads, read, budget: None, stop: &stop, progress: &progress };
     TermCounts::count_blocks(settings, &plan, |emit| -> Result<()> {
         let mut blocks = LineBlocks::new(text.as_bytes(), Path::new("text"), read);
         while let Some(block) = blocks.next_block()? {
@@ -123,6 +123,16 @@ fn naive_under(settings: Settings, sentences: &[String]) -> BTreeMap<String, (u6
     stats
 }
 
+fn statistics(counts: &TermCounts) -> BTreeMap<String, (u64, Ratio)> {
+    let mut all = BTreeMap::new();
+    let visit = |term: &[u8], stats: Stats| {
+        all.insert(String::from_utf8(term.to_vec()).unwrap(), (stats.df, stats.best));
+        Ok(())
+    };
+    counts.for_each(visit).unwrap();
+    all
+}
+
 proptest! {
     #[test]
     fn what_is_remembered_of_pieces_shows_in_no_count(
@@ -132,10 +142,7 @@ proptest! {
         block_bytes in 1usize..200,
     ) {
         let counts = count_under(settings, &sentences, threads, block_bytes).unwrap();
-        let found: BTreeMap<_, _> = counts
-            .iter()
-            .map(|(term, stats)| (String::from_utf8(term.to_vec()).unwrap(), (stats.df, stats.best)))
-            .collect();
+        let found = statistics(&counts);
         // Lines of white space alone are no sentences, and hold no term either.
         prop_assert_eq!(found, naive_under(settings, &sentences));
     }
@@ -233,7 +240,7 @@ fn the_first_fault_by_place_is_the_one_reported() {
     for threads in 1..5 {
         let (stop, progress) = (Stop::default(), Progress::default());
         let read = ReadOptions { block_bytes: 8, ..ReadOptions::default() };
-        let plan = Plan { threads, read, stop: &stop, progress: &progress };
+        let plan = Plan { threads, read, budget: None, stop: &stop, progress: &progress };
         let error = TermCounts::count_blocks(SETTINGS, &plan, |emit| -> Result<()> {
             let mut blocks = LineBlocks::new(text.as_bytes(), Path::new("text"), read);
             while let Some(block) = blocks.next_block()? {
@@ -249,7 +256,8 @@ fn the_first_fault_by_place_is_the_one_reported() {
 #[test]
 fn a_stop_ends_the_count_and_leaves_nothing() {
     let (stop, progress) = (Stop::default(), Progress::default());
-    let plan = Plan { threads: 2, read: ReadOptions::default(), stop: &stop, progress: &progress };
+    let plan =
+        Plan { threads: 2, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
     let result = TermCounts::count_blocks(SETTINGS, &plan, |emit| -> Result<()> {
         for row in 0.. {
             if row == 3 {
@@ -278,7 +286,9 @@ fn threads_that_freeze_are_invisible() {
     let one = TermTable::freeze(&counts, Pruning::default()).unwrap();
     assert!(one.len() > 3 << 14);
     for threads in 2..5 {
-        let many = TermTable::freeze_on(&counts, Pruning::default(), threads).unwrap();
+        let (stop, progress) = (Stop::default(), Progress::default());
+        let watch = Watch { stop: &stop, progress: &progress };
+        let many = TermTable::freeze_on(&counts, Pruning::default(), threads, watch).unwrap();
         assert_eq!(digest(&one), digest(&many));
     }
     let at = |rank: usize| (one.score()[rank], one.term(rank as u32).as_bytes());

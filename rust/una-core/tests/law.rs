@@ -18,7 +18,8 @@ use una_core::tokenize::Tokenizer;
 fn fit(sentences: &[String], lowercase: bool) -> Arc<TermTable> {
     let settings = Settings { tokenizer: Tokenizer::Treebank, lowercase };
     let (stop, progress) = (Stop::default(), Progress::default());
-    let plan = Plan { threads: 1, read: ReadOptions::default(), stop: &stop, progress: &progress };
+    let plan =
+        Plan { threads: 1, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
     let counts = TermCounts::count_blocks(settings, &plan, |emit| -> Result<()> {
         let ends = sentences.iter().scan(0, |end, s| {
             *end += s.len();

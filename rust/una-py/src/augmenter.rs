@@ -2,16 +2,17 @@
 
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString};
+use pyo3::types::PyList;
 use una_core::Error;
-use una_core::augment::{Augmenter as Core, MaxReplaced, Negatives, Options, Sentence, Tally, TokenPlan};
+use una_core::augment::{Augmenter as Core, MaxReplaced, Options, Sentence, TokenPlan};
 use una_core::rng::Place;
-use una_core::stop::Stop;
 
-use crate::door::{by_size, short};
+use crate::batch::{Batch, Made};
+use crate::custom::Tokens;
+use crate::door::short;
 use crate::errors::to_py;
 use crate::table::TermTable;
-use crate::text::{Strings, characters};
+use crate::text::characters;
 
 /// Makes hard negatives.
 #[pyclass(frozen, module = "una_fast._core")]
@@ -77,55 +78,43 @@ impl Augmenter {
     }
 
     /// One negative a sentence.
-    #[pyo3(signature = (sentences, *, rows, epoch, view, weights, threads))]
+    #[pyo3(signature = (sentences, *, tokens, rows, epoch, view, weights, threads))]
     #[allow(clippy::too_many_arguments, reason = "keyword-only options of the public surface")]
     fn augment<'py>(
         &self,
-        py: Python<'py>,
         sentences: &Bound<'py, PyAny>,
+        tokens: Option<Bound<'py, Tokens>>,
         rows: Option<PyReadonlyArray1<'py, u64>>,
         epoch: u64,
         view: u32,
         weights: Option<Weights<'py>>,
         threads: usize,
     ) -> PyResult<(Bound<'py, PyList>, Counts)> {
-        let strings = Strings::extract(sentences)?;
-        let texts = strings.as_strs()?;
         let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
         let weights = match &weights {
             Some((numbers, ends)) => Some((numbers.as_slice()?, ends.as_slice()?)),
             None => None,
         };
-        let sentence = |i: usize| Sentence {
-            text: texts[i],
-            place: Place { epoch, row: rows.map_or(i as u64, |rows| rows[i]), view },
-            weights: weights.map(|(numbers, ends)| weights_of(numbers, ends, i)),
-        };
-        let work = |stop: &Stop| self.core.augment(texts.len(), sentence, threads, stop);
-        let made = by_size(py, texts.iter().map(|text| text.len()).sum(), work)?;
-        let list = PyList::empty(py);
-        let mut tally = Tally::default();
-        for part in &made {
-            tally.add(part.tally());
-            for text in Negatives::iter(part) {
-                list.append(PyString::new(py, text))?;
-            }
-        }
+        let tokens = Tokens::of(tokens.as_ref(), sentences.len()?)?;
+        let batch = Batch { augmenter: &self.core, tokens, rows, epoch, view, weights, threads };
+        let Made { list, tally } = batch.augment(sentences)?;
         Ok((list, (tally.tokens, tally.replaced, tally.changed, tally.by_percent.to_vec())))
     }
 
     /// The fate of every token of a sentence, and the negative.
-    #[pyo3(signature = (sentence, *, row, epoch, view, weights))]
+    #[pyo3(signature = (sentence, *, tokens, row, epoch, view, weights))]
     fn explain(
         &self,
         sentence: &str,
+        tokens: Option<Bound<'_, Tokens>>,
         row: u64,
         epoch: u64,
         view: u32,
         weights: Option<PyReadonlyArray1<'_, f64>>,
     ) -> PyResult<(Vec<Explained>, String)> {
         let weights = weights.as_ref().map(|weights| weights.as_slice()).transpose()?;
-        let keyed = Sentence { text: sentence, place: Place { epoch, row, view }, weights };
+        let tokens = Tokens::of(tokens.as_ref(), 1)?.map(|tokens| tokens.get(0));
+        let keyed = Sentence { text: sentence, place: Place { epoch, row, view }, weights, tokens };
         let convert = |plan: &[TokenPlan<'_>], negative: &str| {
             let tokens = plan.iter().map(|step| self.explained(sentence, step)).collect();
             (tokens, negative.to_owned())
@@ -149,9 +138,4 @@ impl Augmenter {
             step.replacement.map(|rank| self.core.written(rank, old).into_owned()),
         )
     }
-}
-
-fn weights_of<'a>(numbers: &'a [f64], ends: &[u64], i: usize) -> &'a [f64] {
-    let start = if i == 0 { 0 } else { ends[i - 1] as usize };
-    &numbers[start..ends[i] as usize]
 }

@@ -12,10 +12,10 @@ use una_core::stop::Stop;
 use crate::errors::to_py;
 
 /// Bytes of text up to which a call is too short for a thread that watches for Ctrl-C.
-const SHORT_BYTES: usize = 1 << 18;
+pub(crate) const SHORT_BYTES: usize = 1 << 18;
 
 /// How often the main thread looks up: for Ctrl-C, and to show progress.
-const STEP: Duration = Duration::from_millis(50);
+pub(crate) const STEP: Duration = Duration::from_millis(50);
 
 /// Shows progress: a Python callable that takes bytes and sentences done so far, or nothing.
 pub(crate) struct Ticker<'py> {
@@ -97,7 +97,7 @@ pub(crate) fn long<'py, T: Send>(
 }
 
 /// Runs `work`; a panic becomes an error.
-fn guarded<T>(work: impl FnOnce(&Stop) -> Result<T, Error>, stop: &Stop) -> Result<T, Error> {
+pub(crate) fn guarded<T>(work: impl FnOnce(&Stop) -> Result<T, Error>, stop: &Stop) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(|| work(stop))).unwrap_or_else(|payload| {
         let text = payload
             .downcast_ref::<String>()

@@ -9,6 +9,7 @@ use una_core::rng::Place;
 use una_core::stop::Stop;
 
 use crate::augmenter::Augmenter;
+use crate::custom::Tokens;
 use crate::door::{by_size, short};
 use crate::errors::to_py;
 use crate::text::Strings;
@@ -58,11 +59,13 @@ impl Encoder {
     }
 
     /// The words of one negative a sentence.
-    #[pyo3(signature = (sentences, *, rows, epoch, view, threads))]
+    #[pyo3(signature = (sentences, *, tokens, rows, epoch, view, threads))]
+    #[allow(clippy::too_many_arguments, reason = "keyword-only options of the public surface")]
     fn draw<'py>(
         &self,
         py: Python<'py>,
         sentences: &Bound<'py, PyAny>,
+        tokens: Option<Bound<'py, Tokens>>,
         rows: Option<PyReadonlyArray1<'py, u64>>,
         epoch: u64,
         view: u32,
@@ -71,8 +74,9 @@ impl Encoder {
         let strings = Strings::extract(sentences)?;
         let strs = strings.as_strs()?;
         let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
+        let tokens = Tokens::of(tokens.as_ref(), strs.len())?;
         let place = |i: usize| Place { epoch, row: rows.map_or(i as u64, |rows| rows[i]), view };
-        let work = |stop: &Stop| self.core.draw(&strs, place, threads, stop);
+        let work = |stop: &Stop| self.core.draw(&strs, tokens, place, threads, stop);
         Ok(Drawn { core: by_size(py, strs.iter().map(|s| s.len()).sum(), work)? })
     }
 

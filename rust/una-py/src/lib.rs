@@ -3,11 +3,14 @@
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
 mod augmenter;
+mod batch;
 mod columns;
 mod counter;
+mod custom;
 mod door;
 mod encoder;
 mod errors;
+mod relay;
 mod table;
 mod text;
 
@@ -18,6 +21,8 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<text::Reading>()?;
+    module.add_class::<custom::CustomTokenizer>()?;
+    module.add_class::<custom::Tokens>()?;
     module.add_class::<counter::TermCounter>()?;
     module.add_class::<table::TermTable>()?;
     module.add_class::<augmenter::Augmenter>()?;

@@ -14,6 +14,7 @@ use una_core::stop::Stop;
 use una_core::table::TermTable as Core;
 use una_core::transform::transform;
 
+use crate::custom::Tokens;
 use crate::door::{Ticker, long, short};
 use crate::text::Strings;
 
@@ -76,8 +77,8 @@ impl TermTable {
     }
 
     #[getter]
-    fn tokenizer(&self) -> &'static str {
-        self.core.settings().tokenizer.name()
+    fn tokenizer(&self) -> String {
+        self.core.settings().tokenizer.name().to_owned()
     }
 
     #[getter]
@@ -118,16 +119,18 @@ impl TermTable {
     }
 
     /// TF-IDF of sentences as the three arrays of a compressed sparse matrix: values, ranks, row bounds.
-    #[pyo3(signature = (sentences, *, threads))]
+    #[pyo3(signature = (sentences, *, tokens, threads))]
     fn transform<'py>(
         &self,
         py: Python<'py>,
         sentences: &Bound<'py, PyAny>,
+        tokens: Option<Bound<'py, Tokens>>,
         threads: usize,
     ) -> PyResult<Sparse<'py>> {
         let strings = Strings::extract(sentences)?;
         let strs = strings.as_strs()?;
-        let work = |stop: &Stop| transform(&self.core, &strs, threads, stop);
+        let tokens = Tokens::of(tokens.as_ref(), strs.len())?;
+        let work = |stop: &Stop| transform(&self.core, &strs, tokens, threads, stop);
         let rows = long(py, &Ticker { show: None }, &Progress::default(), work, |_| Ok(()))?;
         let bounds: Vec<u64> = std::iter::once(0).chain(rows.ends).collect();
         Ok((rows.values.into_pyarray(py), rows.ranks.into_pyarray(py), bounds.into_pyarray(py)))
@@ -139,8 +142,8 @@ impl TermTable {
 
     /// All term bytes in order of rank, copied, and where each term stops.
     fn term_bytes<'py>(&self, py: Python<'py>) -> (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u64>>) {
-        let vocab = self.core.vocab();
-        (vocab.bytes().to_vec().into_pyarray(py), vocab.ends().to_vec().into_pyarray(py))
+        let terms = self.core.terms();
+        (terms.bytes().to_vec().into_pyarray(py), terms.ends().to_vec().into_pyarray(py))
     }
 
     /// Document frequencies by rank, copied.

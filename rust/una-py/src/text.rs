@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyString};
+use pyo3::types::{PyIterator, PyList, PyString};
 use una_core::casing::{self, LowerMap};
 use una_core::reader::{self, Block, Malformed, Progress, ReadOptions, Rows, Shard};
 use una_core::tokenize::{Scratch, Tokenizer};
+use una_core::tokens::each_token;
 
+use crate::custom::Tokens;
 use crate::door::{Ticker, long};
 use crate::errors::{input_error, to_py};
 
@@ -32,6 +34,66 @@ impl<'py> Strings<'py> {
     /// The text of each, not copied.
     pub(crate) fn as_strs(&self) -> PyResult<Vec<&str>> {
         (0u64..).zip(&self.items).map(|(row, item)| as_str(item, row)).collect()
+    }
+}
+
+/// Sentences copied out of Python, one after another: none of their objects is needed to read them.
+#[derive(Default)]
+pub(crate) struct Texts {
+    text: String,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub(crate) fn get(&self, i: usize) -> &str {
+        let start = if i == 0 { 0 } else { self.ends[i - 1] };
+        &self.text[start..self.ends[i]]
+    }
+}
+
+/// Copies the sentences of a sequence out, some at a time. Each object is looked at once, when it is copied: with the
+/// GIL, looking again at an object that has left the cache would cost as much as copying its text.
+pub(crate) struct Taker<'py> {
+    items: Bound<'py, PyIterator>,
+    count: usize,
+    taken: usize,
+}
+
+impl<'py> Taker<'py> {
+    pub(crate) fn new(sequence: &Bound<'py, PyAny>) -> PyResult<Self> {
+        if sequence.is_instance_of::<PyString>() {
+            return Err(input_error(sequence.py(), "expected a list of sentences, not a single str"));
+        }
+        Ok(Self { items: sequence.try_iter()?, count: sequence.len()?, taken: 0 })
+    }
+
+    /// How many were taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.taken
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.taken == self.count
+    }
+
+    /// The next sentences: `bytes` of them or a little more, or what is left.
+    pub(crate) fn take(&mut self, bytes: usize) -> PyResult<Texts> {
+        let mut texts = Texts { text: String::with_capacity(bytes + bytes / 8), ends: Vec::new() };
+        while !self.is_done() && texts.text.len() < bytes {
+            let Some(item) = self.items.next() else {
+                let message = format!("the sequence ended after {} sentences of {}", self.taken, self.count);
+                return Err(input_error(self.items.py(), &message));
+            };
+            let row = self.taken as u64;
+            texts.text.push_str(as_str(&as_string(item?, row)?, row)?);
+            texts.ends.push(texts.text.len());
+            self.taken += 1;
+        }
+        Ok(texts)
     }
 }
 
@@ -108,7 +170,7 @@ impl Reading {
 
 pub(crate) fn tokenizer(name: &str) -> PyResult<Tokenizer> {
     Tokenizer::from_name(name).ok_or_else(|| {
-        let names: Vec<_> = Tokenizer::ALL.iter().map(|t| t.name()).collect();
+        let names: Vec<_> = Tokenizer::ALL.iter().map(Tokenizer::name).collect();
         to_py(&una_core::Error::Option(format!("tokenizer must be one of {names:?}, not {name:?}")))
     })
 }
@@ -154,28 +216,33 @@ type Tokenized<'py> = (Bound<'py, PyList>, Vec<(usize, usize)>);
 
 /// The tokens of each sentence, with their spans in characters of the sentence as written.
 #[pyfunction]
-#[pyo3(signature = (sentences, *, tokenizer, lowercase))]
+#[pyo3(signature = (sentences, *, tokenizer, lowercase, tokens=None))]
 pub(crate) fn tokenize<'py>(
     sentences: &Bound<'py, PyAny>,
     tokenizer: &str,
     lowercase: bool,
+    tokens: Option<Bound<'py, Tokens>>,
 ) -> PyResult<Vec<Tokenized<'py>>> {
     let py = sentences.py();
     let tokenizer = self::tokenizer(tokenizer)?;
     let (mut scratch, mut buffer) = (Scratch::default(), String::new());
     let strings = Strings::extract(sentences)?;
-    let tokenize = |sentence: &str| {
+    let strs = strings.as_strs()?;
+    let given = Tokens::of(tokens.as_ref(), strs.len())?;
+    let tokenize = |(i, sentence): (usize, &str)| {
         let text = if lowercase { casing::lowercase(sentence, &mut buffer) } else { sentence };
         let map = if lowercase { LowerMap::new(sentence) } else { LowerMap::default() };
         let (mut tokens, mut spans) = (Vec::new(), Vec::new());
-        tokenizer.tokenize(text, &mut scratch, |token| {
+        let cut = given.map(|tokens| tokens.get(i));
+        each_token(&tokenizer, cut, text, &mut scratch, |token| {
             tokens.push(token.text);
             spans.push((map.original(token.start), map.original(token.end)));
-        });
+        })
+        .map_err(|e| to_py(&e))?;
         to_characters(sentence, &mut spans);
         Ok((PyList::new(py, tokens)?, spans))
     };
-    strings.as_strs()?.into_iter().map(tokenize).collect()
+    strs.into_iter().enumerate().map(tokenize).collect()
 }
 
 /// The number of characters before byte `end`.

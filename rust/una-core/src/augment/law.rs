@@ -2,123 +2,201 @@
 
 use std::ops::Range;
 
-use super::{Augmenter, Buffers, Replace, Select, Sentence, TokenPlan};
+use super::{Augmenter, Buffers, Misfit, Replace, Select, Sentence, TokenPlan};
 use crate::arch::prefetch;
 use crate::casing::lowercase;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::index::Key;
 use crate::rng::{Draws, Purpose, below, unit};
-use crate::tfidf::{replacement_probabilities, tf};
-use crate::vocab::hash;
+use crate::tfidf::{replacement_probabilities, tf_of};
+use crate::tokens::each_token;
 
 /// Rejection draws before the exact search takes over. Each block of the generator holds two.
 const REJECTION_BLOCKS: u64 = 8;
 
+/// Blocks of the generator that are made side by side.
+const SIDE_BY_SIDE: usize = 2;
+
 impl Augmenter {
-    /// Tokenises, scores and decides; hands the plan to `then`.
+    /// Tokenises, scores and decides; hands the plan of each sentence, with its number, to `then`.
     ///
-    /// # Errors
-    /// [`Error::Option`] where the weights of the sentence are not one for each token.
-    pub(crate) fn with_plan<R>(
+    /// Nearly every step of a token ends in a look at memory far away, so a group of sentences goes from step to step
+    /// together, and what the next step needs is fetched for all of them at once.
+    pub(crate) fn with_plans(
+        &self,
+        sentences: &[Sentence<'_>],
+        buffers: &mut Buffers,
+        mut then: impl FnMut(usize, &mut [TokenPlan<'_>], &[Key]),
+    ) -> Result<(), Misfit> {
+        let Buffers { scratch, lowered, decision } = buffers;
+        if lowered.len() < sentences.len() {
+            lowered.resize_with(sentences.len(), String::new);
+        }
+        decision.start();
+        let settings = self.table.settings();
+        let bytes: usize = sentences.iter().map(|sentence| sentence.text.len()).sum();
+        let mut plan = Vec::with_capacity(bytes / 4 + sentences.len());
+        for (number, (sentence, lowered)) in sentences.iter().zip(lowered).enumerate() {
+            let text = if settings.lowercase { lowercase(sentence.text, lowered) } else { sentence.text };
+            let (first, misfit) = (plan.len(), |error| Misfit { number, error });
+            each_token(&settings.tokenizer, sentence.tokens, text, scratch, |token| {
+                decision.keys.push(self.key(token.text));
+                plan.push(TokenPlan::new(token));
+            })
+            .map_err(misfit)?;
+            if sentence.tokens.is_some() {
+                self.check_spans(&plan[first..]).map_err(misfit)?;
+            }
+            decision.ends.push(plan.len());
+        }
+        self.look_up(&mut plan, &decision.keys, &mut decision.long);
+        for (number, sentence) in sentences.iter().enumerate() {
+            let tokens = decision.tokens(number);
+            self.decide(sentence, &mut plan[tokens], decision).map_err(|error| Misfit { number, error })?;
+        }
+        self.replace(sentences, &mut plan, decision);
+        for number in 0..sentences.len() {
+            let tokens = decision.tokens(number);
+            then(number, &mut plan[tokens.clone()], &decision.keys[tokens]);
+        }
+        Ok(())
+    }
+
+    /// What `term` is looked up by; has its slot fetched.
+    #[inline]
+    fn key(&self, term: &str) -> Key {
+        let key = Key::new(term.as_bytes());
+        self.table.index().hint(&key);
+        key
+    }
+
+    /// Finds the rank of every token. A term that its slot does not hold whole is guessed first, and compared when its
+    /// bounds and then its bytes have been fetched.
+    fn look_up(&self, plan: &mut [TokenPlan<'_>], keys: &[Key], long: &mut Vec<u32>) {
+        let (index, terms, idf) = (self.table.index(), self.table.terms(), self.table.idf());
+        long.clear();
+        for (i, (step, key)) in (0u32..).zip(plan.iter_mut().zip(keys)) {
+            step.rank = index.guess(key);
+            if let Some(rank) = step.rank {
+                prefetch(&idf[rank as usize]);
+                if !key.is_whole() {
+                    terms.fetch_bounds(rank);
+                    long.push(i);
+                }
+            }
+        }
+        for rank in long.iter().filter_map(|&i| plan[i as usize].rank) {
+            terms.fetch(rank);
+        }
+        for &i in &*long {
+            let step = &mut plan[i as usize];
+            let term = step.token.text.as_bytes();
+            if step.rank.is_some_and(|rank| terms.get(rank) != term) {
+                step.rank = index.get(&keys[i as usize], term, terms);
+            }
+        }
+    }
+
+    /// Scores the tokens of a sentence, and picks those that go.
+    fn decide(
         &self,
         sentence: &Sentence<'_>,
-        buffers: &mut Buffers,
-        then: impl FnOnce(&mut [TokenPlan<'_>]) -> R,
-    ) -> Result<R> {
-        let settings = self.table.settings();
-        let Buffers { scratch, lowered, decision } = buffers;
-        let text = if settings.lowercase { lowercase(sentence.text, lowered) } else { sentence.text };
-        let mut plan = Vec::with_capacity(text.len() / 4 + 1);
-        settings.tokenizer.tokenize(text, scratch, |token| plan.push(TokenPlan::new(token)));
-        self.look_up(&mut plan, &mut decision.keys);
+        plan: &mut [TokenPlan<'_>],
+        decision: &mut Decision,
+    ) -> crate::error::Result<()> {
         if let Some(weights) = sentence.weights
             && weights.len() != plan.len()
         {
             let (found, needed) = (weights.len(), plan.len());
             return Err(Error::Option(format!("weights has {found} numbers for {needed} tokens")));
         }
-        self.score(&mut plan, decision);
-        self.select(&mut plan, sentence.weights, decision);
         let draws = Draws::new(self.options.seed, sentence.place);
-        self.choose(&plan, draws, &mut decision.positions);
-        self.replace(&mut plan, draws, decision);
-        Ok(then(&mut plan))
+        self.score(plan, decision);
+        self.select(plan, sentence.weights, decision);
+        self.choose(plan, draws, decision);
+        self.pick(plan, draws, decision);
+        Ok(())
     }
 
-    /// Finds the rank of every token. Each look-up waits for memory, so all of them wait together.
-    fn look_up(&self, plan: &mut [TokenPlan<'_>], keys: &mut Vec<Key>) {
-        let (index, vocab) = (self.table.index(), self.table.vocab());
-        keys.clear();
-        for step in &*plan {
-            let key = Key::new(step.token.text.as_bytes());
-            index.hint(&key);
-            keys.push(key);
-        }
-        for (step, key) in plan.iter_mut().zip(&*keys) {
-            step.rank = index.get(key, step.token.text.as_bytes(), vocab);
-            if let Some(rank) = step.rank {
-                prefetch(&self.table.idf()[rank as usize]);
+    /// Makes the first draws of the tokens that go, and has fetched what they are held against.
+    fn pick(&self, plan: &[TokenPlan<'_>], draws: Draws, decision: &mut Decision) {
+        let Decision { positions, picks, pick_ends, .. } = decision;
+        let score = self.table.score();
+        for indices in positions.chunks(SIDE_BY_SIDE) {
+            let mut slots = [0; SIDE_BY_SIDE];
+            for (slot, &index) in slots.iter_mut().zip(indices) {
+                *slot = replace_slot(index, 0);
+            }
+            for (&index, words) in indices.iter().zip(draws.blocks(Purpose::Replace, slots)) {
+                let choices = self.choices(&plan[index as usize]);
+                if choices.len() > 0 {
+                    prefetch(&score[choices.at(0) as usize]);
+                    prefetch(&score[choices.at(below(words[0], choices.len())) as usize]);
+                }
+                picks.push(Pick { index, choices, words });
             }
         }
+        pick_ends.push(picks.len());
     }
 
-    /// Draws what replaces the tokens that go. Each draw and each term drawn waits for memory: they wait together.
-    fn replace(&self, plan: &mut [TokenPlan<'_>], draws: Draws, decision: &mut Decision) {
-        let Decision { positions, first_words, .. } = decision;
-        first_words.clear();
-        for &i in &*positions {
-            let (words, choices) = (replace_block(draws, i, 0), self.choices(&plan[i as usize]));
-            if choices.len() > 0 {
-                prefetch(&self.table.score()[choices.at(below(words[0], choices.len())) as usize]);
-            }
-            first_words.push(words);
-        }
-        let vocab = self.table.vocab();
-        for (&i, words) in positions.iter().zip(first_words) {
-            let step = &mut plan[i as usize];
-            step.replacement = self.draw(step, draws, i, *words);
-            if let Some(rank) = step.replacement {
-                vocab.fetch_bounds(rank);
+    /// Draws what replaces the tokens that were picked.
+    fn replace(&self, sentences: &[Sentence<'_>], plan: &mut [TokenPlan<'_>], decision: &Decision) {
+        let terms = self.table.terms();
+        for (number, sentence) in sentences.iter().enumerate() {
+            let draws = Draws::new(self.options.seed, sentence.place);
+            let plan = &mut plan[decision.tokens(number)];
+            for pick in decision.picks(number) {
+                let replacement = self.draw(pick, draws);
+                plan[pick.index as usize].replacement = replacement;
+                if let Some(rank) = replacement {
+                    terms.fetch_bounds(rank);
+                }
             }
         }
-        for rank in positions.iter().filter_map(|&i| plan[i as usize].replacement) {
-            vocab.fetch_term(rank);
+        for number in 0..sentences.len() {
+            let plan = &plan[decision.tokens(number)];
+            for rank in decision.picks(number).iter().filter_map(|pick| plan[pick.index as usize].replacement)
+            {
+                terms.fetch(rank);
+            }
         }
     }
 
     /// Gives every token its TF-IDF.
     fn score(&self, plan: &mut [TokenPlan<'_>], decision: &mut Decision) {
         decision.count(plan);
-        let length = plan.len() as f64;
-        let once = tf(1.0 / length);
-        for (i, step) in plan.iter_mut().enumerate() {
-            let count = decision.counts[decision.first[i] as usize];
-            let tf = if count == 1 { once } else { tf(f64::from(count) / length) };
-            step.score = self.table.idf_of(step.rank) * tf;
-        }
+        let (length, idf) = (plan.len() as u32, self.table.idf());
+        let once = tf_of(1, length.max(1));
+        let Decision { first, counts, scores, .. } = decision;
+        scores.clear();
+        scores.extend(plan.iter_mut().zip(&*first).map(|(step, &first)| {
+            let count = counts[first as usize];
+            let tf = if count == 1 { once } else { tf_of(count, length) };
+            step.score = step.rank.map_or(self.unseen_idf, |rank| idf[rank as usize]) * tf;
+            step.score
+        }));
     }
 
     /// Gives every token its probability. The law holds among the tokens that may go.
     fn select(&self, plan: &mut [TokenPlan<'_>], weights: Option<&[f64]>, decision: &mut Decision) {
         let Decision { positions, scores, probabilities, .. } = decision;
-        positions.clear();
-        positions.extend((0..plan.len() as u32).filter(|&i| self.may_go(&plan[i as usize])));
-        if self.options.select == Select::Uniform {
-            let p = if plan.len() < 3 { 0.0 } else { self.options.replace_prob };
-            for &i in &*positions {
-                plan[i as usize].probability = p;
+        if let Some(weights) = weights {
+            scores.copy_from_slice(weights);
+        }
+        if self.options.min_score <= 0.0 && self.protected.is_empty() {
+            self.share_out(plan.len(), scores, probabilities);
+            for (step, &p) in plan.iter_mut().zip(&*probabilities) {
+                step.probability = p;
             }
             return;
         }
-        scores.clear();
-        scores.extend(positions.iter().map(|&i| weights.map_or(plan[i as usize].score, |w| w[i as usize])));
-        if self.options.select == Select::Inverse {
-            let highest = scores.iter().copied().fold(0.0, f64::max);
-            for score in &mut *scores {
-                *score = highest - *score;
-            }
+        positions.clear();
+        positions.extend((0..plan.len() as u32).filter(|&i| self.may_go(&plan[i as usize])));
+        for (to, &from) in positions.iter().enumerate() {
+            scores[to] = scores[from as usize];
         }
-        replacement_probabilities(scores, self.options.replace_prob, probabilities);
+        scores.truncate(positions.len());
+        self.share_out(plan.len(), scores, probabilities);
         for (&i, &p) in positions.iter().zip(&*probabilities) {
             plan[i as usize].probability = p;
         }
@@ -128,17 +206,41 @@ impl Augmenter {
         step.score >= self.options.min_score && !self.protected.holds(step)
     }
 
-    /// The positions of the tokens that go.
-    fn choose(&self, plan: &[TokenPlan<'_>], draws: Draws, positions: &mut Vec<u32>) {
-        positions.clear();
-        for (slot, steps) in (0u32..).zip(plan.chunks(4)) {
-            let words = draws.block(Purpose::Select, u64::from(slot));
-            for (lane, (step, word)) in (0u32..).zip(steps.iter().zip(words)) {
-                if unit(word) < step.probability {
-                    positions.push(slot * 4 + lane);
-                }
+    /// The probabilities of the tokens that may go, from their scores; the sentence has `length` tokens.
+    fn share_out(&self, length: usize, scores: &mut [f64], probabilities: &mut Vec<f64>) {
+        let replace_prob = self.options.replace_prob;
+        if self.options.select == Select::Uniform {
+            probabilities.clear();
+            probabilities.resize(scores.len(), if length < 3 { 0.0 } else { replace_prob });
+            return;
+        }
+        if self.options.select == Select::Inverse {
+            let highest = scores.iter().copied().fold(0.0, f64::max);
+            for score in &mut *scores {
+                *score = highest - *score;
             }
         }
+        replacement_probabilities(scores, replace_prob, probabilities);
+    }
+
+    /// The positions of the tokens that go.
+    fn choose(&self, plan: &[TokenPlan<'_>], draws: Draws, decision: &mut Decision) {
+        const LANES: usize = 4 * SIDE_BY_SIDE;
+        let positions = &mut decision.positions;
+        // One room more than there are tokens, since what does not go is written as well, and then written over.
+        positions.clear();
+        positions.resize(plan.len() + 1, 0);
+        let mut chosen = 0;
+        for (first, steps) in (0u32..).step_by(LANES).zip(plan.chunks(LANES)) {
+            let slot = u64::from(first / 4);
+            let blocks =
+                draws.blocks(Purpose::Select, std::array::from_fn::<_, SIDE_BY_SIDE, _>(|i| slot + i as u64));
+            for ((position, step), &word) in (first..).zip(steps).zip(blocks.as_flattened()) {
+                positions[chosen] = position;
+                chosen += usize::from(unit(word) < step.probability);
+            }
+        }
+        positions.truncate(chosen);
         let most = self.options.max_replaced.of(plan.len());
         if positions.len() > most {
             let probability = |i: &u32| plan[*i as usize].probability;
@@ -161,19 +263,18 @@ impl Augmenter {
         Choices::new(self.window(step), if self.options.exclude_self { step.rank } else { None })
     }
 
-    /// The term that replaces token number `index`, whose first words are at hand; none where there is no other.
-    fn draw(&self, step: &TokenPlan<'_>, draws: Draws, index: u32, first_words: [u64; 4]) -> Option<u32> {
-        let choices = self.choices(step);
+    /// The term that replaces a token; none where there is no other.
+    fn draw(&self, pick: &Pick, draws: Draws) -> Option<u32> {
+        let Pick { index, ref choices, mut words } = *pick;
         if choices.len() == 0 {
             return None;
         }
         if self.options.replace == Replace::Uniform {
-            return Some(choices.at(below(first_words[0], choices.len())));
+            return Some(choices.at(below(words[0], choices.len())));
         }
         // Neighbours score nearly alike, so a uniform rank kept with probability score / highest is soon kept.
         // Either way has the same law, so that which of the two ends the draw does not matter.
         let highest = self.table.score()[choices.at(0) as usize];
-        let mut words = first_words;
         for attempt in 1..=REJECTION_BLOCKS {
             for pair in words.as_chunks::<2>().0 {
                 let rank = choices.at(below(pair[0], choices.len()));
@@ -181,9 +282,9 @@ impl Augmenter {
                     return Some(rank);
                 }
             }
-            words = replace_block(draws, index, attempt);
+            words = draws.block(Purpose::Replace, replace_slot(index, attempt));
         }
-        Some(self.search(&choices, unit(words[0])))
+        Some(self.search(choices, unit(words[0])))
     }
 
     /// The choice whose share of all the choices' score holds `u`.
@@ -209,11 +310,12 @@ impl Augmenter {
     }
 }
 
-fn replace_block(draws: Draws, index: u32, attempt: u64) -> [u64; 4] {
-    draws.block(Purpose::Replace, u64::from(index) << 8 | attempt)
+const fn replace_slot(index: u32, attempt: u64) -> u64 {
+    (index as u64) << 8 | attempt
 }
 
 /// The ranks that may replace a token: a window, perhaps without the token's own. `own` lies in the window.
+#[derive(Debug)]
 struct Choices {
     window: Range<u32>,
     own: Option<u32>,
@@ -234,44 +336,80 @@ impl Choices {
     }
 }
 
-/// What is worked out for one sentence, in buffers that the next one uses again.
+/// A token that goes, and its first draws.
+#[derive(Debug)]
+struct Pick {
+    /// Which token of its sentence it is.
+    index: u32,
+    choices: Choices,
+    words: [u64; 4],
+}
+
+/// What is worked out for a group of sentences, in buffers that the next group uses again.
 #[derive(Debug, Default)]
 pub(super) struct Decision {
+    /// Of all tokens of the group, as are `picks`.
     keys: Vec<Key>,
-    /// A hash table of positions plus one, 0 where it is free.
+    /// Which of the tokens are longer than a slot shows.
+    long: Vec<u32>,
+    /// Where the tokens of each sentence stop.
+    ends: Vec<usize>,
+    picks: Vec<Pick>,
+    pick_ends: Vec<usize>,
+    /// A hash table of positions plus one, 0 where it is free. This and the rest are of one sentence.
     slots: Vec<u32>,
     /// The first position of each token's term.
     first: Vec<u32>,
     /// How often the term occurs, at its first position.
     counts: Vec<u32>,
     positions: Vec<u32>,
-    first_words: Vec<[u64; 4]>,
     scores: Vec<f64>,
     probabilities: Vec<f64>,
 }
 
 impl Decision {
-    /// Counts how often each term of a sentence occurs in it.
+    fn start(&mut self) {
+        self.keys.clear();
+        self.ends.clear();
+        self.picks.clear();
+        self.pick_ends.clear();
+    }
+
+    /// Which tokens of the group are those of a sentence.
+    fn tokens(&self, number: usize) -> Range<usize> {
+        run(&self.ends, number)
+    }
+
+    fn picks(&self, number: usize) -> &[Pick] {
+        &self.picks[run(&self.pick_ends, number)]
+    }
+
+    /// Counts how often each term of a sentence, the next to be decided, occurs in it.
     fn count(&mut self, plan: &[TokenPlan<'_>]) {
-        let size = (2 * plan.len()).next_power_of_two();
+        let keys = &self.keys[self.tokens(self.pick_ends.len())];
         self.slots.clear();
-        self.slots.resize(size, 0);
-        self.first.clear();
+        self.slots.resize((2 * plan.len()).next_power_of_two(), 0);
         self.counts.clear();
         self.counts.resize(plan.len(), 0);
-        for (i, step) in (0u32..).zip(plan) {
-            let first = first_of(&mut self.slots, plan, step, i);
+        self.first.clear();
+        for (i, (step, key)) in (0u32..).zip(plan.iter().zip(keys)) {
+            let first = first_of(&mut self.slots, plan, step, key.hash(), i);
             self.first.push(first);
             self.counts[first as usize] += 1;
         }
     }
 }
 
+/// Part `number` of what is cut at `ends`.
+fn run(ends: &[usize], number: usize) -> Range<usize> {
+    let start = if number == 0 { 0 } else { ends[number - 1] };
+    start..ends[number]
+}
+
 /// The first position of the term of token `i`, which is entered if it is new.
-fn first_of(slots: &mut [u32], plan: &[TokenPlan<'_>], step: &TokenPlan<'_>, i: u32) -> u32 {
-    const SPREAD: u64 = 0x9E37_79B9_7F4A_7C15;
-    let key = step.rank.map_or_else(|| hash(step.token.text.as_bytes()), u64::from);
-    let mut at = (key.wrapping_mul(SPREAD) >> 32) as usize;
+#[inline]
+fn first_of(slots: &mut [u32], plan: &[TokenPlan<'_>], step: &TokenPlan<'_>, hash: u64, i: u32) -> u32 {
+    let mut at = hash as usize;
     loop {
         let mask = slots.len() - 1;
         let slot = &mut slots[at & mask];
@@ -280,7 +418,7 @@ fn first_of(slots: &mut [u32], plan: &[TokenPlan<'_>], step: &TokenPlan<'_>, i: 
                 *slot = i + 1;
                 return i;
             }
-            Some(first) if plan[first as usize].term() == step.term() => return first,
+            Some(first) if plan[first as usize].is_same_term(step) => return first,
             Some(_) => at += 1,
         }
     }

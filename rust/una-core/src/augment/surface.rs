@@ -2,14 +2,33 @@
 
 use std::borrow::Cow;
 
+use super::tape::Tape;
 use super::{Augmenter, Surface, TokenPlan};
 use crate::casing::LowerMap;
+use crate::error::{Error, Result};
+use crate::index::Key;
 
 impl Augmenter {
-    /// Appends the negative to `out`.
-    pub(super) fn render(&self, sentence: &str, plan: &[TokenPlan<'_>], out: &mut Vec<u8>) {
+    /// Refuses tokens that stand nowhere in their sentence where a replacement would have to take their place.
+    pub(super) fn check_spans(&self, plan: &[TokenPlan<'_>]) -> Result<()> {
+        if self.options.surface == Surface::Reference {
+            return Ok(());
+        }
+        match plan.iter().find(|step| step.token.start == step.token.end) {
+            None => Ok(()),
+            Some(step) => Err(Error::Input(format!(
+                "the token {:?} of the tokenizer {:?} does not stand in the sentence, after the tokens before it: \
+                 surface \"preserve\" cannot replace it",
+                step.token.text,
+                self.table.settings().tokenizer.name(),
+            ))),
+        }
+    }
+
+    /// Appends the negative to `out`; `keys` are those of the tokens.
+    pub(super) fn render(&self, sentence: &str, plan: &[TokenPlan<'_>], keys: &[Key], out: &mut Tape) {
         match self.options.surface {
-            Surface::Reference => self.render_reference(plan, out),
+            Surface::Reference => self.render_reference(plan, keys, out),
             Surface::Preserve => self.render_preserve(sentence, plan, out),
         }
     }
@@ -29,28 +48,34 @@ impl Augmenter {
         }
     }
 
-    fn render_reference(&self, plan: &[TokenPlan<'_>], out: &mut Vec<u8>) {
-        for (i, step) in plan.iter().enumerate() {
+    fn render_reference(&self, plan: &[TokenPlan<'_>], keys: &[Key], out: &mut Tape) {
+        let terms = self.table.terms();
+        for (i, (step, key)) in plan.iter().zip(keys).enumerate() {
             if i > 0 {
                 out.push(b' ');
             }
-            let own = step.token.text.as_bytes();
-            out.extend_from_slice(step.replacement.map_or(own, |rank| self.table.vocab().term(rank)));
+            match step.replacement {
+                None => out.extend_short(step.token.text.as_bytes(), key.first_bytes()),
+                Some(rank) => {
+                    let end = terms.ends()[rank as usize] as usize;
+                    out.extend_from_within(terms.bytes(), end - terms.get(rank).len(), end);
+                }
+            }
         }
     }
 
-    fn render_preserve(&self, sentence: &str, plan: &[TokenPlan<'_>], out: &mut Vec<u8>) {
+    fn render_preserve(&self, sentence: &str, plan: &[TokenPlan<'_>], out: &mut Tape) {
         let map = self.map(sentence);
         let mut copied = 0;
         for step in plan {
             let Some(rank) = step.replacement else { continue };
             let start = map.original(step.token.start);
             let end = map.original(step.token.end);
-            out.extend_from_slice(&sentence.as_bytes()[copied..start]);
-            out.extend_from_slice(self.written(rank, &sentence[start..end]).as_bytes());
+            out.extend(&sentence.as_bytes()[copied..start]);
+            out.extend(self.written(rank, &sentence[start..end]).as_bytes());
             copied = end;
         }
-        out.extend_from_slice(&sentence.as_bytes()[copied..]);
+        out.extend(&sentence.as_bytes()[copied..]);
     }
 }
 

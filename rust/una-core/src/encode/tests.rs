@@ -41,7 +41,8 @@ impl Toy {
 fn table() -> Arc<TermTable> {
     let settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: true };
     let (stop, progress) = (Stop::default(), Progress::default());
-    let plan = Plan { threads: 1, read: ReadOptions::default(), stop: &stop, progress: &progress };
+    let plan =
+        Plan { threads: 1, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
     let lines = ["the cat sat", "the dog sat down !", "a bird flew up!", "the bird , the cat"];
     let ends = lines.iter().scan(0, |end, line| {
         *end += line.len();
@@ -122,7 +123,7 @@ proptest! {
         let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
         let texts = negatives(&sentences);
         for _ in 0..2 {
-            let drawn = encoder.draw(&sentences, place, 1, &Stop::default()).unwrap();
+            let drawn = encoder.draw(&sentences, None, place, 1, &Stop::default()).unwrap();
             let (ids, mask, _) = finish(&encoder, toy, drawn, max_length);
             prop_assert_eq!((ids, mask), naive(toy, &texts, max_length, max_length));
         }
@@ -136,7 +137,7 @@ fn threads_are_invisible() {
     let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
     let expected = naive(Toy::Greedy, &negatives(&sentences), 20, 20);
     for threads in [1, 2, 3] {
-        let drawn = encoder.draw(&sentences, place, threads, &Stop::default()).unwrap();
+        let drawn = encoder.draw(&sentences, None, place, threads, &Stop::default()).unwrap();
         assert_eq!(drawn.runs.len(), threads);
         let (ids, mask, _) = finish(&encoder, Toy::Greedy, drawn, 20);
         assert_eq!((ids, mask), expected);
@@ -220,7 +221,7 @@ fn misuse_is_an_error_and_no_panic() {
 #[test]
 fn no_sentence_gives_no_row() {
     let encoder = encoder(Toy::Bytes, 20, 0);
-    let drawn = encoder.draw(&[], place, 4, &Stop::default()).unwrap();
+    let drawn = encoder.draw(&[], None, place, 4, &Stop::default()).unwrap();
     let batch = encoder.assemble(&drawn, &[]).unwrap();
     assert_eq!((batch.rows(), batch.longest()), (0, 0));
     batch.fill(0, &mut [], &mut []).unwrap();

@@ -1,7 +1,7 @@
 //! Files and streams into blocks of whole lines.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,6 @@ use crate::error::{Error, Result};
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 const JSON_LINES: [&str; 2] = [".jsonl", ".ndjson"];
 const COMPRESSED: [&str; 5] = [".gz", ".zst", ".zstd", ".bz2", ".xz"];
-const FILE_BUFFER: usize = 256 << 10;
 
 /// Cuts a stream of bytes into blocks of whole lines.
 pub struct LineBlocks<R> {
@@ -60,6 +59,7 @@ impl<R: Read> LineBlocks<R> {
         let mut body = std::mem::take(&mut self.carry);
         while !self.finished {
             let before = body.len();
+            body.reserve(self.block_bytes);
             let wanted = self.block_bytes as u64;
             let read =
                 (&mut self.input).take(wanted).read_to_end(&mut body).map_err(|e| self.read_error(e))?;
@@ -136,7 +136,7 @@ pub type Blocks<'p> = LineBlocks<Box<dyn Read + 'p>>;
 /// [`Error::Storage`] where the system refuses; [`Error::Input`] where a decoder does.
 pub fn open<'p>(path: &Path, options: ReadOptions<'_>, progress: &'p Progress) -> Result<Blocks<'p>> {
     let file = File::open(path).map_err(|e| Error::storage(path, "read", e))?;
-    blocks(BufReader::with_capacity(FILE_BUFFER, Counting { file, progress }), path, options)
+    blocks(Counting { file, progress }, path, options)
 }
 
 /// A stream as blocks of lines, with the rules of [`open`]. `name` stands in messages.

@@ -7,7 +7,7 @@ use super::{Block, Place};
 
 /// Rows and bytes after which a block is passed on.
 const BLOCK_ROWS: usize = 16 << 10;
-const BLOCK_BYTES: usize = 1 << 20;
+const BLOCK_BYTES: usize = 256 << 10;
 
 /// Gathers rows into blocks, and numbers them from 0.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@
 use super::classes::{self, Classes};
 use super::contractions::CONTRACTIONS;
 use super::treebank::Edition;
-use super::{Token, chars};
+use super::{Place, Token, chars};
 
 /// Whitespace stands before the byte.
 const GAP: u8 = 1;
@@ -29,20 +29,23 @@ pub(super) enum Edge {
 }
 
 impl Edge {
-    pub(super) fn before(text: &str, start: usize) -> Self {
-        Self::of(start.checked_sub(1).and_then(|last| text.as_bytes().get(last)))
+    /// What stands before the offset of a piece in that place.
+    pub(super) fn before(piece: &str, start: usize, place: Place) -> Self {
+        let outside = if place.starts_text() { Self::Text } else { Self::Space };
+        start.checked_sub(1).map_or(outside, |last| Self::of(piece.as_bytes()[last]))
     }
 
-    pub(super) fn after(text: &str, end: usize) -> Self {
-        Self::of(text.as_bytes().get(end))
+    /// What stands at the offset of a piece in that place.
+    pub(super) fn after(piece: &str, end: usize, place: Place) -> Self {
+        let outside = if place.ends_text() { Self::Text } else { Self::Space };
+        piece.as_bytes().get(end).map_or(outside, |&byte| Self::of(byte))
     }
 
-    fn of(byte: Option<&u8>) -> Self {
+    const fn of(byte: u8) -> Self {
         match byte {
-            None => Self::Text,
-            Some(b' ') => Self::Space,
-            Some(0x1c..=0x1f) => Self::Separator,
-            Some(_) => Self::White,
+            b' ' => Self::Space,
+            0x1c..=0x1f => Self::Separator,
+            _ => Self::White,
         }
     }
 
@@ -96,10 +99,14 @@ struct Rules<'t, 'c> {
 impl<'t> Rules<'t, '_> {
     fn apply(&mut self) {
         let seen = self.chunk.seen;
-        let quoted = seen & classes::QUOTE != 0;
-        if seen & (classes::QUOTE | classes::OPENER) != 0 {
+        let apostrophe = seen & classes::APOSTROPHE != 0;
+        if seen & classes::OPENER != 0 {
             self.isolate_openers();
+        }
+        if seen & (classes::QUOTE | classes::APOSTROPHE) != 0 {
             self.open_quotes();
+        }
+        if apostrophe {
             self.part_single_quotes();
         }
         self.isolate_period();
@@ -113,7 +120,7 @@ impl<'t> Rules<'t, '_> {
         if self.chunk.edition == Edition::Nltk310 {
             self.isolate_class(classes::DASH);
         }
-        if quoted {
+        if apostrophe {
             self.part_quotes_before_space();
         }
         self.isolate_class(classes::ALONE_LATE);
@@ -121,15 +128,25 @@ impl<'t> Rules<'t, '_> {
             self.isolate_pairs(b'-');
         }
         self.isolate_class(classes::CLOSER);
-        if quoted {
+        if apostrophe {
             self.isolate_pairs(b'\'');
+        }
+        if seen & classes::QUOTE != 0 {
             self.close_quotes();
+        }
+        if apostrophe {
             self.part_short_clitics();
             self.part_long_clitics();
         }
-        if quoted || self.chunk.pairs & classes::DOUBLING != 0 {
+        if self.chunk.pairs & classes::DOUBLING != 0 || apostrophe && self.may_contract() {
             self.part_contractions();
         }
+    }
+
+    /// Whether an apostrophe stands as in one of the contractions that have one.
+    fn may_contract(&self) -> bool {
+        let next = |byte: u8| matches!(byte.to_ascii_lowercase(), b'y' | b'n' | b't');
+        self.bytes.windows(2).any(|pair| pair[0] == b'\'' && next(pair[1]))
     }
 
     fn emit(&self, sink: &mut impl FnMut(Token<'t>)) {
@@ -202,10 +219,15 @@ impl<'t> Rules<'t, '_> {
         if self.chunk.seen & class == 0 {
             return;
         }
-        let text = self.text;
-        for (at, c) in text.char_indices() {
-            let of_char = if c.is_ascii() { classes::OF_BYTE[c as usize] } else { classes::of_char(c) };
-            if of_char & class != 0 {
+        let bytes = self.bytes;
+        for (at, &byte) in bytes.iter().enumerate() {
+            let of_byte = classes::OF_BYTE[usize::from(byte)];
+            if of_byte & class != 0 {
+                self.isolate(at, at + 1);
+            } else if of_byte & classes::LEAD != 0
+                && let Some(c) = self.char_at(at)
+                && classes::of_char(c) & class != 0
+            {
                 self.isolate(at, at + c.len_utf8());
             }
         }

@@ -13,7 +13,7 @@ pub(super) const DOT: Classes = 1 << 2;
 pub(super) const HYPHEN: Classes = 1 << 3;
 /// The comma and the colon, which stay on a digit that follows.
 pub(super) const COMMA: Classes = 1 << 4;
-/// The ASCII quotes `"` and `'`.
+/// The ASCII double quote.
 pub(super) const QUOTE: Classes = 1 << 5;
 /// What opens a quotation in any place: the backtick and `«“‘„`.
 pub(super) const OPENER: Classes = 1 << 6;
@@ -26,9 +26,12 @@ pub(super) const ALONE_LATE: Classes = 1 << 9;
 /// The dashes U+2012 to U+2015.
 pub(super) const DASH: Classes = 1 << 10;
 
-const N: Classes = 1 << 11;
-const M: Classes = 1 << 12;
-const T: Classes = 1 << 13;
+/// The apostrophe, which is the ASCII single quote.
+pub(super) const APOSTROPHE: Classes = 1 << 11;
+
+const N: Classes = 1 << 12;
+const M: Classes = 1 << 13;
+const T: Classes = 1 << 14;
 /// The letters of either case that contractions double: each that has no apostrophe holds `nn`, `mm` or `tt`.
 pub(super) const DOUBLING: Classes = N | M | T;
 /// What acts, or may act, when two of a kind stand side by side.
@@ -39,7 +42,7 @@ pub(super) const OF_BYTE: [Classes; 256] = table();
 
 const fn table() -> [Classes; 256] {
     let mut table = [0; 256];
-    let sets: [(&[u8], Classes); 12] = [
+    let sets: [(&[u8], Classes); 13] = [
         (b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f ", SPACE),
         // U+0085, U+00A0 and the guillemets; U+1680; General Punctuation; U+3000.
         (b"\xc2\xe1\xe2\xe3", LEAD),
@@ -49,7 +52,8 @@ const fn table() -> [Classes; 256] {
         (b".", DOT),
         (b"-", HYPHEN),
         (b",:", COMMA),
-        (b"\"'", QUOTE),
+        (b"\"", QUOTE),
+        (b"'", APOSTROPHE),
         (b"`", OPENER),
         (b";@#$%&?!", ALONE),
         (b"*()[]{}<>", ALONE_LATE),

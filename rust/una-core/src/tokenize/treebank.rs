@@ -6,7 +6,7 @@
 //! nothing that any rule acts on and are told by the classes of their bytes; the rest go through [`Chunk`].
 use super::chunk::{Chunk, Edge};
 use super::classes::{self, Classes};
-use super::{Token, chars};
+use super::{Place, Scratch, Token, chars};
 
 /// The version of NLTK whose rules are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,14 +31,61 @@ impl Edition {
 pub(super) fn tokenize<'t>(
     text: &'t str,
     edition: Edition,
+    scratch: &mut Scratch,
+    mut sink: impl FnMut(Token<'t>),
+) {
+    let Scratch { marks, words, .. } = scratch;
+    words.find(text);
+    let source = Source::new(text, Place::Whole, edition);
+    let mut position = 0;
+    while let Some(start) = skip_space(text, position) {
+        let Some(word) = Word::at(text, start, words.end(start), source.period) else {
+            position = source.tokenize_chunk(start, marks, &mut sink);
+            continue;
+        };
+        sink(Token::verbatim(text, start, word.split));
+        if word.split < word.end {
+            sink(Token::verbatim(text, word.split, word.end));
+        }
+        position = word.end;
+    }
+}
+
+/// Calls `sink` with each token of a piece that stands in that place of a text; see [`super::Tokenizer::tail`].
+pub(super) fn tokenize_piece<'t>(
+    piece: &'t str,
+    place: Place,
+    edition: Edition,
     marks: &mut Vec<u8>,
     mut sink: impl FnMut(Token<'t>),
 ) {
-    let period = final_period(text, edition);
+    let source = Source::new(piece, place, edition);
     let mut position = 0;
-    while let Some(start) = skip_space(text, position) {
+    while let Some(start) = skip_space(piece, position) {
+        position = source.tokenize_chunk(start, marks, &mut sink);
+    }
+}
+
+/// What chunks are cut from.
+#[derive(Debug, Clone, Copy)]
+struct Source<'t> {
+    text: &'t str,
+    place: Place,
+    edition: Edition,
+    /// The offset of the full stop that is split off its word.
+    period: Option<usize>,
+}
+
+impl<'t> Source<'t> {
+    fn new(text: &'t str, place: Place, edition: Edition) -> Self {
+        let period = if place.ends_text() { final_period(text, place, edition) } else { None };
+        Self { text, place, edition, period }
+    }
+
+    /// Calls `sink` with each token of the chunk that starts at `start`, and says where the chunk ends.
+    fn tokenize_chunk(&self, start: usize, marks: &mut Vec<u8>, mut sink: impl FnMut(Token<'t>)) -> usize {
+        let Self { text, place, edition, period } = *self;
         let scan = Scan::of(text, start);
-        position = scan.end;
         let final_dot = if scan.seen & classes::DOT == 0 { None } else { period };
         let period = final_dot.filter(|dot| (start..scan.end).contains(dot));
         if let Some(split) = scan.simple_body(text, start, period.is_some()) {
@@ -46,7 +93,7 @@ pub(super) fn tokenize<'t>(
             if split < scan.end {
                 sink(Token::verbatim(text, split, scan.end));
             }
-            continue;
+            return scan.end;
         }
         let chunk = Chunk {
             source: text,
@@ -55,11 +102,12 @@ pub(super) fn tokenize<'t>(
             seen: scan.seen,
             pairs: scan.pairs,
             edition,
-            before: Edge::before(text, start),
-            after: Edge::after(text, scan.end),
+            before: Edge::before(text, start, place),
+            after: Edge::after(text, scan.end, place),
             period,
         };
         chunk.tokenize(marks, &mut sink);
+        scan.end
     }
 }
 
@@ -67,14 +115,15 @@ pub(super) fn tokenize<'t>(
 ///
 /// It is the one of `([^\.])(\.)([\]\)}>"'»”’ ]*)\s*$`, as that stands after the rules for starting quotes. What trails
 /// it falls apart by other rules anyway, so its own gap is all that the match leaves behind.
-fn final_period(text: &str, edition: Edition) -> Option<usize> {
+fn final_period(text: &str, place: Place, edition: Edition) -> Option<usize> {
     let closed = text.trim_end_matches(|c| edition.is_space(c));
     let body = closed.trim_end_matches([']', ')', '}', '>', '"', '\'', '»', '”', '’', ' ']);
     let before = body.strip_suffix('.')?;
     let trailing = &closed[body.len()..];
     // A quote after a space opens a quotation: by now it reads ``, and nothing before it is final.
     let opens = trailing.contains(" \"") || trailing.contains(" ''");
-    let found = !opens && !before.is_empty() && !before.ends_with('.');
+    let follows_something = !before.is_empty() || !place.starts_text();
+    let found = !opens && follows_something && !before.ends_with('.');
     found.then_some(before.len())
 }
 
@@ -95,6 +144,47 @@ fn skip_space(text: &str, start: usize) -> Option<usize> {
         } else {
             return Some(position);
         }
+    }
+}
+
+/// A chunk that is a word of ASCII letters and digits, with at most one mark after it: nearly every one is. What
+/// [`Scan`] says of such a chunk is told without looking at its bytes.
+#[derive(Debug, Clone, Copy)]
+struct Word {
+    /// Where the word's token ends.
+    split: usize,
+    /// The offset after the chunk.
+    end: usize,
+}
+
+impl Word {
+    /// The word of which the letters and digits are `start..run`, if the chunk is one on which no rule acts but that
+    /// a comma or a colon is split off.
+    #[inline]
+    fn at(text: &str, start: usize, run: usize, period: Option<usize>) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if run == start || may_fall_apart(&bytes[start..run]) {
+            return None;
+        }
+        let ends_at = |end: usize| matches!(bytes.get(end), None | Some(b' '));
+        match bytes.get(run) {
+            None | Some(b' ') => Some(Self { split: run, end: run }),
+            Some(b',' | b':') if ends_at(run + 1) => Some(Self { split: run, end: run + 1 }),
+            Some(b'.') if ends_at(run + 1) && period != Some(run) => {
+                Some(Self { split: run + 1, end: run + 1 })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether a word of letters and digits may be a contraction: "cannot", or one of five letters that doubles its third.
+#[inline]
+fn may_fall_apart(word: &[u8]) -> bool {
+    match word {
+        [_, _, a, b, _] => a.eq_ignore_ascii_case(b),
+        [first, _, b'n' | b'N', _, _, _] => matches!(first, b'c' | b'C'),
+        _ => false,
     }
 }
 
@@ -160,5 +250,24 @@ impl Scan {
         // A chunk that is nothing but its tail is one token.
         let split = if body.is_empty() { self.end } else { start + body.len() };
         commas_hold.then_some(split)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tokenize::contractions::CONTRACTIONS;
+
+    #[test]
+    fn contractions_without_an_apostrophe_are_left_to_the_rules() {
+        let words = CONTRACTIONS.map(|contraction| contraction.parts.concat());
+        let plain: Vec<_> = words.iter().filter(|word| !word.contains('\'')).collect();
+        assert_eq!(plain.len(), 6);
+        for word in plain {
+            assert!(
+                may_fall_apart(word.as_bytes()) && may_fall_apart(word.to_uppercase().as_bytes()),
+                "{word}"
+            );
+        }
     }
 }

@@ -1,0 +1,80 @@
+//! Files that are whole or not there.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+/// Writes a file under a temporary name beside `path`, makes it durable, and puts it in place by renaming.
+///
+/// A symbolic link stays one; the mode is that of the file replaced, or what the umask leaves of 0666.
+///
+/// # Errors
+/// What the system says; the old file stays and the temporary one goes.
+pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+    replace(path, |file| {
+        let mut out = BufWriter::with_capacity(1 << 20, file);
+        write(&mut out).and_then(|()| out.flush()).map_err(|e| Error::storage(path, "write", e))
+    })
+}
+
+/// [`write_atomically`], with the file itself to write to.
+pub(super) fn replace<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
+    let refused = |e| Error::storage(path, "write", e);
+    let target = follow(path).map_err(refused)?;
+    let mut temporary = beside(&target).map_err(refused)?;
+    let answer = write(temporary.as_file_mut())?;
+    put(temporary, &target).map_err(refused)?;
+    Ok(answer)
+}
+
+/// A file of a temporary name in the folder of `target`, with its mode.
+fn beside(target: &Path) -> io::Result<NamedTempFile> {
+    let old = match fs::metadata(target) {
+        Ok(old) if !old.is_file() => {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is no regular file"));
+        }
+        Ok(old) => Some(old),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".una-fast-").suffix(".tmp");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let temporary = builder.tempfile_in(folder_of(target))?;
+    if let Some(old) = old {
+        fs::set_permissions(temporary.path(), old.permissions())?;
+    }
+    Ok(temporary)
+}
+
+fn put(temporary: NamedTempFile, target: &Path) -> io::Result<()> {
+    temporary.as_file().sync_all()?;
+    temporary.persist(target).map_err(|e| e.error)?;
+    #[cfg(unix)]
+    File::open(folder_of(target))?.sync_all()?;
+    Ok(())
+}
+
+fn folder_of(target: &Path) -> &Path {
+    match target.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Where a chain of symbolic links ends, whether or not a file stands there.
+fn follow(path: &Path) -> io::Result<PathBuf> {
+    let mut target = path.to_owned();
+    for _ in 0..40 {
+        match fs::read_link(&target) {
+            Ok(next) => target = target.parent().unwrap_or(Path::new("")).join(next),
+            Err(_) => return Ok(target),
+        }
+    }
+    Err(io::Error::other("too many levels of symbolic links"))
+}

@@ -1,0 +1,186 @@
+//! Large batches in blocks: while threads make the negatives of some, this one takes the sentences of the next and hands
+//! out those that are ready. Only the last two need the GIL, in short turns, and they find what they touch in the cache.
+
+use std::collections::BTreeMap;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use pyo3::prelude::*;
+use pyo3::types::{PyList, PyString};
+use una_core::Error;
+use una_core::augment::{Augmenter, Negatives, Sentence, Tally};
+use una_core::reader::Progress;
+use una_core::rng::Place;
+use una_core::stop::Stop;
+use una_core::tokens::Tokens;
+
+use crate::door::{SHORT_BYTES, STEP, Ticker, long, short};
+use crate::errors::to_py;
+use crate::text::{Taker, Texts};
+
+/// Blocks for each thread that are on their way at once: so many that none is without work while this thread waits for
+/// its turn, which another Python thread grants within 5 ms.
+const BLOCKS_A_THREAD: usize = 4;
+
+/// What the sentences of a call have in common.
+pub(crate) struct Batch<'a> {
+    pub(crate) augmenter: &'a Augmenter,
+    /// The tokens of all sentences, where the tokenizer is not of the core.
+    pub(crate) tokens: Option<&'a Tokens>,
+    pub(crate) rows: Option<&'a [u64]>,
+    pub(crate) epoch: u64,
+    pub(crate) view: u32,
+    /// The weights of all sentences, one after another, and where those of each sentence stop.
+    pub(crate) weights: Option<(&'a [f64], &'a [u64])>,
+    pub(crate) threads: usize,
+}
+
+/// Negatives as Python has them, and what was done.
+pub(crate) struct Made<'py> {
+    pub(crate) list: Bound<'py, PyList>,
+    pub(crate) tally: Tally,
+}
+
+impl Made<'_> {
+    fn add(&mut self, part: &Negatives) -> PyResult<()> {
+        self.tally.add(part.tally());
+        let py = self.list.py();
+        part.iter().try_for_each(|text| self.list.append(PyString::new(py, text)))
+    }
+}
+
+/// Sentences from number `first` on.
+struct Block {
+    number: usize,
+    first: usize,
+    texts: Texts,
+}
+
+impl Block {
+    fn take(number: usize, taker: &mut Taker<'_>) -> PyResult<Self> {
+        let first = taker.taken();
+        Ok(Self { number, first, texts: taker.take(SHORT_BYTES)? })
+    }
+}
+
+/// The number of a block, and its negatives.
+type Ready = (usize, Result<Negatives, Error>);
+
+impl Batch<'_> {
+    /// One negative for each sentence of a sequence.
+    pub(crate) fn augment<'py>(&self, sentences: &Bound<'py, PyAny>) -> PyResult<Made<'py>> {
+        let py = sentences.py();
+        let mut taker = Taker::new(sentences)?;
+        let mut made = Made { list: PyList::empty(py), tally: Tally::default() };
+        let texts = taker.take(SHORT_BYTES)?;
+        if taker.is_done() {
+            let sentence = |i| self.sentence(texts.get(i), i);
+            let work = |stop: &Stop| self.augmenter.augment(texts.len(), sentence, self.threads, stop);
+            short(py, work)?.iter().try_for_each(|part| made.add(part))?;
+            return Ok(made);
+        }
+        self.augment_blocks(Block { number: 0, first: 0, texts }, taker, &mut made)?;
+        Ok(made)
+    }
+
+    fn augment_blocks(&self, block: Block, mut taker: Taker<'_>, made: &mut Made<'_>) -> PyResult<()> {
+        let py = made.list.py();
+        let most = BLOCKS_A_THREAD * self.threads.max(1);
+        let ((give, blocks), (ready, collect)) = (bounded(most), unbounded());
+        let work = |stop: &Stop| {
+            self.work(&blocks, ready, stop);
+            Ok(())
+        };
+        let mut flow =
+            Flow { give, most, given: 0, handed_out: 0, next: Some(Ok(block)), early: BTreeMap::new() };
+        long(py, &Ticker { show: None }, &Progress::default(), work, move |tick| {
+            while flow.feed(&mut taker)? {
+                match collect.try_recv().or_else(|_| py.detach(|| collect.recv_timeout(STEP))) {
+                    Ok(ready) => flow.hand_out(ready, made)?,
+                    Err(RecvTimeoutError::Timeout) => {}
+                    // A thread has ended before its time, and the end of the work will say why.
+                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                }
+                tick()?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Makes the negatives of blocks, on all threads, until no more come.
+    fn work(&self, blocks: &Receiver<Block>, ready: Sender<Ready>, stop: &Stop) {
+        std::thread::scope(|scope| {
+            for _ in 1..self.threads {
+                let ready = ready.clone();
+                scope.spawn(move || self.work_alone(blocks, &ready, stop));
+            }
+            // Moved in, so that who waits for what is ready learns of a panic.
+            let ready = ready;
+            self.work_alone(blocks, &ready, stop);
+        });
+    }
+
+    fn work_alone(&self, blocks: &Receiver<Block>, ready: &Sender<Ready>, stop: &Stop) {
+        for Block { number, first, texts } in blocks {
+            let sentence = |i| self.sentence(texts.get(i - first), i);
+            let made = self.augmenter.augment_run(first..first + texts.len(), sentence, stop);
+            if ready.send((number, made)).is_err() {
+                return;
+            }
+        }
+    }
+
+    fn sentence<'a>(&'a self, text: &'a str, i: usize) -> Sentence<'a> {
+        let row = self.rows.map_or(i as u64, |rows| rows[i]);
+        let place = Place { epoch: self.epoch, row, view: self.view };
+        let weights = self.weights.map(|(numbers, ends)| weights_of(numbers, ends, i));
+        Sentence { text, place, weights, tokens: self.tokens.map(|tokens| tokens.get(i)) }
+    }
+}
+
+/// How far the blocks of a batch have come.
+struct Flow {
+    give: Sender<Block>,
+    /// Blocks that may be on their way at once.
+    most: usize,
+    /// Blocks given to the threads.
+    given: usize,
+    /// Blocks of which the negatives were handed out: these, in order.
+    handed_out: usize,
+    /// The block to be given next, or what is wrong with its sentences.
+    next: Option<PyResult<Block>>,
+    /// What is ready before those before it.
+    early: BTreeMap<usize, Result<Negatives, Error>>,
+}
+
+impl Flow {
+    /// Gives blocks as long as there is room, and says whether any is on its way. What is wrong with a block is raised
+    /// when those before it have been handed out, since what is wrong with them comes first.
+    fn feed(&mut self, taker: &mut Taker<'_>) -> PyResult<bool> {
+        while self.given - self.handed_out < self.most
+            && let Some(Ok(block)) = self.next.take_if(|next| next.is_ok())
+        {
+            // It cannot fail, since the receiver outlives the threads, nor wait, since there is room.
+            let _ = self.give.send(block);
+            self.given += 1;
+            self.next = (!taker.is_done()).then(|| Block::take(self.given, taker));
+        }
+        if self.given > self.handed_out {
+            return Ok(true);
+        }
+        self.next.take().map_or(Ok(false), |fault| fault.map(|_| false))
+    }
+
+    fn hand_out(&mut self, (number, negatives): Ready, made: &mut Made<'_>) -> PyResult<()> {
+        self.early.insert(number, negatives);
+        while let Some(negatives) = self.early.remove(&self.handed_out) {
+            made.add(&negatives.map_err(|error| to_py(&error))?)?;
+            self.handed_out += 1;
+        }
+        Ok(())
+    }
+}
+
+fn weights_of<'a>(numbers: &'a [f64], ends: &[u64], i: usize) -> &'a [f64] {
+    let start = if i == 0 { 0 } else { ends[i - 1] as usize };
+    &numbers[start..ends[i] as usize]
+}

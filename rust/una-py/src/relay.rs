@@ -1,0 +1,80 @@
+//! Blocks that are read on a thread of their own and used on this one, which holds the GIL: what tokenizers that are
+//! Python code need.
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+use pyo3::prelude::*;
+use una_core::reader::{Block, Blocks};
+
+use crate::columns::Fed;
+use crate::door::{STEP, guarded};
+use crate::errors::to_py;
+
+/// Where read blocks arrive, and what is done with each; it answers whether to go on.
+pub(crate) struct Inbox<'a, 'py> {
+    py: Python<'py>,
+    blocks: Receiver<una_core::Result<Block>>,
+    tick: &'a dyn Fn() -> PyResult<()>,
+    visit: &'a mut dyn FnMut(Block) -> PyResult<bool>,
+}
+
+impl Inbox<'_, '_> {
+    /// Waits a moment for a block and passes it on; false where there is no more to wait for.
+    fn step(&mut self) -> PyResult<bool> {
+        match self.py.detach(|| self.blocks.recv_timeout(STEP)) {
+            Ok(Ok(block)) => (self.visit)(block),
+            Ok(Err(error)) => Err(to_py(&error)),
+            Err(RecvTimeoutError::Timeout) => (self.tick)().map(|()| true),
+            Err(RecvTimeoutError::Disconnected) => Ok(false),
+        }
+    }
+
+    /// Hands bytes to the reading thread, and uses the blocks that it has ready while it takes no more; false where
+    /// it has ended.
+    pub(crate) fn offer(&mut self, bytes: &Sender<Fed<Vec<u8>>>, mut item: Fed<Vec<u8>>) -> PyResult<bool> {
+        loop {
+            match bytes.try_send(item) {
+                Ok(()) => return Ok(true),
+                Err(TrySendError::Disconnected(_)) => return Ok(false),
+                Err(TrySendError::Full(back)) => item = back,
+            }
+            if !self.step()? {
+                return Ok(false);
+            }
+        }
+    }
+}
+
+/// Runs `read` on a thread of its own, where it emits blocks; they arrive on this one, which runs `feed` first.
+pub(crate) fn relay(
+    py: Python<'_>,
+    tick: &dyn Fn() -> PyResult<()>,
+    visit: &mut dyn FnMut(Block) -> PyResult<bool>,
+    read: impl FnOnce(&mut dyn FnMut(Block) -> una_core::Result<()>) -> una_core::Result<()> + Send,
+    feed: impl FnOnce(&mut Inbox<'_, '_>) -> PyResult<()>,
+) -> PyResult<()> {
+    std::thread::scope(|scope| {
+        let (sender, blocks) = bounded(2);
+        scope.spawn(move || {
+            let mut emit = |block| sender.send(Ok(block)).map_err(|_| una_core::Error::Interrupted);
+            if let Err(error) = guarded(|_| read(&mut emit), &una_core::stop::Stop::default()) {
+                let _ = sender.send(Err(error)); // nobody listens any more where that fails
+            }
+        });
+        // The inbox ends before the scope does, so that a reader whose blocks nobody wants ends too.
+        let mut inbox = Inbox { py, blocks, tick, visit };
+        feed(&mut inbox)?;
+        while inbox.step()? {}
+        Ok(())
+    })
+}
+
+/// Emits every block of a file or stream.
+pub(crate) fn emit_all(
+    mut blocks: Blocks<'_>,
+    emit: &mut dyn FnMut(Block) -> una_core::Result<()>,
+) -> una_core::Result<()> {
+    while let Some(block) = blocks.next_block()? {
+        emit(block)?;
+    }
+    Ok(())
+}
