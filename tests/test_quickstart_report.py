@@ -3,13 +3,13 @@
 import subprocess
 import sys
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("matplotlib", reason="the pictures need the train extra")
 
+from page_support import inspect
 from una_fast.errors import OptionError
 from una_fast.quickstart.report import (
     AnnotatedSentence,
@@ -60,52 +60,6 @@ def make_report(word: str = "river") -> QuickstartReport:
         before=make_probe(win_rate=0.25, negative_cosine=0.9, margin_counts=(3, 1, 0)),
         after=make_probe(win_rate=0.75, negative_cosine=0.2, margin_counts=(1, 0, 3)),
     )
-
-
-class Inspector(HTMLParser):
-    """Collects what a browser would fetch, the ids, and whether elements close in order."""
-
-    VOID = frozenset({"meta", "link", "path", "use", "br", "rect"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.fetched: list[str] = []
-        self.ids: list[str] = []
-        self.open: list[str] = []
-        self.text: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        if tag not in self.VOID:
-            self.open.append(tag)
-        for name, value in attrs:
-            if name == "id":
-                self.ids.append(value or "")
-            if name in {"src", "href", "xlink:href", "srcset", "action"} and not (value or "").startswith(
-                "#"
-            ):
-                self.fetched.append(value or "")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in self.VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text.append(data)
-
-
-def inspect(page: str) -> Inspector:
-    inspector = Inspector()
-    inspector.feed(page)
-    inspector.close()
-    assert inspector.open == []
-    return inspector
 
 
 def test_the_page_is_well_formed_and_asks_for_nothing() -> None:

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-__all__ = ["Tick", "counting"]
+__all__ = ["Tick", "counting", "quiet_transformers"]
+
+
+def quiet_transformers() -> None:
+    """Keep the bars and notices of transformers, on every file read and written, out of our own story."""
+    from transformers.utils import logging as untyped
+
+    logging: Any = untyped
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
 
 Tick = Callable[[int, int], None]
 """Called some twenty times a second with the bytes, and the sentences or terms, done so far."""

@@ -13,7 +13,18 @@ from una_fast.errors import UnaError
 
 __all__ = ["main"]
 
-COMMANDS = ("quickstart", "fit", "merge", "inspect", "augment", "export", "paraphrase", "train", "evaluate")
+COMMANDS = (
+    "quickstart",
+    "fit",
+    "merge",
+    "inspect",
+    "augment",
+    "export",
+    "paraphrase",
+    "train",
+    "evaluate",
+    "experiment",
+)
 """In the order in which a user meets them."""
 
 

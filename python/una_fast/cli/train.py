@@ -51,6 +51,7 @@ _CHOICES = {
     "select": (("tfidf", "inverse", "uniform"), "which tokens are replaced (tfidf)"),
     "replace": (("vicinity", "uniform"), "what replaces them (vicinity)"),
     "surface": (("reference", "preserve"), "form of the negatives (reference)"),
+    "importance": (("tfidf", "idf", "attention"), "what makes a token important (tfidf)"),
     "precision": (("auto", "float32", "bfloat16"), "type of the products inside the model (auto)"),
     "compile": (("off", "default", "cuda_graphs"), "whether torch compiles the model (off)"),
 }

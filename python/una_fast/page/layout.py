@@ -15,6 +15,7 @@ __all__ = [
     "AnnotatedToken",
     "annotate",
     "escape",
+    "example_rows",
     "examples",
     "figure",
     "page",
@@ -51,6 +52,14 @@ def annotate(explanation: "Explanation") -> AnnotatedSentence:
         for token in explanation.tokens
     )
     return AnnotatedSentence(tokens=tuple(tokens), negative=explanation.negative)
+
+
+def example_rows(sentences: Sequence[str], count: int) -> list[int]:
+    """Rows of some sentences of middling length from all over the corpus: at most `count`, at least one."""
+    stride = max(1, len(sentences) // (40 * count))
+    rows = range(0, len(sentences), stride)
+    fitting = [row for row in rows if 8 <= len(sentences[row].split()) <= 20] or list(rows)
+    return fitting[:: max(1, len(fitting) // count)][:count]
 
 
 def page(title: str, parts: Iterable[str]) -> str:

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 from una_fast import Augmenter, Explanation, TermTable, fit
 from una_fast.errors import MissingExtraError, OptionError, StorageError
-from una_fast.page.layout import annotate
+from una_fast.page.layout import annotate, example_rows
+from una_fast.progress import quiet_transformers
 from una_fast.quickstart.pictures import Window
 from una_fast.quickstart.prose import standard_library_sentences
 from una_fast.quickstart.report import (
@@ -109,9 +110,13 @@ def run_quickstart(options: QuickstartOptions, terminal: Terminal) -> dict[str, 
         StorageError: The output cannot be written.
     """
     _require_extras()
+    import torch
+
     from una_fast.training import train
 
-    _quiet_libraries(options.threads)
+    quiet_transformers()
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
     folder = _claim(options.output)
 
     # 1. Text.
@@ -194,18 +199,6 @@ def _require_extras() -> None:
         )
 
 
-def _quiet_libraries(threads: int | None) -> None:
-    """Keep the progress bars and notices of transformers out of the story."""
-    import torch
-    from transformers.utils import logging as untyped
-
-    logging: Any = untyped
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    if threads is not None:
-        torch.set_num_threads(threads)
-
-
 def _claim(folder: Path) -> Path:
     """Make the folder, or empty an earlier quickstart's of what it wrote; never touch anything else.
 
@@ -253,12 +246,8 @@ def _radius(table: TermTable) -> int:
 
 
 def _explain_examples(augmenter: Augmenter, sentences: Sequence[str]) -> list[Explanation]:
-    """Explain the negatives of sentences of middling length from all over the corpus."""
-    stride = max(1, len(sentences) // (40 * _SHOWN_EXAMPLES))
-    rows = range(0, len(sentences), stride)
-    fitting = [row for row in rows if 8 <= len(sentences[row].split()) <= 20] or list(rows)
-    chosen = fitting[:: max(1, len(fitting) // _SHOWN_EXAMPLES)][:_SHOWN_EXAMPLES]
-    return [augmenter.explain(sentences[row], row=row) for row in chosen]
+    rows = example_rows(sentences, _SHOWN_EXAMPLES)
+    return [augmenter.explain(sentences[row], row=row) for row in rows]
 
 
 def _train_config(

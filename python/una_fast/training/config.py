@@ -28,6 +28,7 @@ Logger = Literal["jsonl", "tensorboard", "wandb"]
 Select = Literal["tfidf", "inverse", "uniform"]
 Replace = Literal["vicinity", "uniform"]
 Surface = Literal["reference", "preserve"]
+Importance = Literal["tfidf", "idf", "attention"]
 
 _CHOICES = {
     "schedule": Schedule,
@@ -38,6 +39,7 @@ _CHOICES = {
     "select": Select,
     "replace": Replace,
     "surface": Surface,
+    "importance": Importance,
 }
 
 _LEAST = {
@@ -89,6 +91,7 @@ _PORTABLE = (
     "select",
     "replace",
     "surface",
+    "importance",
     "tokenizer",
     "eval_every",
 )
@@ -146,6 +149,8 @@ class TrainConfig:
         select: Which tokens go: "tfidf" (important ones), "inverse" (unimportant ones), "uniform".
         replace: What comes: a term of the "vicinity" in rank, or of the "uniform" vocabulary.
         surface: "reference" joins lower-cased tokens by spaces, "preserve" keeps spacing and case.
+        importance: What makes a token important: "tfidf"; "idf" alone; the "attention" that it receives in the
+            start model. It has no meaning with select="uniform".
         device: "auto" (CUDA, else MPS, else CPU) or a torch device. Under torchrun each process takes its own.
         precision: "auto" computes in bfloat16 on a GPU that can, else in float32. Weights are float32 always.
         tf32: On a GPU, let float32 products be taken in TF32: faster, 10 bits of mantissa.
@@ -203,6 +208,7 @@ class TrainConfig:
     select: Select = "tfidf"
     replace: Replace = "vicinity"
     surface: Surface = "reference"
+    importance: Importance = "tfidf"
     device: str = "auto"
     precision: Precision = "auto"
     tf32: bool = False
@@ -265,6 +271,10 @@ class TrainConfig:
         _check_real("dropout", self.dropout, least=0.0)
         if self.dropout is not None and self.dropout >= 1.0:
             raise OptionError(f"dropout must be below 1, got {self.dropout!r}")
+        if self.importance != "tfidf" and self.select == "uniform":
+            raise OptionError(
+                f'importance={self.importance!r} has no meaning where select="uniform" chooses the tokens'
+            )
         if self.seed >= 2**63:
             raise OptionError(f"seed must be below 2**63, got {self.seed}")
         self._check_sources()

@@ -13,7 +13,7 @@ from una_fast.training.order import Rows
 from una_fast.training.ranks import Ranks
 
 if TYPE_CHECKING:
-    from una_fast import Explanation, TermTable
+    from una_fast import Augmenter, Explanation, TermTable
     from una_fast.sources import Sentences, Source
 
 __all__ = ["Corpus", "Explains", "NegativeSource", "open_corpus", "open_negatives", "open_table", "take"]
@@ -167,4 +167,15 @@ def open_negatives(config: TrainConfig, table: "TermTable") -> NegativeSource:
         seed=config.seed,
         threads=config.threads,
     )
+    return _by_importance(config, augmenter)
+
+
+def _by_importance(config: TrainConfig, augmenter: "Augmenter") -> NegativeSource:
+    """The augmenter as it is, or with tokens chosen by another measure."""
+    from una_fast.training.importance import AttentionWeights, WeightedNegatives, idf_weights
+
+    if config.importance == "idf":
+        return WeightedNegatives(augmenter, idf_weights(augmenter.table))
+    if config.importance == "attention":
+        return WeightedNegatives(augmenter, AttentionWeights(config.model, device=config.device))
     return cast("NegativeSource", augmenter)

@@ -1,6 +1,7 @@
-"""Pretrain a small BERT by masked language modelling: a start that nobody has tuned for similarity.
+"""A small BERT that nobody has tuned for similarity: random weights, or a little masked language modelling.
 
-    python examples/pretrain_mlm.py wiki_en.txt.gz --output small-bert
+    python examples/small_bert.py wiki_en.txt.gz --output small-random --steps 0
+    python examples/small_bert.py wiki_en.txt.gz --output small-mlm --steps 3000 --max-length 40 --bfloat16
 
 The vocabulary is trained on the same text. Equal text, options and number of threads give equal bytes on the
 CPU. The encoder of `--output` loads with AutoModel; the layer that predicts words is not kept.
@@ -51,7 +52,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("corpus", help="one sentence a line: a path or a quoted glob")
     parser.add_argument("--output", type=Path, required=True, help="folder to write")
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--max-length", type=int, default=48)
     parser.add_argument("--learning-rate", type=float, default=1e-3)

@@ -1,0 +1,244 @@
+"""From the rows of an experiment to its table: means, spreads, and differences from the baseline."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from una_fast.experiment.plan import Plan, Run, Weights
+from una_fast.experiment.scoring import read_gold
+from una_fast.experiment.statistics import Difference, compare, over_pairs
+from una_fast.experiment.store import Row, Store
+
+__all__ = ["ArmSummary", "Comparison", "Spread", "Start", "Summary", "summarise"]
+
+Gold = Mapping[str, NDArray[np.float64]]
+Rows = Mapping[tuple[str, str, int], Row]
+Found = dict[str, dict[int, tuple[Run, Row]]]
+"""By arm and seed, the runs with a score on every task: the run, and what its row says of the weights asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Mean and standard deviation (n - 1) over seeds; no deviation for one seed."""
+
+    mean: float
+    deviation: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmSummary:
+    """An arm under a condition. Scores are correlations from -1 to 1.
+
+    Attributes:
+        arm: Its name.
+        seeds: Those that have finished and have a score on every task.
+        by_seed: Mean over the tasks, by seed.
+        mean: Of these.
+        tasks: Mean and deviation of each task.
+        steps: The steps whose weights were scored, by seed.
+        difference: From the baseline, over the seeds that both have; None for the baseline itself, and where there
+            is no such seed.
+    """
+
+    arm: str
+    seeds: tuple[int, ...]
+    by_seed: tuple[float, ...]
+    mean: Spread
+    tasks: dict[str, Spread]
+    steps: tuple[int, ...]
+    difference: Difference | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A start model before training: its scores by task, and the mean of them."""
+
+    model: str
+    pooling: str
+    scores: dict[str, float | None]
+    mean: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """All arms under one condition, by one kind of weights."""
+
+    condition: str
+    weights: Weights
+    arms: tuple[ArmSummary, ...]
+    starts: tuple[Start, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What an experiment has come to so far.
+
+    Attributes:
+        name: The plan's.
+        description: The plan's.
+        baseline: The arm that the others are compared with.
+        tasks: Those scored.
+        comparisons: One a condition and kind of weights.
+        finished: Runs that have finished.
+        planned: Runs of the plan.
+    """
+
+    name: str
+    description: str
+    baseline: str
+    tasks: tuple[str, ...]
+    comparisons: tuple[Comparison, ...]
+    finished: int
+    planned: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return "\n\n".join(_text_table(self, comparison) for comparison in self.comparisons)
+
+
+def summarise(plan: Plan, store: Store) -> Summary:
+    """Read what has finished, and compare it."""
+    rows: Rows = {(row["condition"], row["arm"], row["seed"]): row for row in store.rows()}
+    gold = read_gold(plan.evaluation)
+    return Summary(
+        name=plan.name,
+        description=plan.description,
+        baseline=plan.baseline,
+        tasks=tuple(gold),
+        comparisons=tuple(
+            _comparison(plan, store, rows, condition.name, weights, gold)
+            for weights in plan.evaluation.weights
+            for condition in plan.conditions
+        ),
+        finished=len(rows),
+        planned=sum(1 for _ in plan.runs()),
+    )
+
+
+def _comparison(
+    plan: Plan, store: Store, rows: Rows, condition: str, weights: Weights, gold: Gold
+) -> Comparison:
+    planned = [run for run in plan.runs() if run.condition == condition]
+    found: Found = {arm.name: {} for arm in plan.arms}
+    for run in planned:
+        row = rows[run.key]["weights"][weights] if run.key in rows else None
+        if row is not None and None not in row["scores"].values():
+            found[run.arm][run.seed] = (run, row)
+    arms = []
+    for arm, by_seed in found.items():
+        if by_seed:
+            difference = _difference(store, found, arm, plan.baseline, weights, gold)
+            scores = {seed: row for seed, (_, row) in by_seed.items()}
+            arms.append(_arm(arm, scores, difference, tuple(gold)))
+    starts = _starts(store, planned)
+    return Comparison(condition=condition, weights=weights, arms=tuple(arms), starts=starts)
+
+
+def _difference(
+    store: Store, found: Found, arm: str, baseline: str, weights: Weights, gold: Gold
+) -> Difference | None:
+    """The difference over the seeds that arm and baseline both have; None for the baseline and for no such seed."""
+    both = [seed for seed in found[arm] if seed in found[baseline]]
+    if arm == baseline or not both:
+        return None
+    sides = (found[arm], found[baseline])
+    scores, others = ([_mean(side[seed][1]) for seed in both] for side in sides)
+    cosines, their_cosines = ([store.cosines(side[seed][0], weights) for seed in both] for side in sides)
+    return compare(scores, others, over_pairs=over_pairs(cosines, their_cosines, gold))
+
+
+def _arm(
+    arm: str, by_seed: Mapping[int, Row], difference: Difference | None, tasks: Sequence[str]
+) -> ArmSummary:
+    means = [_mean(row) for row in by_seed.values()]
+    return ArmSummary(
+        arm=arm,
+        seeds=tuple(by_seed),
+        by_seed=tuple(means),
+        mean=_spread(means),
+        tasks={task: _spread([row["scores"][task] for row in by_seed.values()]) for task in tasks},
+        steps=tuple(row["step"] for row in by_seed.values()),
+        difference=difference,
+    )
+
+
+def _mean(row: Row) -> float:
+    return fmean(row["scores"].values())
+
+
+def _spread(values: Sequence[float]) -> Spread:
+    return Spread(mean=fmean(values), deviation=stdev(values) if len(values) > 1 else None)
+
+
+def _starts(store: Store, runs: Sequence[Run]) -> tuple[Start, ...]:
+    """The start models of some runs, each once."""
+    wanted = {run.start() for run in runs}
+    return tuple(
+        Start(
+            model=row["model"],
+            pooling=row["pooling"],
+            scores=row["scores"],
+            mean=_defined_mean(row["scores"]),
+        )
+        for row in store.starts()
+        if (row["model"], row["pooling"]) in wanted
+    )
+
+
+def _defined_mean(scores: Mapping[str, float | None]) -> float | None:
+    values = [value for value in scores.values() if value is not None]
+    return fmean(values) if values and len(values) == len(scores) else None
+
+
+HEAD = ("arm", "seeds", "mean", "sd", "difference", "sd", "over seeds", "over pairs", "p")
+
+
+def cells(arm: ArmSummary) -> tuple[str, ...]:
+    """A row of the table under `HEAD`, times 100."""
+    known = (arm.arm, str(len(arm.seeds)), _number(arm.mean.mean), _number(arm.mean.deviation))
+    difference = arm.difference
+    if difference is None:
+        return (*known, *[""] * 5)
+    intervals = (difference.over_seeds, difference.over_pairs)
+    return (
+        *known,
+        f"{100 * difference.mean:+.2f}",
+        _number(difference.spread),
+        *("" if each is None else f"{100 * each.low:+.2f} .. {100 * each.high:+.2f}" for each in intervals),
+        f"{difference.p:.3g}",
+    )
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.2f}"
+
+
+def title_of(comparison: Comparison) -> str:
+    """What a comparison's table is called."""
+    what = {"best": "Weights best on STS-B dev", "last": "Weights of the last step"}[comparison.weights]
+    return f"{comparison.condition}. {what}" if comparison.condition else what
+
+
+def _text_table(summary: Summary, comparison: Comparison) -> str:
+    rows = [HEAD, *map(cells, comparison.arms)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
+    starts = [
+        f"before training, {Path(start.model).name} ({start.pooling}): {_number(start.mean) or 'undefined'}"
+        for start in comparison.starts
+    ]
+    tasks = f"mean of {len(summary.tasks)} tasks: {', '.join(summary.tasks)}"
+    return "\n".join([title_of(comparison), tasks, *starts, "", *lines])
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    first, *others = zip(row, widths, strict=True)
+    return [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]

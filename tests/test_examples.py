@@ -1,0 +1,31 @@
+"""The scripts and plans behind the figures of the docs run as they stand."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch", reason="the examples need the train extra")
+
+from training_support import make_sentences, write_lines
+from una_fast.evaluation import load_encoder
+from una_fast.experiment import load_plan
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.mark.parametrize("steps", ["0", "2"])
+def test_a_small_bert_is_made_and_repeats_itself(steps: str, tmp_path: Path) -> None:
+    corpus = write_lines(tmp_path / "corpus.txt", make_sentences(80))
+    for name in ("one", "two"):
+        command = [EXAMPLES / "small_bert.py", corpus, "--output", tmp_path / name, "--steps", steps]
+        subprocess.run([sys.executable, *map(str, command)], check=True, capture_output=True)
+    one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
+    assert one == two
+    assert load_encoder(tmp_path / "one", pooling="mean")(["a guitar"]).shape == (1, 128)
+
+
+def test_the_plan_of_the_docs_can_be_run() -> None:
+    plan = load_plan(EXAMPLES / "small-strategies.toml", settings=["corpus=c.txt", "model=m"])
+    assert [arm.name for arm in plan.arms] == ["plain", "una", "tfidf-random", "random"]
