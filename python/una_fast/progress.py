@@ -9,13 +9,21 @@ from typing import Any
 __all__ = ["Tick", "counting", "quiet_transformers"]
 
 
-def quiet_transformers() -> None:
-    """Keep the bars and notices of transformers, on every file read and written, out of our own story."""
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keeps the bars and notices of transformers, on every file read and written, out of our own story."""
     from transformers.utils import logging as untyped
 
     logging: Any = untyped
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 Tick = Callable[[int, int], None]

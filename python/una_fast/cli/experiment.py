@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from una_fast.errors import OptionError
-from una_fast.progress import quiet_transformers
 
 if TYPE_CHECKING:
     from una_fast.experiment import Plan
@@ -67,7 +66,6 @@ def run(args: argparse.Namespace) -> int:
     if args.dry_run:
         _print_runs(plan, output)
         return 0
-    quiet_transformers()
     _set_threads(args.threads)
     told = sys.stderr if args.json else sys.stdout
     summary = run_experiment(

@@ -5,8 +5,7 @@ Training and evaluation share these functions, so that a text becomes the same v
 
 import inspect
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,9 +19,9 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging as untyped_logging
 
 from una_fast.errors import OptionError, StorageError
+from una_fast.progress import quiet_transformers
 
 __all__ = [
     "Pooling",
@@ -32,7 +31,6 @@ __all__ = [
     "load_tokenizer",
     "pool",
     "position_limit",
-    "quiet_transformers",
     "tokenise",
 ]
 
@@ -73,21 +71,6 @@ def choose_device(name: str = "auto") -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise OptionError(f"device is {name!r}, but torch finds no CUDA device")
     return torch.device("cuda", torch.cuda.current_device()) if name == "cuda" else device
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Keep notices and progress bars of transformers to itself: they speak of what we do on purpose."""
-    logging: Any = untyped_logging
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
 
 
 def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None) -> PreTrainedModel:

@@ -1,11 +1,11 @@
 """The options of a paraphrasing run, checked when they are given."""
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from una_fast.checks import check_choice, check_real, check_whole
 from una_fast.errors import OptionError
 
 __all__ = ["Decoding", "ParaphraseConfig", "Precision"]
@@ -85,12 +85,12 @@ class ParaphraseConfig:
     progress: bool = False
 
     def __post_init__(self) -> None:
-        _check_choice("decoding", self.decoding, get_args(Decoding))
-        _check_choice("precision", self.precision, get_args(Precision))
+        check_choice("decoding", self.decoding, get_args(Decoding))
+        check_choice("precision", self.precision, get_args(Precision))
         for name, least in _LEAST.items():
-            _check_whole(name, getattr(self, name), least)
-        _check_share("temperature", self.temperature, most=math.inf)
-        _check_share("top_p", self.top_p, most=1.0)
+            check_whole(name, getattr(self, name), least=least)
+        check_real("temperature", self.temperature, above=0.0)
+        check_real("top_p", self.top_p, above=0.0, most=1.0)
         if self.seed >= 2**63:
             raise OptionError(f"seed must be below 2**63, got {self.seed}")
         if self.decoding == "beam" and (self.temperature, self.top_p) != (1.0, 1.0):
@@ -99,21 +99,3 @@ class ParaphraseConfig:
     def shaping(self) -> dict[str, Any]:
         """The options that decide what a paraphrase is."""
         return {name: getattr(self, name) for name in _SHAPING}
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise OptionError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}")
-
-
-def _check_share(name: str, value: object, *, most: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise OptionError(f"{name} must be a finite number, got {value!r}")
-    if not 0 < value <= most:
-        bound = "" if most == math.inf else f" and at most {most:g}"
-        raise OptionError(f"{name} must be above 0{bound}, got {value!r}")

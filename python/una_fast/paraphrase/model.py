@@ -27,6 +27,7 @@ from una_fast.evaluation.backbone import choose_device
 from una_fast.paraphrase.config import ParaphraseConfig
 from una_fast.paraphrase.draws import KeyedDraw
 from una_fast.paraphrase.work import Block
+from una_fast.progress import quiet_transformers
 
 __all__ = ["Paraphraser"]
 
@@ -140,7 +141,8 @@ def _one_line(text: str) -> str:
 
 def _load_model(name: str) -> PreTrainedModel:
     try:
-        model: Any = AutoModelForSeq2SeqLM.from_pretrained(name)
+        with quiet_transformers():
+            model: Any = AutoModelForSeq2SeqLM.from_pretrained(name)
     except (OSError, ValueError) as error:
         raise OptionError(
             f"model {name!r} cannot be loaded as a sequence-to-sequence model: {_first_line(error)}"

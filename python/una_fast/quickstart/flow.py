@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 from una_fast import Augmenter, Explanation, TermTable, fit
 from una_fast.errors import MissingExtraError, OptionError, StorageError
 from una_fast.page.layout import annotate, example_rows
-from una_fast.progress import quiet_transformers
 from una_fast.quickstart.pictures import Window
 from una_fast.quickstart.prose import standard_library_sentences
 from una_fast.quickstart.report import (
@@ -114,7 +113,6 @@ def run_quickstart(options: QuickstartOptions, terminal: Terminal) -> dict[str, 
 
     from una_fast.training import train
 
-    quiet_transformers()
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     folder = _claim(options.output)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from una_fast.errors import InputError, MissingExtraError, OptionError
+from una_fast.progress import quiet_transformers
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -66,7 +67,8 @@ def build_starter(
         torch.default_generator.manual_seed(seed)
         model = BertModel(config)
 
-    model.save_pretrained(folder)
+    with quiet_transformers():
+        model.save_pretrained(folder)
     fast_tokenizer: Any = PreTrainedTokenizerFast  # Its constructor carries no types.
     fast_tokenizer(
         tokenizer_object=tokenizer,

@@ -1,7 +1,6 @@
 """The options of a training run, checked when they are given and not an hour later."""
 
 import difflib
-import math
 import os
 import pathlib
 import tomllib
@@ -9,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
+from una_fast.checks import check_choice, check_real, check_switch, check_whole
 from una_fast.errors import InputError, OptionError, StorageError
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ _LEAST = {
     "prefetch": 1,
 }
 """Whole numbers and the least value of each."""
+
+_OPTIONAL = ("max_steps", "threads", "chunk_size", "checkpoint_every")
+"""Those of them that may be None."""
 
 _SWITCHES = ("distinct", "tf32", "deterministic", "resume", "report", "progress")
 
@@ -255,22 +258,17 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         for name, kind in _CHOICES.items():
-            _check_choice(name, getattr(self, name), get_args(kind))
+            check_choice(name, getattr(self, name), get_args(kind))
         for name, least in _LEAST.items():
-            _check_whole(name, getattr(self, name), least)
+            check_whole(name, getattr(self, name), least=least, optional=name in _OPTIONAL)
         for name in _SWITCHES:
-            if not isinstance(getattr(self, name), bool):
-                raise OptionError(f"{name} must be true or false, got {getattr(self, name)!r}")
-        _check_real("learning_rate", self.learning_rate, above=0.0)
-        _check_real("temperature", self.temperature, above=0.0)
-        _check_real("replace_prob", self.replace_prob, above=0.0)
-        _check_real("hard_negative_weight", self.hard_negative_weight, least=0.0)
-        _check_real("margin", self.margin, least=0.0)
-        _check_real("weight_decay", self.weight_decay, least=0.0)
-        _check_real("max_grad_norm", self.max_grad_norm, above=0.0)
-        _check_real("dropout", self.dropout, least=0.0)
-        if self.dropout is not None and self.dropout >= 1.0:
-            raise OptionError(f"dropout must be below 1, got {self.dropout!r}")
+            check_switch(name, getattr(self, name))
+        for name in ("learning_rate", "temperature", "replace_prob"):
+            check_real(name, getattr(self, name), above=0.0)
+        for name in ("hard_negative_weight", "margin", "weight_decay"):
+            check_real(name, getattr(self, name), least=0.0)
+        check_real("max_grad_norm", self.max_grad_norm, above=0.0, optional=True)
+        check_real("dropout", self.dropout, least=0.0, below=1.0, optional=True)
         if self.importance != "tfidf" and self.select == "uniform":
             raise OptionError(
                 f'importance={self.importance!r} has no meaning where select="uniform" chooses the tokens'
@@ -290,7 +288,7 @@ class TrainConfig:
         if isinstance(self.loggers, str):
             raise OptionError(f"loggers must be a list of names, got {self.loggers!r}")
         for name in self.loggers:
-            _check_choice("loggers", name, get_args(Logger))
+            check_choice("loggers", name, get_args(Logger))
         if self.compile == "cuda_graphs" and self.chunk_size is not None:
             raise OptionError("compile='cuda_graphs' does not go with chunk_size: a graph reuses its output")
         if self.resume and self.checkpoint_every is None:
@@ -334,29 +332,3 @@ def check_names(options: Iterable[str], *, where: str) -> None:
             raise OptionError(
                 f"{where}: no option {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
             )
-
-
-_OPTIONAL = ("max_steps", "threads", "max_grad_norm", "dropout", "chunk_size", "checkpoint_every")
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise OptionError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
-
-
-def _check_whole(name: str, value: object, least: int) -> None:
-    if value is None and name in _OPTIONAL:
-        return
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}")
-
-
-def _check_real(name: str, value: object, *, least: float = -math.inf, above: float = -math.inf) -> None:
-    if value is None and name in _OPTIONAL:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise OptionError(f"{name} must be a finite number, got {value!r}")
-    if value < least:
-        raise OptionError(f"{name} must be at least {least:g}, got {value!r}")
-    if value <= above:
-        raise OptionError(f"{name} must be above {above:g}, got {value!r}")

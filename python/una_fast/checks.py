@@ -1,0 +1,55 @@
+"""Checks of options, for every configuration: an option out of range is named with its value, at once."""
+
+from __future__ import annotations
+
+import math
+
+from una_fast.errors import OptionError
+
+__all__ = ["check_choice", "check_real", "check_switch", "check_whole"]
+
+
+def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    """Refuses what is none of the choices."""
+    if value not in choices:
+        raise OptionError(f"{name} must be one of {', '.join(map(repr, choices))}, got {value!r}")
+
+
+def check_switch(name: str, value: object) -> None:
+    """Refuses what is neither true nor false."""
+    if not isinstance(value, bool):
+        raise OptionError(f"{name} must be true or false, got {value!r}")
+
+
+def check_whole(name: str, value: object, *, least: int, optional: bool = False) -> None:
+    """Refuses what is no whole number of at least `least`; None too, unless it is `optional`."""
+    if value is None and optional:
+        return
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+
+def check_real(
+    name: str,
+    value: object,
+    *,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
+    most: float = math.inf,
+    optional: bool = False,
+) -> None:
+    """Refuses what is no finite number within these bounds; None too, unless it is `optional`."""
+    if value is None and optional:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise OptionError(f"{name} must be a finite number, got {value!r}")
+    bounds = (
+        (value < least, f"at least {least:g}"),
+        (value <= above, f"above {above:g}"),
+        (value >= below, f"below {below:g}"),
+        (value > most, f"at most {most:g}"),
+    )
+    for broken, bound in bounds:
+        if broken:
+            raise OptionError(f"{name} must be {bound}, got {value!r}")
