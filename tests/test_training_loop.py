@@ -14,7 +14,7 @@ from training_support import WordSwapper, make_sentences, tiny_bert, weights, wr
 from una_fast.errors import MissingExtraError, OptionError, StorageError, UnaError
 from una_fast.evaluation import sts
 from una_fast.evaluation.backbone import load_backbone, load_tokenizer
-from una_fast.training import DivergedError, OutOfMemoryError, TrainConfig, loop, probe, train
+from una_fast.training import DivergedError, OutOfMemoryError, Result, TrainConfig, loop, probe, train
 from una_fast.training.model import SentenceEncoder
 
 
@@ -37,7 +37,7 @@ def options(model: Path, tmp_path: Path) -> dict[str, Any]:
     }
 
 
-def run(options: dict[str, Any], **changes: Any) -> loop.Result:
+def run(options: dict[str, Any], **changes: Any) -> Result:
     return train(TrainConfig(**{**options, **changes}), augmenter=WordSwapper())
 
 

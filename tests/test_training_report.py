@@ -20,8 +20,10 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     sentences = make_sentences(80)
     gold = [f"g\tf\ty\t1\t{i % 6}\t{sentences[i]}\t{sentences[40 + i]}" for i in range(30)]
     (folder / "STS" / "STSBenchmark").mkdir(parents=True)
-    write_lines(folder / "STS" / "STSBenchmark" / "sts-dev.csv", gold)
-    known, sts.PAIRS["STS-B-dev"] = sts.PAIRS["STS-B-dev"], len(gold)
+    known = dict(sts.PAIRS)
+    for split, task in (("dev", "STS-B-dev"), ("test", "STS-B")):
+        write_lines(folder / "STS" / "STSBenchmark" / f"sts-{split}.csv", gold)
+        sts.PAIRS[task] = len(gold)
     try:
         return train(
             TrainConfig(
@@ -36,7 +38,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
             )
         )
     finally:
-        sts.PAIRS["STS-B-dev"] = known
+        sts.PAIRS.update(known)
 
 
 def test_the_page_needs_nothing_else(result: Result) -> None:
@@ -56,6 +58,17 @@ def test_the_page_tells_the_run(result: Result) -> None:
     assert "hard_negative_weight" in html
     assert len(re.findall("<p class='negative'>", html)) == 8
     assert [len(entry) for entry in manifest["geometry"]] == [3, 3, 3, 3]
+
+
+def test_the_output_is_tested_at_the_end(result: Result) -> None:
+    """Protects the table of card, page and manifest: the scores of what lies in the folder."""
+    assert result.sts is not None
+    assert [task.name for task in result.sts.tasks] == ["STS-B"]
+    score = f"{100 * result.sts['STS-B'].spearman:.2f}"
+    assert f"| STS-B | {score} |\n| mean of 1 | {score} |" in (result.output / "README.md").read_text()
+    html = (result.output / "report.html").read_text(encoding="utf-8")
+    assert f"<th scope='row'>STS-B</th><td class='number'>{score}</td>" in html
+    assert json.loads((result.output / "training.json").read_text())["sts"] == result.sts.to_dict()
 
 
 def test_the_page_is_a_function_of_the_manifest(result: Result) -> None:

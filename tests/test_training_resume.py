@@ -11,7 +11,7 @@ import torch
 
 from training_support import WordSwapper, make_sentences, tiny_bert, weights, write_lines
 from una_fast.errors import OptionError
-from una_fast.training import DivergedError, TrainConfig, loop, train
+from una_fast.training import DivergedError, Result, TrainConfig, loop, train
 from una_fast.training.checkpoint import Checkpoints
 from una_fast.training.record import Record
 
@@ -35,7 +35,7 @@ def options(model: Path, tmp_path: Path) -> dict[str, Any]:
     }
 
 
-def run(options: dict[str, Any], **changes: Any) -> loop.Result:
+def run(options: dict[str, Any], **changes: Any) -> Result:
     return train(TrainConfig(**{**options, **changes}), augmenter=WordSwapper())
 
 

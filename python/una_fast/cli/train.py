@@ -72,6 +72,7 @@ _SWITCHES = {
     "distinct": "let no sentence stand twice in a batch",
     "tf32": "on a GPU, let float32 products be taken in TF32",
     "deterministic": "on a GPU, use algorithms that give the same bits each time",
+    "test": "score the output on all STS tasks of --sts at the end (yes)",
     "report": "write report.html into OUTPUT (yes)",
     "resume": "continue at the newest checkpoint; where there is none, start",
 }
@@ -159,4 +160,6 @@ def _summary(result: "Result") -> str:
         score = scores.get(result.steps)
         shown = "" if score is None else f", STS-B dev {100 * score:.2f}"
         lines.append(f"the last step's weights: {result.last}{shown}")
+    if result.sts is not None:
+        lines.append(str(result.sts))
     return "\n".join(lines)

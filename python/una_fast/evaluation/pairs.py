@@ -104,7 +104,7 @@ class SentEvalFolder:
             raise InputError(f"{self.root} is no folder: STS data in SentEval's layout is expected there")
 
     def read(self, task: str) -> list[Pairs] | None:
-        """See `PairSource`; a task is missing where its folder is."""
+        """See `PairSource`; a task is missing where its folder is, or of STS-B its file."""
         return read_task(Path(self.root), task)
 
     def __str__(self) -> str:
@@ -195,9 +195,9 @@ def check_count(task: str, subsets: list[Pairs], where: object) -> list[Pairs]:
 
 
 def _read_sts_b(folder: Path, task: str) -> list[Pairs] | None:
-    if not folder.is_dir():
-        return None
     path = folder / _STS_B[task]
+    if not path.is_file():
+        return None
     rows = [[row[5], row[6], row[4]] for row in rows_of(path, columns=7)]
     return [_pairs(task, path, rows)]
 

@@ -135,7 +135,8 @@ class Run:
         Raises:
             OptionError: An option is out of range; the message names the run.
         """
-        options = {name: _value(name, value) for name, value in self.options.items()}
+        # An experiment scores what it has trained itself, pair by pair.
+        options = {"test": False} | {name: _value(name, value) for name, value in self.options.items()}
         try:
             resume = options.get("checkpoint_every") is not None
             return TrainConfig(**options, seed=self.seed, output=output, resume=resume, **machine)

@@ -66,7 +66,7 @@ _LEAST = {
 _OPTIONAL = ("max_steps", "threads", "chunk_size", "checkpoint_every")
 """Those of them that may be None."""
 
-_SWITCHES = ("distinct", "tf32", "deterministic", "resume", "report", "progress")
+_SWITCHES = ("distinct", "test", "tf32", "deterministic", "resume", "report", "progress")
 
 _PORTABLE = (
     "every",
@@ -162,6 +162,7 @@ class TrainConfig:
         sts: A folder in SentEval's layout. Its STS-B development split is scored every `eval_every` steps
             and at the end, and the best weights are the output; without it, the last ones are.
         eval_every: Steps between two scorings.
+        test: Score the output at the end on all STS tasks that the folder `sts` has, for card and report.
         checkpoint_every: Steps between two checkpoints, in `<output>.run/checkpoints`; None makes none.
         keep: Checkpoints kept. All are removed when the run has ended well.
         resume: Continue at the newest whole checkpoint; where there is none, start.
@@ -219,6 +220,7 @@ class TrainConfig:
     compile: Compile = "off"
     sts: Path | None = None
     eval_every: int = 100
+    test: bool = True
     checkpoint_every: int | None = None
     keep: int = 2
     resume: bool = False

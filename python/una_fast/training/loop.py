@@ -4,7 +4,6 @@ import hashlib
 import platform
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from itertools import islice
@@ -17,11 +16,12 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from una_fast.errors import OptionError, UnaError
+from una_fast.errors import OptionError
 from una_fast.evaluation.backbone import check_cls, input_names, load_backbone, load_tokenizer, position_limit
-from una_fast.evaluation.encoder import Encoder
+from una_fast.evaluation.encoder import Encoder, load_encoder
 from una_fast.evaluation.geometry import NEAR, geometry_of
-from una_fast.evaluation.sts import Pairs, encode_distinct, read_task, score_task
+from una_fast.evaluation.pairs import SEVEN, Pairs, SentEvalFolder, read_task
+from una_fast.evaluation.sts import StsReport, encode_distinct, score_task, score_tasks
 from una_fast.page.layout import AnnotatedSentence, annotate
 from una_fast.training.checkpoint import (
     Checkpoint,
@@ -59,65 +59,12 @@ from una_fast.training.probe import ProbeReport, probe, seeded
 from una_fast.training.ranks import Ranks, ranks_of_run
 from una_fast.training.record import Clock, DivergedError, Record
 from una_fast.training.report import check_drawing, render_report
+from una_fast.training.result import OutOfMemoryError, Result
 
 if TYPE_CHECKING:
     from una_fast import TermTable
 
-__all__ = ["OutOfMemoryError", "Result", "train"]
-
-
-class OutOfMemoryError(UnaError, MemoryError):
-    """The GPU has too little memory for a batch; the message says what to lower."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What a training run came to.
-
-    Attributes:
-        output: The folder of the encoder: the best step's weights, or the last's without a development set.
-        last: The folder of the last step's weights; `output` itself where that step is the best.
-        steps: Steps of the optimiser.
-        resumed_at: Steps that a checkpoint had done already.
-        losses: Mean loss of the steps since the entry before, by step counted from 1.
-        learning_rates: By step.
-        best_step: The step whose weights are the output.
-        dev_scores: Spearman on the development set by step, None where it is undefined.
-        rows_per_second: Rows encoded with gradients, by the time outside of scoring and saving; on this rank.
-        wait_share: Share of that time in which the loop waited for a batch.
-        probe_before: Geometry of negatives before training, where `probe_rows` asks for it.
-        probe_after: The same of the weights at the last step.
-    """
-
-    output: Path
-    last: Path
-    steps: int
-    losses: tuple[tuple[int, float], ...]
-    learning_rates: tuple[tuple[int, float], ...]
-    best_step: int
-    dev_scores: tuple[tuple[int, float | None], ...]
-    rows_per_second: float
-    wait_share: float
-    resumed_at: int = 0
-    probe_before: ProbeReport | None = None
-    probe_after: ProbeReport | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The result for JSON."""
-        probes = {"probe_before": self.probe_before, "probe_after": self.probe_after}
-        return {
-            "output": str(self.output),
-            "last": str(self.last),
-            "steps": self.steps,
-            "resumed_at": self.resumed_at,
-            "losses": [list(entry) for entry in self.losses],
-            "learning_rates": [list(entry) for entry in self.learning_rates],
-            "best_step": self.best_step,
-            "dev_scores": [list(entry) for entry in self.dev_scores],
-            "rows_per_second": self.rows_per_second,
-            "wait_share": self.wait_share,
-            **{name: None if report is None else report.to_dict() for name, report in probes.items()},
-        }
+__all__ = ["train"]
 
 
 def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Result:
@@ -145,6 +92,7 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
         check_drawing()
     output = prepare_output(config.output)
     dev = None if config.sts is None else _read_dev(Path(config.sts))
+    test = _read_test(Path(config.sts)) if config.sts is not None and config.test else {}
     with ranks_of_run(config.device) as (ranks, device), numerics(config), seeded(config.seed, device):
         tokenizer = load_tokenizer(config.model)
         check_cls(tokenizer, str(config.model), config.pooling)
@@ -157,7 +105,7 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
         if augmenter is None and (config.every or config.probe_rows):
             table = open_table(config, corpus, ranks)
             augmenter = open_negatives(config, table)
-        run = _Run(config, output, model, tokenizer, corpus, augmenter, table, dev, device, ranks)
+        run = _Run(config, output, model, tokenizer, corpus, augmenter, table, dev, test, device, ranks)
         with _memory_advice(run):
             return run.train()
 
@@ -175,6 +123,7 @@ class _Run:
         negatives: NegativeSource | None,
         table: "TermTable | None",
         dev: list[Pairs] | None,
+        test: dict[str, list[Pairs]],
         device: torch.device,
         ranks: Ranks,
     ) -> None:
@@ -187,6 +136,7 @@ class _Run:
         self.negatives = negatives
         self.table = table
         self.dev = dev
+        self.test = test
         self.device = device
         self.ranks = ranks
         self.precision = choose_precision(config, device)
@@ -350,6 +300,14 @@ class _Run:
                 self.record.geometry.append((self.record.steps, found.alignment, found.uniformity))
         return score_task("STS-B-dev", self.dev, vectors).spearman
 
+    def test_output(self) -> StsReport | None:
+        """Score what was saved on the test tasks there are, as its users will find it."""
+        if not self.test:
+            return None
+        encoder = load_encoder(self.output, device=str(self.device))
+        scored = score_tasks(encoder, self.test, batch_size=max(64, self.config.batch_size))
+        return StsReport(tasks=scored, missing=tuple(name for name in SEVEN if name not in self.test))
+
     def checkpoint(self, optimizer: torch.optim.Optimizer) -> None:
         """Write down all that the steps to come depend on."""
         self.check_weights()
@@ -402,13 +360,14 @@ class _Run:
 
     def finish(self, **figures: Any) -> Result:
         """Save the last weights beside the best, bring the records up to date, and tear down."""
-        record, last = self.record, self.output
+        record, last, scores = self.record, self.output, None
         if record.best_step != record.steps:
             last = self.output / LAST
         if self.ranks.first:
             if last != self.output:
                 self.save(last, record.steps)
-            manifest = self.manifest(record.best_step)
+            scores = self.test_output()
+            manifest = {**self.manifest(record.best_step), "sts": scores and scores.to_dict()}
             report = render_report(manifest, self.examples()) if self.config.report else None
             rewrite_records(self.output, manifest, report=report)
             self.checkpoints.remove()
@@ -421,6 +380,7 @@ class _Run:
             learning_rates=tuple(record.learning_rates),
             best_step=record.best_step,
             dev_scores=tuple(record.dev_scores),
+            sts=scores,
             probe_after=self.probe(),
             **figures,
         )
@@ -568,8 +528,14 @@ def _digest_of(model: nn.Module) -> str:
 def _read_dev(root: Path) -> list[Pairs]:
     pairs = read_task(root, "STS-B-dev")
     if pairs is None:
-        raise OptionError(f"sts is {str(root)!r}, which has no STS/STSBenchmark folder")
+        raise OptionError(f"sts is {str(root)!r}, which has no STS/STSBenchmark/sts-dev.csv")
     return pairs
+
+
+def _read_test(root: Path) -> dict[str, list[Pairs]]:
+    """The test tasks that the folder has; it may have none of them."""
+    source = SentEvalFolder(root)
+    return {task: pairs for task in SEVEN if (pairs := source.read(task)) is not None}
 
 
 def _check_length(max_length: int, model: SentenceEncoder, tokenizer: PreTrainedTokenizerBase) -> None:

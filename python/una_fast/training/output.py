@@ -25,7 +25,15 @@ from una_fast.training.model import SentenceEncoder
 if TYPE_CHECKING:
     from una_fast import TermTable
 
-__all__ = ["LAST", "MANIFEST", "prepare_output", "read_manifest", "rewrite_records", "save_encoder"]
+__all__ = [
+    "LAST",
+    "MANIFEST",
+    "prepare_output",
+    "read_manifest",
+    "rewrite_records",
+    "save_encoder",
+    "sts_rows",
+]
 
 MANIFEST = "training.json"
 CARD = "README.md"
@@ -223,8 +231,18 @@ def _card(manifest: dict[str, Any]) -> str:
         kept = f"The weights are those of step {manifest['step']}; the best is step {manifest['best_step']}, "
         kept += f"the last is step {manifest['steps']}.\n\n"
         sections.append(f"## STS-B development split\n\n{kept}" + _table(("step", "Spearman x100"), rows))
+    if manifest.get("sts"):
+        sections.append("## STS test sets\n\n" + _table(("task", "Spearman x100"), sts_rows(manifest["sts"])))
     sections.append("Source of the method: Shu and Lampos, arXiv 2401.02594.\n")
     return "\n".join(sections)
+
+
+def sts_rows(scores: dict[str, Any]) -> list[tuple[str, str]]:
+    """Task and score, and their mean, of the scores in a manifest; a mean of fewer than seven says so."""
+    tasks, seven = scores["tasks"], scores["mean"] is not None
+    means = [("mean" if seven else f"mean of {len(tasks)}", scores["mean" if seven else "mean_of_present"])]
+    rows = [*((name, task["spearman"]) for name, task in tasks.items()), *means]
+    return [(name, "-" if score is None else f"{100 * score:.2f}") for name, score in rows]
 
 
 def _table(head: tuple[str, str], rows: list[tuple[Any, Any]]) -> str:

@@ -19,6 +19,7 @@ from una_fast.page.layout import (
     section,
     settings_list,
 )
+from una_fast.training.output import sts_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -59,6 +60,8 @@ def render_report(manifest: dict[str, Any], negatives: Sequence[AnnotatedSentenc
         f"<p class='lead'>{lead}</p><ul class='figures'>{''.join(_figures(manifest))}</ul>",
         section("Course of the run", _curves(manifest)),
     ]
+    if manifest["sts"]:
+        parts.append(section("STS test sets", _scores(manifest["sts"])))
     if negatives:
         parts.append(section("Negatives of the first sentences", LEGEND + examples(negatives)))
     parts.append(section("Settings", settings_list(_settings(manifest))))
@@ -72,6 +75,18 @@ def _figures(manifest: dict[str, Any]) -> list[str]:
         if step in scores:
             shown.append((f"{100 * scores[step]:.2f}", f"STS-B dev, {name} step ({step:,})"))
     return [f"<li><b>{value}</b><span>{name}</span></li>" for value, name in shown]
+
+
+def _scores(scores: dict[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><th scope='row'>{name}</th><td class='number'>{score}</td></tr>"
+        for name, score in sts_rows(scores)
+    )
+    return (
+        "<p>Spearman correlation (x 100) of the weights that are kept.</p><div class='scroll'><table>"
+        "<thead><tr><th scope='col'>task</th><th scope='col' class='number'>score</th></tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
+    )
 
 
 def _curves(manifest: dict[str, Any]) -> str:
