@@ -71,8 +71,9 @@ impl<R: Read> LineBlocks<R> {
             if self.finished {
                 break;
             }
-            if let Some(newline) = memrchr(b'\n', &body) {
-                self.carry = body.split_off(newline + 1);
+            // What came before has no line end, and a long line would be searched again with every block.
+            if let Some(newline) = memrchr(b'\n', &body[before..]) {
+                self.carry = body.split_off(before + newline + 1);
                 break;
             }
             if body.len() > self.max_line_bytes.saturating_add(1) {
