@@ -89,7 +89,9 @@ impl TermIndex {
         while !ranks.is_empty() {
             batch.clear();
             batch.extend(ranks.by_ref().take(BATCH).map(|rank| (rank, Key::new(terms.get(rank)))));
-            batch.iter().for_each(|(_, key)| index.hint(key));
+            for (_, key) in &batch {
+                index.hint(key);
+            }
             batch.iter().try_for_each(|&(rank, key)| index.insert(rank, key, terms))?;
         }
         Ok(index)

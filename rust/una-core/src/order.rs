@@ -108,7 +108,9 @@ impl<'p> Sorted<'p> {
         let size = entries.len().div_ceil(threads.max(1)).clamp(SHARE, PIECE);
         share::each_on(entries.chunks_mut(size).collect(), threads, |piece: &mut [Entry]| {
             stop.check()?;
-            piece.iter_mut().for_each(|entry| entry.key = order.key(entry.term(parts), entry.stats(parts)));
+            for entry in piece {
+                entry.key = order.key(entry.term(parts), entry.stats(parts));
+            }
             Ok(())
         })?;
         let mut pieces = Vec::new();
@@ -315,7 +317,9 @@ mod tests {
             terms in prop::collection::btree_set("[ab]{1,12}", 0..100), size in 1usize..40,
         ) {
             let mut part = Part::default();
-            terms.iter().for_each(|term| part.add(hash(term.as_bytes()), term.as_bytes(), Stats::NONE));
+            for term in &terms {
+                part.add(hash(term.as_bytes()), term.as_bytes(), Stats::NONE);
+            }
             let parts = [part];
             let key = |term: &String| Order::Bytes.key(term.as_bytes(), Stats::NONE);
             let entries = (0..).zip(&terms).map(|(id, term)| Entry { key: key(term), part: 0, id });
@@ -324,7 +328,9 @@ mod tests {
             let mut pieces = Vec::new();
             halve(&mut entries, size, &parts, &mut pieces);
             prop_assert!(pieces.iter().all(|piece| piece.len() <= size));
-            pieces.into_iter().for_each(|piece| piece.sort_unstable_by_key(|entry| entry.term(&parts)));
+            for piece in pieces {
+                piece.sort_unstable_by_key(|entry| entry.term(&parts));
+            }
             let found: Vec<_> = entries.iter().map(|entry| entry.id).collect();
             prop_assert_eq!(found, (0..terms.len() as u32).collect::<Vec<_>>());
         }
