@@ -30,6 +30,9 @@ use crate::tokens::{Cut, Tokens, not_ours};
 /// Terms are spread over this many partitions, so that as many threads can merge without a lock.
 const PARTS: usize = 16;
 
+/// Terms for which another thread is worth its start when two tables become one.
+const WORTH_A_THREAD: usize = 1 << 13;
+
 /// How text becomes terms. Counts made under different settings do not mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
@@ -274,7 +277,7 @@ impl TermCounts {
         }
         self.parts = match <[Part; 1]>::try_from(tables).map_err(<[Part; 2]>::try_from) {
             Ok(only) => only.into(),
-            Err(Ok(two)) => vec![united(two)],
+            Err(Ok(two)) => vec![united(two)?],
             Err(Err(many)) => spread(&many, plan.threads),
         };
         self.parts.iter_mut().for_each(Part::shrink);
@@ -410,6 +413,9 @@ impl TermCounts {
 
     /// Adds the terms of tables, none of which is in two of them.
     fn add_tables(&mut self, tables: &[Part], threads: usize) {
+        if tables.iter().all(|table| table.stats.is_empty()) {
+            return; // and what is one table need not become many
+        }
         if threads > 1 && self.parts.len() == 1 {
             self.parts = spread(&self.parts, threads);
         }
@@ -442,13 +448,16 @@ fn merged(runs: &[Arc<Run>], budget: &Budget, watch: Watch<'_>) -> Result<Arc<Ru
     Merge::new(runs.to_vec(), Order::Bytes, budget.folder(), watch)?.write(budget.folder(), watch)
 }
 
-/// Two tables as one: the larger takes the smaller in. As fast as sharing their terms out among two threads, without
-/// two more tables in memory.
-fn united(mut tables: [Part; 2]) -> Part {
+/// Two tables as one: the larger takes the smaller in, without two more tables in memory.
+fn united(mut tables: [Part; 2]) -> Result<Part> {
     tables.sort_unstable_by_key(|table| std::cmp::Reverse(table.stats.len()));
     let [mut larger, smaller] = tables;
-    larger.absorb(&smaller, |_| true);
-    larger
+    if smaller.stats.len() < WORTH_A_THREAD {
+        larger.absorb(&smaller, |_| true);
+    } else {
+        larger.absorb_on_two(&smaller)?;
+    }
+    Ok(larger)
 }
 
 /// The terms of tables, shared out among [`PARTS`] partitions.

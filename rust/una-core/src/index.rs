@@ -7,6 +7,9 @@ use crate::arch::{self, prefetch};
 use crate::terms::Terms;
 use crate::vocab::hash;
 
+/// Terms whose slots are fetched together while the table is made.
+const BATCH: usize = 64;
+
 /// A slot of the table; free where `length` is 0, since no term is empty.
 #[derive(Debug, Clone, Copy)]
 struct Slot {
@@ -82,16 +85,26 @@ impl TermIndex {
     pub(crate) fn new(terms: &Terms) -> Result<Self, u32> {
         let slots = arch::vec_of(FREE, (2 * terms.len()).next_power_of_two());
         let mut index = Self { slots };
-        for rank in 0..terms.len() as u32 {
-            let term = terms.get(rank);
-            let key = Key::new(term);
-            let at = index.find(&key, term, terms);
-            if index.slots[at].length != 0 {
-                return Err(rank);
+        let (mut ranks, mut batch) = (0..terms.len() as u32, Vec::with_capacity(BATCH));
+        while !ranks.is_empty() {
+            batch.clear();
+            batch.extend(ranks.by_ref().take(BATCH).map(|rank| (rank, Key::new(terms.get(rank)))));
+            for (_, key) in &batch {
+                index.hint(key);
             }
-            index.slots[at] = Slot { prefix: key.prefix, rank, length: key.length };
+            batch.iter().try_for_each(|&(rank, key)| index.insert(rank, key, terms))?;
         }
         Ok(index)
+    }
+
+    /// Puts a term in, or says by its rank that it is there.
+    fn insert(&mut self, rank: u32, key: Key, terms: &Terms) -> Result<(), u32> {
+        let at = self.find(&key, terms.get(rank), terms);
+        if self.slots[at].length != 0 {
+            return Err(rank);
+        }
+        self.slots[at] = Slot { prefix: key.prefix, rank, length: key.length };
+        Ok(())
     }
 
     /// Has the memory fetched that looking up `key` will need. Nothing but time depends on it.

@@ -3,8 +3,6 @@
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
-use std::ops::Range;
-use std::slice;
 use std::sync::Arc;
 
 use crate::arch::prefetch;
@@ -50,6 +48,11 @@ struct Key {
     prefix: u64,
 }
 
+impl Key {
+    /// The key of a term that has not been looked at.
+    const NONE: Self = Self { rank: 0, prefix: 0 };
+}
+
 impl Order {
     fn key(self, term: &[u8], stats: Stats) -> Key {
         let rank = match self {
@@ -74,6 +77,10 @@ impl Entry {
         parts[self.part as usize].vocab.term(self.id)
     }
 
+    fn stats(self, parts: &[Part]) -> Stats {
+        parts[self.part as usize].stats[self.id as usize]
+    }
+
     fn compare(&self, other: &Self, parts: &[Part]) -> Ordering {
         self.key.cmp(&other.key).then_with(|| self.term(parts).cmp(other.term(parts)))
     }
@@ -83,8 +90,8 @@ impl Entry {
 #[derive(Debug)]
 pub(crate) struct Sorted<'p> {
     parts: &'p [Part],
-    /// Each in order by itself.
-    pieces: Vec<Vec<Entry>>,
+    entries: Vec<Entry>,
+    term_bytes: usize,
 }
 
 impl<'p> Sorted<'p> {
@@ -92,39 +99,52 @@ impl<'p> Sorted<'p> {
     pub(crate) fn new(
         parts: &'p [Part],
         order: Order,
-        keep: impl Fn(&[u8], Stats) -> bool + Sync,
+        keep: impl Fn(&[u8], Stats) -> bool,
         threads: usize,
         stop: &Stop,
     ) -> Result<Self> {
-        let n_terms: usize = parts.iter().map(|part| part.stats.len()).sum();
-        let size = n_terms.div_ceil(threads.max(1)).clamp(SHARE, PIECE);
-        let mut pieces = Vec::new();
-        for (index, part) in (0..).zip(parts) {
-            let ids = 0..part.stats.len() as u32;
-            let starts = ids.clone().step_by(size);
-            pieces.extend(starts.map(|start| (index, start..ids.end.min(start + size as u32))));
-        }
-        let sort = |(index, ids): (u32, Range<u32>)| {
+        let mut sorted = Self::unsorted(parts, keep);
+        let entries = sorted.entries.as_mut_slice();
+        let size = entries.len().div_ceil(threads.max(1)).clamp(SHARE, PIECE);
+        share::each_on(entries.chunks_mut(size).collect(), threads, |piece: &mut [Entry]| {
             stop.check()?;
-            let part: &Part = &parts[index as usize];
-            let mut piece = Vec::with_capacity(ids.len());
-            for (id, term, stats) in part.terms(ids).filter(|&(_, term, stats)| keep(term, stats)) {
-                piece.push(Entry { key: order.key(term, stats), part: index, id });
+            for entry in piece {
+                entry.key = order.key(entry.term(parts), entry.stats(parts));
             }
+            Ok(())
+        })?;
+        let mut pieces = Vec::new();
+        halve(entries, size, parts, &mut pieces);
+        share::each_on(pieces, threads, |piece| {
+            stop.check()?;
             piece.sort_unstable_by(|a, b| a.compare(b, parts));
-            Ok(piece)
-        };
-        Ok(Self { parts, pieces: share::each_on(pieces, threads, sort)? })
+            Ok(())
+        })?;
+        Ok(sorted)
+    }
+
+    /// Those terms that `keep` accepts, without keys yet.
+    fn unsorted(parts: &'p [Part], keep: impl Fn(&[u8], Stats) -> bool) -> Self {
+        let n_terms = parts.iter().map(|part| part.stats.len()).sum();
+        let (mut entries, mut term_bytes) = (Vec::with_capacity(n_terms), 0);
+        for (index, part) in (0..).zip(parts) {
+            let kept = part.terms(0..part.stats.len() as u32).filter(|&(_, term, stats)| keep(term, stats));
+            for (id, term, _) in kept {
+                entries.push(Entry { key: Key::NONE, part: index, id });
+                term_bytes += term.len();
+            }
+        }
+        Self { parts, entries, term_bytes }
     }
 
     /// Number of terms.
-    pub(crate) fn len(&self) -> usize {
-        self.pieces.iter().map(Vec::len).sum()
+    pub(crate) const fn len(&self) -> usize {
+        self.entries.len()
     }
 
     /// Bytes of all the terms together.
-    pub(crate) fn term_bytes(&self) -> usize {
-        self.pieces.iter().flatten().map(|entry| entry.term(self.parts).len()).sum()
+    pub(crate) const fn term_bytes(&self) -> usize {
+        self.term_bytes
     }
 
     /// Hands the terms on, in order.
@@ -133,18 +153,26 @@ impl<'p> Sorted<'p> {
         watch: Watch<'_>,
         mut visit: impl FnMut(&[u8], Stats) -> Result<()>,
     ) -> Result<()> {
-        let cursors = self.pieces.iter().filter_map(|piece| Cursor::new(self.parts, piece));
-        let mut heap: BinaryHeap<_> = cursors.collect();
         let mut done = 0;
-        while let Some(mut least) = heap.peek_mut() {
+        for (at, entry) in self.entries.iter().enumerate() {
             watch.tell(&mut done)?;
-            let Entry { part, id, .. } = least.entry;
-            visit(least.term, self.parts[part as usize].stats[id as usize])?;
-            if !least.advance() {
-                PeekMut::pop(least);
-            }
+            self.fetch_beyond(at);
+            visit(entry.term(self.parts), entry.stats(self.parts))?;
         }
         Ok(())
+    }
+
+    /// Has the memory fetched of terms that come a little later than entry `at`.
+    #[inline]
+    fn fetch_beyond(&self, at: usize) {
+        if let Some(later) = self.entries.get(at + 2 * AHEAD) {
+            let part = &self.parts[later.part as usize];
+            part.vocab.fetch_bounds(later.id);
+            prefetch(&part.stats[later.id as usize]);
+        }
+        if let Some(soon) = self.entries.get(at + AHEAD) {
+            self.parts[soon.part as usize].vocab.fetch_term(soon.id);
+        }
     }
 
     /// Writes the terms to a run.
@@ -155,58 +183,18 @@ impl<'p> Sorted<'p> {
     }
 }
 
-/// A piece from some term on. The greatest in a heap is the one whose term comes first.
-struct Cursor<'p> {
-    entry: Entry,
-    term: &'p [u8],
-    rest: slice::Iter<'p, Entry>,
-    parts: &'p [Part],
-}
-
-impl<'p> Cursor<'p> {
-    fn new(parts: &'p [Part], piece: &'p [Entry]) -> Option<Self> {
-        let mut rest = piece.iter();
-        let entry = *rest.next()?;
-        Some(Self { entry, term: entry.term(parts), rest, parts })
+/// Parts entries until none of the pieces is longer than `size`: what stands in one of them belongs before all that
+/// stands in the next. Pieces can then be sorted side by side, and are in order without being merged.
+fn halve<'e>(entries: &'e mut [Entry], size: usize, parts: &[Part], pieces: &mut Vec<&'e mut [Entry]>) {
+    if entries.len() <= size {
+        return pieces.push(entries);
     }
-
-    /// Goes on to the next term, if there is one.
-    #[inline]
-    fn advance(&mut self) -> bool {
-        let coming = self.rest.as_slice();
-        if let Some(later) = coming.get(2 * AHEAD) {
-            let part = &self.parts[later.part as usize];
-            part.vocab.fetch_bounds(later.id);
-            prefetch(&part.stats[later.id as usize]);
-        }
-        if let Some(soon) = coming.get(AHEAD) {
-            self.parts[soon.part as usize].vocab.fetch_term(soon.id);
-        }
-        let Some(&entry) = self.rest.next() else { return false };
-        (self.entry, self.term) = (entry, entry.term(self.parts));
-        true
-    }
+    let middle = entries.len() / 2;
+    entries.select_nth_unstable_by(middle, |a, b| a.compare(b, parts));
+    let (before, after) = entries.split_at_mut(middle);
+    halve(before, size, parts, pieces);
+    halve(after, size, parts, pieces);
 }
-
-impl Ord for Cursor<'_> {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.entry.key.cmp(&self.entry.key).then_with(|| other.term.cmp(self.term))
-    }
-}
-
-impl PartialOrd for Cursor<'_> {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Cursor<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Cursor<'_> {}
 
 /// The terms of runs, in order; statistics of equal terms are added up.
 pub(crate) struct Merge {
@@ -283,7 +271,7 @@ struct Head {
 
 impl Head {
     fn new(reader: RunReader, order: Order) -> Result<Option<Self>> {
-        let mut head = Self { key: Key { rank: 0, prefix: 0 }, record: Record::NONE, reader, order };
+        let mut head = Self { key: Key::NONE, record: Record::NONE, reader, order };
         Ok(head.advance()?.then_some(head))
     }
 
@@ -316,3 +304,35 @@ impl PartialEq for Head {
 }
 
 impl Eq for Head {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vocab::hash;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn pieces_follow_one_another(
+            terms in prop::collection::btree_set("[ab]{1,12}", 0..100), size in 1usize..40,
+        ) {
+            let mut part = Part::default();
+            for term in &terms {
+                part.add(hash(term.as_bytes()), term.as_bytes(), Stats::NONE);
+            }
+            let parts = [part];
+            let key = |term: &String| Order::Bytes.key(term.as_bytes(), Stats::NONE);
+            let entries = (0..).zip(&terms).map(|(id, term)| Entry { key: key(term), part: 0, id });
+            let mut entries: Vec<_> = entries.collect();
+            entries.reverse();
+            let mut pieces = Vec::new();
+            halve(&mut entries, size, &parts, &mut pieces);
+            prop_assert!(pieces.iter().all(|piece| piece.len() <= size));
+            for piece in pieces {
+                piece.sort_unstable_by_key(|entry| entry.term(&parts));
+            }
+            let found: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+            prop_assert_eq!(found, (0..terms.len() as u32).collect::<Vec<_>>());
+        }
+    }
+}

@@ -3,11 +3,13 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::arch::prefetch_at;
 use crate::budget::Budget;
 use crate::count::Stats;
 use crate::error::Result;
 use crate::order::{Order, Sorted};
 use crate::runs::Run;
+use crate::share;
 use crate::stop::Watch;
 use crate::vocab::{self, Vocab};
 
@@ -17,6 +19,9 @@ const BATCH: usize = 1 << 12;
 
 /// Terms whose memory is fetched together when they are merged.
 const AHEAD: usize = 64;
+
+/// No term has this id.
+const UNKNOWN: u32 = u32::MAX;
 
 /// Bytes a term that sorting takes beside the terms themselves, and counting for its marks.
 const TO_SORT: usize = 24 + 4;
@@ -86,6 +91,41 @@ impl Part {
         }
     }
 
+    /// [`Self::absorb`] of all terms, by two threads: each seeks half of them; then one adds those that are new, while
+    /// the other brings the statistics up to date.
+    pub(crate) fn absorb_on_two(&mut self, other: &Self) -> Result<()> {
+        let (end, seek) = (other.stats.len() as u32, |ids| Ok(self.seek(other, ids)));
+        let (first, second) = share::both(|| seek(0..end / 2), || seek(end / 2..end))?;
+        let known = [first, second].concat();
+        let Self { vocab, stats } = self;
+        let add_new = || {
+            for (id, _) in (0..end).zip(&known).filter(|&(_, &known)| known == UNKNOWN) {
+                vocab.intern_hashed(other.vocab.hash_of(id), other.vocab.term(id));
+            }
+            Ok(())
+        };
+        let bring_up_to_date = || {
+            merge_stats(stats, &other.stats, &known);
+            Ok(())
+        };
+        share::both(add_new, bring_up_to_date).map(|_| ())
+    }
+
+    /// The ids here of terms that have these ids in `other`, or [`UNKNOWN`].
+    fn seek(&self, other: &Self, mut ids: Range<u32>) -> Vec<u32> {
+        let mut found = Vec::with_capacity(ids.len());
+        while !ids.is_empty() {
+            let batch = ids.start..ids.end.min(ids.start + AHEAD as u32);
+            self.vocab.fetch_all(batch.clone().map(|id| other.vocab.hash_of(id)));
+            found.extend(batch.clone().map(|id| {
+                let id = self.vocab.get_hashed(other.vocab.hash_of(id), other.vocab.term(id));
+                id.unwrap_or(UNKNOWN)
+            }));
+            ids.start = batch.end;
+        }
+        found
+    }
+
     /// The terms of these ids.
     pub(crate) fn terms(&self, ids: Range<u32>) -> impl Iterator<Item = (u32, &[u8], Stats)> {
         ids.map(|id| (id, self.vocab.term(id), self.stats[id as usize]))
@@ -99,6 +139,19 @@ impl Part {
     /// What it takes once it has held so many terms, of so many bytes.
     fn memory_for(&self, terms: usize, bytes: usize) -> usize {
         self.vocab.memory_for(terms, bytes) + terms * (size_of::<Stats>() + TO_SORT)
+    }
+}
+
+/// Adds statistics of terms that are known by these ids; those of new terms come at the end.
+fn merge_stats(stats: &mut Vec<Stats>, other: &[Stats], known: &[u32]) {
+    for (at, &theirs) in other.iter().enumerate() {
+        if let Some(&soon) = known.get(at + AHEAD) {
+            prefetch_at(stats, soon as usize);
+        }
+        match known[at] {
+            UNKNOWN => stats.push(theirs),
+            id => stats[id as usize].merge(theirs),
+        }
     }
 }
 
@@ -158,5 +211,40 @@ impl Shelf {
             self.runs.push(sorted.write(budget.folder(), watch)?);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tfidf::Ratio;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn part(terms: &[(String, u64)]) -> Part {
+        let mut part = Part::default();
+        for (term, df) in terms {
+            let best = Ratio::new(1, *df as u32).unwrap_or(Ratio::NONE);
+            part.add(vocab::hash(term.as_bytes()), term.as_bytes(), Stats { df: *df, best });
+        }
+        part
+    }
+
+    fn content(part: &Part) -> BTreeMap<&[u8], Stats> {
+        part.terms(0..part.stats.len() as u32).map(|(_, term, stats)| (term, stats)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn two_threads_absorb_what_one_does(
+            ours in prop::collection::vec(("[a-c]{1,5}", 1u64..9), 0..300),
+            theirs in prop::collection::vec(("[a-c]{1,5}", 1u64..9), 0..300),
+        ) {
+            let (mut one, mut two, theirs) = (part(&ours), part(&ours), part(&theirs));
+            one.absorb(&theirs, |_| true);
+            prop_assert!(two.absorb_on_two(&theirs).is_ok());
+            prop_assert_eq!(content(&one), content(&two));
+            prop_assert!(content(&two).keys().all(|term| two.vocab.get(term).is_some()));
+        }
     }
 }

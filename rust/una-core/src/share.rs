@@ -31,6 +31,19 @@ pub(crate) fn each<T: Send, R: Send>(tasks: Vec<T>, work: impl Fn(T) -> Result<R
     })
 }
 
+/// Does two pieces of work side by side.
+pub(crate) fn both<A: Send, B>(
+    first: impl FnOnce() -> Result<A> + Send,
+    second: impl FnOnce() -> Result<B>,
+) -> Result<(A, B)> {
+    std::thread::scope(|scope| {
+        let first = scope.spawn(first);
+        let second = second();
+        let first = first.join().unwrap_or_else(|_| Err(Error::Internal("a working thread panicked".into())));
+        Ok((first?, second?))
+    })
+}
+
 /// Does every task on so many threads, each taking a share of nearly equal length, and returns the answers in order.
 pub(crate) fn each_on<T: Send, R: Send>(
     tasks: Vec<T>,

@@ -119,7 +119,7 @@ pub fn idf(n_documents: u64, df: u64) -> f64 {
 /// `score = idf * ln(1 + max c / L)`: the largest TF-IDF that the term reaches in any sentence.
 #[must_use]
 pub fn score(n_documents: u64, df: u64, best: Ratio) -> f64 {
-    idf(n_documents, df) * tf(best.value())
+    idf(n_documents, df) * tf_of(best.count, best.length)
 }
 
 /// The order of a table: falling score, then rising term bytes. Scores are finite and not negative.

@@ -5,7 +5,10 @@ use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
 
-use crate::arch::{self, prefetch};
+use crate::arch::{self, prefetch, prefetch_at};
+
+/// Slots that are fetched ahead while a table grows.
+const AHEAD: usize = 16;
 
 /// Keyed anew in each process, so that no text can be made to collide; shared within it, so that tables agree on
 /// the partition of a term. Nothing that leaves the process depends on it.
@@ -241,6 +244,9 @@ impl Vocab {
         self.slots = Vec::new(); // the old ones need not be in memory beside the new ones
         self.slots = arch::vec_of(Slot::FREE, size);
         for (id, &hash) in (0u32..).zip(&self.hashes) {
+            if let Some(&soon) = self.hashes.get(id as usize + AHEAD) {
+                prefetch_at(&self.slots, soon as usize & mask);
+            }
             let mut index = hash as usize & mask;
             while !self.slots[index].is_free() {
                 index = (index + 1) & mask;
