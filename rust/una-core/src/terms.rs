@@ -22,6 +22,24 @@ impl Terms {
         self.ends.push(self.bytes.len() as u64);
     }
 
+    /// Makes room for so many terms more, of so many bytes.
+    pub(crate) fn reserve(&mut self, terms: usize, bytes: usize) {
+        self.bytes.reserve(bytes);
+        self.ends.reserve(terms);
+    }
+
+    /// Gives memory that is not used back.
+    pub(crate) fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
+    /// Removes all terms, and keeps the memory for others.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
     /// Number of terms.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -69,5 +87,6 @@ impl Terms {
     #[inline]
     pub(crate) fn fetch_bounds(&self, index: u32) {
         prefetch(&self.ends[index.saturating_sub(1) as usize]);
+        prefetch(&self.ends[index as usize]);
     }
 }

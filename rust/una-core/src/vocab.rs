@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 use foldhash::fast::FixedState;
 
 use crate::arch::{self, prefetch, prefetch_at};
+use crate::terms::Terms;
 
 /// Slots that are fetched ahead while a table grows.
 const AHEAD: usize = 16;
@@ -30,11 +31,10 @@ pub fn hash(term: &[u8]) -> u64 {
 /// A look-up touches three places in memory: a slot, the bounds of the term, its bytes. Whoever has many look-ups
 /// before him can have each of the three fetched ahead of time.
 ///
-/// Invariant: `ends[i]` is where term `i` stops in `bytes`, and term `i + 1` starts there.
+/// Invariant: `hashes[id]` is that of term `id`.
 #[derive(Debug, Clone, Default)]
 pub struct Vocab {
-    bytes: Vec<u8>,
-    ends: Vec<u64>,
+    terms: Terms,
     hashes: Vec<u64>,
     /// Open addressing. Invariant: none, or a power of two of them of which a third at least is free.
     slots: Vec<Slot>,
@@ -64,8 +64,7 @@ impl Vocab {
     #[must_use]
     pub fn with_capacity(terms: usize, bytes: usize) -> Self {
         Self {
-            bytes: Vec::with_capacity(bytes),
-            ends: Vec::with_capacity(terms),
+            terms: Terms::with_capacity(terms, bytes),
             hashes: Vec::with_capacity(terms),
             slots: vec![Slot::FREE; slots_for(terms)],
         }
@@ -74,25 +73,25 @@ impl Vocab {
     /// Number of terms.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.terms.len()
     }
 
     /// Whether there is no term.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.terms.is_empty()
     }
 
     /// All terms, one after another, in order of id.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.terms.bytes()
     }
 
     /// Where each term stops in [`Self::bytes`].
     #[must_use]
     pub fn ends(&self) -> &[u64] {
-        &self.ends
+        self.terms.ends()
     }
 
     /// The bytes of term `id`.
@@ -101,7 +100,7 @@ impl Vocab {
     /// If `id` is not below [`Self::len`].
     #[must_use]
     pub fn term(&self, id: u32) -> &[u8] {
-        slice(&self.bytes, &self.ends, id)
+        self.terms.get(id)
     }
 
     /// The stored hash of term `id`.
@@ -135,10 +134,9 @@ impl Vocab {
         match self.find(hash, term) {
             Ok(id) => (id, false),
             Err(free) => {
-                let id = self.ends.len() as u32;
+                let id = self.len() as u32;
                 self.slots[free] = Slot::new(hash, id);
-                self.bytes.extend_from_slice(term);
-                self.ends.push(self.bytes.len() as u64);
+                self.terms.push(term);
                 self.hashes.push(hash);
                 (id, true)
             }
@@ -153,22 +151,19 @@ impl Vocab {
 
     /// Makes room for so many terms, of so many bytes, in memory that takes none before it is used.
     pub(crate) fn reserve(&mut self, terms: usize, bytes: usize) {
-        self.bytes.reserve(bytes);
-        self.ends.reserve(terms);
+        self.terms.reserve(terms, bytes);
         self.hashes.reserve(terms);
     }
 
     /// Gives memory that is not used back.
     pub(crate) fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
-        self.ends.shrink_to_fit();
+        self.terms.shrink();
         self.hashes.shrink_to_fit();
     }
 
     /// Removes all terms, and keeps the memory for others.
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
+        self.terms.clear();
         self.hashes.clear();
         self.slots.fill(Slot::FREE);
     }
@@ -188,8 +183,7 @@ impl Vocab {
         let home = hash as usize & self.slots.len().wrapping_sub(1);
         let mut near = self.slots.get(home..)?.iter().take_while(|slot| !slot.is_free());
         let slot = near.find(|slot| slot.tag == tag)?;
-        prefetch(&self.ends[slot.id.saturating_sub(1) as usize]);
-        prefetch(&self.ends[slot.id as usize]);
+        self.terms.fetch_bounds(slot.id);
         Some(slot.id)
     }
 
@@ -209,15 +203,13 @@ impl Vocab {
     /// Has the bytes of term `id` fetched.
     #[inline]
     pub(crate) fn fetch_term(&self, id: u32) {
-        if let Some(first) = self.term(id).first() {
-            prefetch(first);
-        }
+        self.terms.fetch(id);
     }
 
     /// Has the bounds of term `id` fetched, which [`Self::fetch_term`] needs.
     #[inline]
     pub(crate) fn fetch_bounds(&self, id: u32) {
-        prefetch(&self.ends[id.saturating_sub(1) as usize]);
+        self.terms.fetch_bounds(id);
     }
 
     /// The id of a term, or else the index of the slot to put it in; the last needs a free slot.
@@ -259,12 +251,6 @@ impl Vocab {
 /// The least power of two of slots of which so many terms leave a third free.
 const fn slots_for(terms: usize) -> usize {
     if terms == 0 { 0 } else { (terms + terms / 2 + 2).next_power_of_two() }
-}
-
-fn slice<'a>(bytes: &'a [u8], ends: &[u64], id: u32) -> &'a [u8] {
-    let id = id as usize;
-    let start = if id == 0 { 0 } else { ends[id - 1] as usize };
-    &bytes[start..ends[id] as usize]
 }
 
 #[cfg(test)]
