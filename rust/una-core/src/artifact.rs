@@ -532,7 +532,7 @@ fn read_shape(container: &Metadata) -> Checked<(Shape, columns::Layout)> {
         let info = container.info(name).ok_or_else(|| format!("array {name} is missing"))?;
         match info.shape.as_slice() {
             &[values] => Ok(values as u64),
-            shape => Err(format!("array {name} has shape {shape:?}, not one dimension")),
+            shape => Err(format!("array {name} has {} dimensions, not one", shape.len())),
         }
     };
     let shape = Shape { n_terms: values("df")?, term_bytes: values("term_bytes")? };
