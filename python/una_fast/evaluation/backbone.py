@@ -3,6 +3,7 @@
 Training and evaluation share these functions, so that a text becomes the same vector in both.
 """
 
+import hashlib
 import inspect
 import os
 from collections.abc import Mapping, Sequence
@@ -26,12 +27,14 @@ from una_fast.progress import quiet_transformers
 __all__ = [
     "Pooling",
     "choose_device",
+    "choose_precision",
     "input_names",
     "load_backbone",
     "load_tokenizer",
     "pool",
     "position_limit",
     "tokenise",
+    "weights_digest",
 ]
 
 Pooling = Literal["cls", "mean", "first_last_mean"]
@@ -71,6 +74,22 @@ def choose_device(name: str = "auto") -> torch.device:
     if device.type == "cuda" and not torch.cuda.is_available():
         raise OptionError(f"device is {name!r}, but torch finds no CUDA device")
     return torch.device("cuda", torch.cuda.current_device()) if name == "cuda" else device
+
+
+def choose_precision(asked: str, device: torch.device) -> str:
+    """The type of products inside a model: "float32" or "bfloat16"; "auto" is bfloat16 on a GPU that can."""
+    if asked != "auto":
+        return asked
+    return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported(False) else "float32"
+
+
+def weights_digest(model: nn.Module) -> str:
+    """SHA-256 over the names and the bytes of all weights."""
+    digest = hashlib.sha256()
+    for name, value in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().flatten().view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None) -> PreTrainedModel:
@@ -129,7 +148,7 @@ def load_tokenizer(model: str | os.PathLike[str]) -> PreTrainedTokenizerBase:
     name = os.fspath(model)
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, ImportError) as error:
         raise OptionError(f"the tokenizer of model {name!r} cannot be loaded: {error}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
         raise OptionError(f"model {name!r} has a tokenizer of unknown kind {type(tokenizer).__name__}")

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import (
     AutoModelForSeq2SeqLM,
-    AutoTokenizer,
     GenerationConfig,
     LogitsProcessorList,
     PreTrainedModel,
@@ -23,7 +22,7 @@ from transformers import (
 )
 
 from una_fast.errors import OptionError
-from una_fast.evaluation.backbone import choose_device
+from una_fast.evaluation.backbone import choose_device, choose_precision, load_tokenizer, weights_digest
 from una_fast.paraphrase.config import ParaphraseConfig
 from una_fast.paraphrase.draws import KeyedDraw
 from una_fast.paraphrase.work import Block
@@ -49,10 +48,10 @@ class Paraphraser:
         name = os.fspath(config.model)
         self.config = config
         self.model = _load_model(name)
-        self.tokenizer = _load_tokenizer(name)
+        self.tokenizer = load_tokenizer(name)
         self.digest = _digest(self.model, self.tokenizer)
         self.device = choose_device(config.device)
-        self.precision = _precision(config.precision, self.device)
+        self.precision = choose_precision(config.precision, self.device)
         nn.Module.to(self.model, self.device, getattr(torch, self.precision))
         positions = getattr(self.model.config, "max_position_embeddings", None) or 10**9
         self.max_input_length = min(config.max_input_length, positions)
@@ -150,27 +149,9 @@ def _load_model(name: str) -> PreTrainedModel:
     return cast("PreTrainedModel", model.eval())
 
 
-def _load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, ImportError) as error:
-        raise OptionError(
-            f"the tokenizer of model {name!r} cannot be loaded: {_first_line(error)}"
-        ) from error
-    if not isinstance(tokenizer, PreTrainedTokenizerBase) or tokenizer.pad_token_id is None:
-        raise OptionError(f"the tokenizer of model {name!r} has no pad token, which batches need")
-    return tokenizer
-
-
 def _first_line(error: Exception) -> str:
     """Messages of transformers go on with lists of all that would have been possible."""
     return str(error).strip().split("\n", 1)[0]
-
-
-def _precision(asked: str, device: torch.device) -> str:
-    if asked != "auto":
-        return asked
-    return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
 
 
 def _digest(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
@@ -180,7 +161,5 @@ def _digest(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str:
     for settings in (model.config.to_dict(), generation.to_dict(), tokenizer.get_vocab()):
         kept = {key: value for key, value in settings.items() if key not in _OF_A_PLACE}
         digest.update(json.dumps(kept, sort_keys=True, default=str).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    digest.update(weights_digest(model).encode())
     return digest.hexdigest()

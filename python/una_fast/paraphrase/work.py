@@ -9,14 +9,12 @@ Each file is whole or not there. The output is put together from them at the end
 
 import json
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from una_fast.errors import ArtifactError, InputError, OptionError, StorageError
-from una_fast.files import replacing
+from una_fast.errors import ArtifactError, InputError, OptionError
+from una_fast.files import replacing, storage_errors
 from una_fast.mapped import map_sentences
 from una_fast.sources import Sentences
 
@@ -84,7 +82,7 @@ class WorkFolder:
             ArtifactError: Its manifest is damaged.
             StorageError: The operating system refused.
         """
-        with _storage_errors(self.path):
+        with storage_errors():
             if (self.path / MANIFEST).is_file():
                 self._compare(_read_json(self.path / MANIFEST), manifest)
             else:
@@ -131,7 +129,7 @@ class WorkFolder:
                 block = self._read(number)
                 file.write("".join(f"{text}\n" for text in block.paraphrases).encode())
                 fallbacks += block.fallbacks
-        with _storage_errors(self.path):
+        with storage_errors():
             shutil.rmtree(self.path)
         return fallbacks
 
@@ -155,7 +153,7 @@ def _is_line(text: object) -> bool:
 
 
 def _read_json(path: Path) -> Any:
-    with _storage_errors(path):
+    with storage_errors():
         data = path.read_bytes()
     try:
         return json.loads(data)
@@ -166,13 +164,3 @@ def _read_json(path: Path) -> Any:
 def _write_json(path: Path, content: object) -> None:
     with replacing(path) as partial, open(partial, "w", encoding="utf-8") as file:
         json.dump(content, file, ensure_ascii=False)
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, StorageError):
-            raise
-        raise StorageError(error.errno, error.strerror, str(error.filename or path)) from error

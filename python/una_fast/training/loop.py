@@ -1,6 +1,5 @@
 """The training loop, to be read from top to bottom."""
 
-import hashlib
 import platform
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -17,7 +16,15 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from una_fast.errors import OptionError
-from una_fast.evaluation.backbone import check_cls, input_names, load_backbone, load_tokenizer, position_limit
+from una_fast.evaluation.backbone import (
+    check_cls,
+    choose_precision,
+    input_names,
+    load_backbone,
+    load_tokenizer,
+    position_limit,
+    weights_digest,
+)
 from una_fast.evaluation.encoder import Encoder, load_encoder
 from una_fast.evaluation.geometry import NEAR, geometry_of
 from una_fast.evaluation.pairs import SEVEN, Pairs, SentEvalFolder, read_task
@@ -48,7 +55,6 @@ from una_fast.training.loss import info_nce, margin_nce, nt_xent
 from una_fast.training.model import SentenceEncoder
 from una_fast.training.optimisation import (
     all_finite,
-    choose_precision,
     learning_rate_at,
     make_optimizer,
     numerics,
@@ -139,11 +145,11 @@ class _Run:
         self.test = test
         self.device = device
         self.ranks = ranks
-        self.precision = choose_precision(config, device)
+        self.precision = choose_precision(config.precision, device)
         self.record = Record()
         self.corpus_digest = corpus.digest()
         self.checkpoints = Checkpoints(self.folder / "checkpoints", config.keep)
-        self.start_digest = _digest_of(model)
+        self.start_digest = weights_digest(model)
 
     def train(self) -> Result:
         config, model = self.config, self.model
@@ -514,15 +520,6 @@ def _set_random_state(states: dict[str, Tensor], rank: int, device: torch.device
     torch.set_rng_state(states[f"{rank}.cpu"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(states[f"{rank}.cuda"], device)
-
-
-def _digest_of(model: nn.Module) -> str:
-    """SHA-256 over the weights that a run starts from."""
-    digest = hashlib.sha256()
-    for name, value in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().flatten().view(torch.uint8).numpy())
-    return digest.hexdigest()
 
 
 def _read_dev(root: Path) -> list[Pairs]:

@@ -9,7 +9,7 @@ from torch import nn
 
 from una_fast.training.config import TrainConfig
 
-__all__ = ["all_finite", "choose_precision", "learning_rate_at", "make_optimizer", "numerics"]
+__all__ = ["all_finite", "learning_rate_at", "make_optimizer", "numerics"]
 
 
 def learning_rate_at(step: int, total: int, config: TrainConfig) -> float:
@@ -34,13 +34,6 @@ def make_optimizer(model: nn.Module, config: TrainConfig, device: torch.device) 
         {"params": vectors, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=config.learning_rate, fused=device.type == "cuda")
-
-
-def choose_precision(config: TrainConfig, device: torch.device) -> str:
-    """The type of products inside the model: "float32" or "bfloat16"."""
-    if config.precision != "auto":
-        return config.precision
-    return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported(False) else "float32"
 
 
 def all_finite(parameters: Iterable[nn.Parameter]) -> bool:
