@@ -4,14 +4,16 @@
 //! words of a text are, is compared within the slot. Only longer ones need a look at their bytes.
 
 use crate::arch::{self, prefetch};
+use crate::error::Result;
+use crate::stop::Stop;
 use crate::terms::Terms;
-use crate::vocab::hash;
+use crate::vocab::{hash, slots_for};
 
 /// Terms whose slots are fetched together while the table is made.
 const BATCH: usize = 64;
 
 /// A slot of the table; free where `length` is 0, since no term is empty.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Slot {
     prefix: u64,
     rank: u32,
@@ -32,7 +34,13 @@ pub(crate) struct Key {
 impl Key {
     #[inline]
     pub(crate) fn new(term: &[u8]) -> Self {
-        Self { hash: hash(term), prefix: prefix(term), length: length(term) }
+        Self::of_known(hash(term), prefix(term), term.len())
+    }
+
+    /// The key of a term of this [`hash`], [`prefix`] and length.
+    #[inline]
+    pub(crate) fn of_known(hash: u64, prefix: u64, length: usize) -> Self {
+        Self { hash, prefix, length: u32::try_from(length).unwrap_or(u32::MAX) }
     }
 
     /// [`hash`] of the term.
@@ -51,10 +59,6 @@ impl Key {
     }
 }
 
-fn length(term: &[u8]) -> u32 {
-    u32::try_from(term.len()).unwrap_or(u32::MAX)
-}
-
 /// The first eight bytes of a term as a number, zeros after a shorter one.
 ///
 /// A term of four to seven bytes is put together from its first four and its last four, which overlap; copying so few
@@ -71,7 +75,7 @@ pub(crate) fn prefix(term: &[u8]) -> u64 {
     term.iter().fold(0, |bytes, &byte| bytes << 8 | u64::from(byte)) << (8 * (8 - term.len().max(1)))
 }
 
-/// The ranks of a table's terms by their bytes. Open addressing; a power of two of slots, half of them free at least.
+/// The ranks of a table's terms by their bytes. Open addressing; a power of two of slots, a third of them free at least.
 #[derive(Debug, Clone)]
 pub(crate) struct TermIndex {
     slots: Vec<Slot>,
@@ -82,9 +86,8 @@ impl TermIndex {
     ///
     /// # Errors
     /// The rank of a term that stands there before.
-    pub(crate) fn new(terms: &Terms) -> Result<Self, u32> {
-        let slots = arch::vec_of(FREE, (2 * terms.len()).next_power_of_two());
-        let mut index = Self { slots };
+    pub(crate) fn new(terms: &Terms) -> std::result::Result<Self, u32> {
+        let mut index = Self::with_room_for(terms.len());
         let (mut ranks, mut batch) = (0..terms.len() as u32, Vec::with_capacity(BATCH));
         while !ranks.is_empty() {
             batch.clear();
@@ -97,8 +100,41 @@ impl TermIndex {
         Ok(index)
     }
 
+    /// The index of so many terms, all different, whose keys come in order of rank.
+    ///
+    /// # Errors
+    /// [`crate::Error::Interrupted`].
+    pub(crate) fn of_distinct(
+        n_terms: usize,
+        mut keys: impl Iterator<Item = Key>,
+        stop: &Stop,
+    ) -> Result<Self> {
+        let mut index = Self::with_room_for(n_terms);
+        let (mut rank, mut batch) = (0, Vec::with_capacity(BATCH));
+        loop {
+            stop.check()?;
+            batch.clear();
+            batch.extend(keys.by_ref().take(BATCH));
+            if batch.is_empty() {
+                return Ok(index);
+            }
+            for key in &batch {
+                index.hint(key);
+            }
+            for key in &batch {
+                let free = index.seek(key, |_| false);
+                index.slots[free] = Slot { prefix: key.prefix, rank, length: key.length };
+                rank += 1;
+            }
+        }
+    }
+
+    fn with_room_for(n_terms: usize) -> Self {
+        Self { slots: arch::vec_of(FREE, slots_for(n_terms)) }
+    }
+
     /// Puts a term in, or says by its rank that it is there.
-    fn insert(&mut self, rank: u32, key: Key, terms: &Terms) -> Result<(), u32> {
+    fn insert(&mut self, rank: u32, key: Key, terms: &Terms) -> std::result::Result<(), u32> {
         let at = self.find(&key, terms.get(rank), terms);
         if self.slots[at].length != 0 {
             return Err(rank);
@@ -141,16 +177,22 @@ impl TermIndex {
     /// The slot that holds `term`, or else the free one where it would stand.
     #[inline]
     fn find(&self, key: &Key, term: &[u8], terms: &Terms) -> usize {
+        self.seek(key, |slot| {
+            slot.prefix == key.prefix
+                && slot.length == key.length
+                && (term.len() <= 8 || terms.get(slot.rank) == term)
+        })
+    }
+
+    /// The first slot from a key's own on that `is_it`, or else the first free one.
+    #[inline]
+    fn seek(&self, key: &Key, is_it: impl Fn(&Slot) -> bool) -> usize {
         let mask = self.slots.len() - 1;
         let mut at = key.hash as usize & mask;
-        loop {
-            let slot = &self.slots[at];
-            let alike = slot.prefix == key.prefix && slot.length == key.length;
-            if slot.length == 0 || alike && (term.len() <= 8 || terms.get(slot.rank) == term) {
-                return at;
-            }
+        while self.slots[at].length != 0 && !is_it(&self.slots[at]) {
             at = (at + 1) & mask;
         }
+        at
     }
 }
 
@@ -190,6 +232,9 @@ mod tests {
                 let fits = if key.is_whole() { guess == known } else { guess.is_some() || known.is_none() };
                 prop_assert!(fits, "{guess:?} for {known:?}");
             }
+            let keys = (0..distinct.len() as u32).map(|rank| Key::new(distinct.get(rank)));
+            let of_keys = TermIndex::of_distinct(distinct.len(), keys, &Stop::default()).unwrap();
+            prop_assert_eq!(of_keys.slots, index.slots);
             let first_again = distinct.len() as u32;
             distinct.push(others[0].as_bytes());
             let twice = model.contains_key(&others[0]).then_some(first_again);

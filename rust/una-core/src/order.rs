@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::arch::prefetch;
 use crate::count::Stats;
 use crate::error::Result;
-use crate::index::prefix;
+use crate::index::{self, TermIndex, prefix};
 use crate::part::Part;
 use crate::runs::{Folder, Record, Run, RunReader, RunWriter};
 use crate::share;
@@ -160,6 +160,18 @@ impl<'p> Sorted<'p> {
             visit(entry.term(self.parts), entry.stats(self.parts))?;
         }
         Ok(())
+    }
+
+    /// Where each term stands.
+    pub(crate) fn index(&self, stop: &Stop) -> Result<TermIndex> {
+        let keys = self.entries.iter().enumerate().map(|(at, entry)| {
+            if let Some(later) = self.entries.get(at + AHEAD) {
+                self.parts[later.part as usize].vocab.fetch_key(later.id);
+            }
+            let vocab = &self.parts[entry.part as usize].vocab;
+            index::Key::of_known(vocab.hash_of(entry.id), entry.key.prefix, vocab.term(entry.id).len())
+        });
+        TermIndex::of_distinct(self.len(), keys, stop)
     }
 
     /// Has the memory fetched of terms that come a little later than entry `at`.

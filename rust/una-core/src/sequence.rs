@@ -7,9 +7,11 @@ use std::sync::Arc;
 use crate::budget::Budget;
 use crate::count::Stats;
 use crate::error::Result;
+use crate::index::TermIndex;
 use crate::order::{Merge, Order, Sorted};
 use crate::part::{Part, Shelf};
 use crate::runs::Run;
+use crate::share;
 use crate::stop::Watch;
 use crate::table::Pruning;
 
@@ -84,6 +86,23 @@ impl<'c> Sequence<'c> {
         match self.from {
             Origin::Memory(sorted) => sorted.for_each(watch, visit),
             Origin::Disk(merge) => merge.for_each(watch, visit),
+        }
+    }
+
+    /// [`Self::for_each`], with the index of the terms made beside it where they are in memory and there is a thread
+    /// for that.
+    pub(crate) fn for_each_beside_index(
+        self,
+        threads: usize,
+        watch: Watch<'_>,
+        visit: impl FnMut(&[u8], Stats) -> Result<()>,
+    ) -> Result<Option<TermIndex>> {
+        match self.from {
+            Origin::Memory(sorted) if threads > 1 => {
+                share::both(|| sorted.index(watch.stop), || sorted.for_each(watch, visit))
+                    .map(|(index, ())| Some(index))
+            }
+            from => Self { from, ..self }.for_each(watch, visit).map(|()| None),
         }
     }
 }

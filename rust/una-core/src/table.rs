@@ -66,28 +66,15 @@ impl TermTable {
         let n_terms = sequence.n_terms() as usize;
         let mut terms = Terms::with_capacity(n_terms, sequence.term_bytes() as usize);
         let (mut df, mut best) = (Vec::with_capacity(n_terms), Vec::with_capacity(n_terms));
-        sequence.for_each(watch, |term, stats| {
+        let index = sequence.for_each_beside_index(threads, watch, |term, stats| {
             terms.push(term);
             df.push(stats.df);
             best.push(stats.best);
             Ok(())
         })?;
-        let derived = Derived::of(counts.n_documents(), &df, &best);
-        Self::of_sorted(counts.settings(), pruning, counts.n_documents(), terms, df, best, derived)
-            .map_err(Error::Internal)
-    }
-
-    /// The table of terms that are in order, with what is derived from them.
-    fn of_sorted(
-        settings: Settings,
-        pruning: Pruning,
-        n_documents: u64,
-        terms: Terms,
-        df: Vec<u64>,
-        best: Vec<Ratio>,
-        Derived { idf, score }: Derived,
-    ) -> std::result::Result<Self, String> {
-        let index = TermIndex::new(&terms).map_err(|rank| format!("term {rank} stands twice"))?;
+        let index = index.map_or_else(|| index_of(&terms), Ok).map_err(Error::Internal)?;
+        let (settings, n_documents) = (counts.settings(), counts.n_documents());
+        let Derived { idf, score } = Derived::of(n_documents, &df, &best);
         Ok(Self { settings, pruning, n_documents, terms, index, df, best, idf, score })
     }
 
@@ -106,14 +93,15 @@ impl TermTable {
         if terms.is_empty() {
             return Err("the table holds no term".into());
         }
-        let derived = Derived::of(n_documents, &df, &best);
+        let Derived { idf, score } = Derived::of(n_documents, &df, &best);
         for rank in 1..terms.len() {
-            let at = |rank: usize| (derived.score[rank], terms.get(rank as u32));
+            let at = |rank: usize| (score[rank], terms.get(rank as u32));
             if table_order(at(rank - 1), at(rank)).is_ge() {
                 return Err(format!("terms {} and {rank} are out of order", rank - 1));
             }
         }
-        Self::of_sorted(settings, pruning, n_documents, terms, df, best, derived)
+        let index = index_of(&terms)?;
+        Ok(Self { settings, pruning, n_documents, terms, index, df, best, idf, score })
     }
 
     /// How text became terms.
@@ -254,6 +242,11 @@ pub(crate) fn ranked<'c>(
         return Err(Error::Input(format!("{n_terms} distinct terms: a table holds fewer than 2^32")));
     }
     Ok(sequence)
+}
+
+/// Where each term stands; an error where one stands twice.
+fn index_of(terms: &Terms) -> std::result::Result<TermIndex, String> {
+    TermIndex::new(terms).map_err(|rank| format!("term {rank} stands twice"))
 }
 
 /// What follows from the statistics, by rank.

@@ -206,6 +206,13 @@ impl Vocab {
         self.terms.fetch(id);
     }
 
+    /// Has the hash and the bounds of term `id` fetched.
+    #[inline]
+    pub(crate) fn fetch_key(&self, id: u32) {
+        prefetch(&self.hashes[id as usize]);
+        self.fetch_bounds(id);
+    }
+
     /// Has the bounds of term `id` fetched, which [`Self::fetch_term`] needs.
     #[inline]
     pub(crate) fn fetch_bounds(&self, id: u32) {
@@ -249,7 +256,7 @@ impl Vocab {
 }
 
 /// The least power of two of slots of which so many terms leave a third free.
-const fn slots_for(terms: usize) -> usize {
+pub(crate) const fn slots_for(terms: usize) -> usize {
     if terms == 0 { 0 } else { (terms + terms / 2 + 2).next_power_of_two() }
 }
 
