@@ -613,22 +613,22 @@ impl Local {
     fn settle(&mut self, plan: &Plan<'_>) -> Result<()> {
         let Self { shelf: Shelf { part, .. }, tally, finder, .. } = self;
         finder.resolve(&mut part.vocab);
-        part.stats.resize(part.vocab.len(), Stats::NONE);
         let (ids, ends) = finder.sentences();
-        tally.count(ids, ends, &mut part.stats);
+        tally.count(ids, ends, part.vocab.len(), &mut part.stats);
         finder.clear();
         if self.shelf.is_full() { self.spill(plan) } else { Ok(()) }
     }
 
     /// Starts anew with an empty table; what is remembered of pieces of text speaks of the old one.
     fn spill(&mut self, plan: &Plan<'_>) -> Result<()> {
-        self.tally = Tally::default();
+        self.tally.settle(&mut self.shelf.part.stats);
         self.finder = TermFinder::new(self.settings);
         self.shelf.spill(Watch { stop: plan.stop, progress: &Progress::default() })
     }
 
-    /// Leaves nothing in memory where it has not been enough.
+    /// Brings the table up to date, and leaves nothing in memory where it has not been enough.
     fn finish(&mut self, plan: &Plan<'_>) -> Result<()> {
+        self.tally.settle(&mut self.shelf.part.stats);
         if !self.shelf.runs.is_empty() {
             self.spill(plan)?;
             self.shelf.part = Part::default();

@@ -23,8 +23,8 @@ const AHEAD: usize = 64;
 /// No term has this id.
 const UNKNOWN: u32 = u32::MAX;
 
-/// Bytes a term that sorting takes beside the terms themselves, and counting for its marks.
-const TO_SORT: usize = 24 + 4;
+/// Bytes a term that sorting takes beside the terms and their statistics. Bringing those up to date takes no more.
+const TO_SORT: usize = 24;
 
 /// Bytes of a term that is rather short.
 const SHORT_TERM: usize = 6;
@@ -176,7 +176,7 @@ impl Shelf {
     /// Whether it is time to spill.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        let (terms, bytes) = (self.part.stats.len(), self.part.vocab.bytes().len());
+        let (terms, bytes) = (self.part.vocab.len(), self.part.vocab.bytes().len());
         let memory = || self.part.memory_for(self.most.0.max(terms + BATCH), self.most.1.max(bytes));
         terms > 0 && self.budget.as_ref().is_some_and(|budget| memory() > budget.bytes())
     }

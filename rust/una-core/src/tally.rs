@@ -1,7 +1,7 @@
 //! Bringing the statistics of terms up to date with sentences, given as the ids of their tokens.
 //!
-//! Nothing in the loop over tokens branches on what a sentence holds: whether a token repeats an earlier one, or makes
-//! up more of its sentence than ever before, cannot be foreseen by a processor either.
+//! Nothing in the loop over tokens branches on what a sentence holds: whether a token repeats an earlier one, or stands
+//! in a shorter sentence than ever before, cannot be foreseen by a processor either.
 
 use crate::arch::prefetch_at;
 use crate::count::Stats;
@@ -10,52 +10,94 @@ use crate::tfidf::Ratio;
 /// Tokens whose memory is fetched while those before them are counted.
 const AHEAD: usize = 32;
 
-/// What it takes to tell a term's first token in a sentence from its later ones.
+/// What one thread has seen of the terms since it last brought their statistics up to date.
+///
+/// A sentence that holds a term once can only raise its largest part by being shorter than those before it, so that a
+/// look at a term is a comparison of two small numbers, in one place of memory. Ratios are for terms that some sentence
+/// holds more than once.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
-    /// By term: the value of `base` at the last sentence that held it, and how often it did, added up.
-    marks: Vec<u32>,
+    sights: Vec<Sight>,
+    /// The largest part of a sentence that held the term more than once, by [`Sight::repeats`].
+    repeats: Vec<Ratio>,
     /// At least every mark of the sentences before the one in hand.
     base: u32,
+    /// Sentences in `sights`.
+    sentences: u32,
     /// Tokens of the sentence in hand whose term it has held before.
     again: Vec<u32>,
 }
 
+/// What has been seen of one term.
+#[derive(Debug, Clone, Copy)]
+struct Sight {
+    /// The value of `base` at the last sentence that held the term, and how often it did, added up.
+    mark: u32,
+    /// Sentences that held it.
+    df: u32,
+    /// Tokens of the shortest of them.
+    shortest: u32,
+    /// Its place in `repeats`, and 1; 0 where it has none.
+    repeats: u32,
+}
+
+impl Sight {
+    const NONE: Self = Self { mark: 0, df: 0, shortest: u32::MAX, repeats: 0 };
+}
+
 impl Tally {
-    /// Counts sentences: `ends` says where each of them stops in `ids`. There must be statistics for every id.
-    pub(crate) fn count(&mut self, ids: &[u32], ends: &[usize], stats: &mut [Stats]) {
-        self.marks.resize(stats.len(), 0);
+    /// Counts sentences of the first `n_terms` terms: `ends` says where each of them stops in `ids`. Statistics that
+    /// have no room here are added to `stats`.
+    pub(crate) fn count(&mut self, ids: &[u32], ends: &[usize], n_terms: usize, stats: &mut Vec<Stats>) {
+        if self.sentences.checked_add(ends.len() as u32).is_none() {
+            self.settle(stats);
+        }
+        self.sentences += ends.len() as u32;
+        self.sights.resize(n_terms, Sight::NONE);
         let mut start = 0;
         for &end in ends {
-            self.count_sentence(&ids[start..], end - start, stats);
+            self.count_sentence(&ids[start..], end - start);
             start = end;
         }
     }
 
+    /// Adds what has been seen to the statistics of the terms, and starts anew.
+    pub(crate) fn settle(&mut self, stats: &mut Vec<Stats>) {
+        let Self { sights, repeats, .. } = std::mem::take(self);
+        stats.resize(stats.len().max(sights.len()), Stats::NONE);
+        for (stats, Sight { df, shortest, repeats: place, .. }) in stats.iter_mut().zip(sights) {
+            let alone = Ratio::new(1, shortest).filter(|_| df > 0);
+            let repeated = (place as usize).checked_sub(1).map(|place| repeats[place]);
+            stats.merge(Stats { df: df.into(), best: alone.max(repeated).unwrap_or(Ratio::NONE) });
+        }
+    }
+
     /// Counts the sentence of the first `length` ids; the others come later.
-    fn count_sentence(&mut self, ids: &[u32], length: usize, stats: &mut [Stats]) {
+    fn count_sentence(&mut self, ids: &[u32], length: usize) {
         let base = self.base_for(length as u32);
-        let Self { marks, again, .. } = self;
-        let marks = &mut marks[..stats.len()];
+        let Self { sights, repeats, again, .. } = self;
         again.resize(length, 0);
-        let mut repeats = 0;
+        let mut n_again = 0;
         for (at, &id) in ids[..length].iter().enumerate() {
             if let Some(&soon) = ids.get(at + AHEAD) {
-                prefetch_at(marks, soon as usize);
-                prefetch_at(stats, soon as usize);
+                prefetch_at(sights, soon as usize);
             }
-            let mark = &mut marks[id as usize];
-            *mark = base.max(*mark) + 1;
-            let first = *mark == base + 1;
-            let Stats { df, best } = &mut stats[id as usize];
-            *df += u64::from(first);
-            *best = best.max_with_one_in(length as u32);
-            again[repeats] = id;
-            repeats += usize::from(!first);
+            let sight = &mut sights[id as usize];
+            sight.mark = base.max(sight.mark) + 1;
+            let first = sight.mark == base + 1;
+            sight.df += u32::from(first);
+            sight.shortest = sight.shortest.min(length as u32);
+            again[n_again] = id;
+            n_again += usize::from(!first);
         }
-        for &id in &again[..repeats] {
-            let count = marks[id as usize] - base;
-            let best = &mut stats[id as usize].best;
+        for &id in &again[..n_again] {
+            let sight = &mut sights[id as usize];
+            if sight.repeats == 0 {
+                repeats.push(Ratio::NONE);
+                sight.repeats = repeats.len() as u32;
+            }
+            let best = &mut repeats[sight.repeats as usize - 1];
+            let count = sight.mark - base;
             if best.is_below(count, length as u32)
                 && let Some(ratio) = Ratio::new(count, length as u32)
             {
@@ -71,7 +113,7 @@ impl Tally {
             self.base = next;
             return base;
         }
-        self.marks.fill(0);
+        self.sights.iter_mut().for_each(|sight| sight.mark = 0);
         self.base = length;
         0
     }
@@ -104,9 +146,10 @@ mod tests {
         fn a_tally_is_what_the_sentences_add_up_to(
             sentences in prop::collection::vec(prop::collection::vec(0u32..9, 0..12), 0..30),
             base in prop::sample::select(vec![0, u32::MAX - 40]),
+            before in prop::sample::select(vec![0, u32::MAX - 10]),
         ) {
-            let (mut found, mut expected) = ([Stats::NONE; 9], [Stats::NONE; 9]);
-            let mut tally = Tally { base, ..Tally::default() };
+            let (mut found, mut expected) = (vec![], [Stats::NONE; 9]);
+            let mut tally = Tally { base, sentences: before, ..Tally::default() };
             for batch in sentences.chunks(4) {
                 let ends: Vec<_> = batch
                     .iter()
@@ -115,10 +158,12 @@ mod tests {
                         Some(*end)
                     })
                     .collect();
-                tally.count(&batch.concat(), &ends, &mut found);
+                tally.count(&batch.concat(), &ends, 9, &mut found);
             }
+            tally.settle(&mut found);
+            found.resize(9, Stats::NONE);
             count_slowly(&sentences, &mut expected);
-            prop_assert_eq!(found, expected);
+            prop_assert_eq!(found.as_slice(), expected.as_slice());
         }
     }
 }

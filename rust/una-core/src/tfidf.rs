@@ -48,16 +48,6 @@ impl Ratio {
         self.count as u64 * (length as u64) < count as u64 * self.length as u64
     }
 
-    /// The larger of this ratio and `1 / length`, found without a branch.
-    #[inline]
-    pub(crate) fn max_with_one_in(self, length: u32) -> Self {
-        let below = self.is_below(1, length);
-        Self {
-            count: std::hint::select_unpredictable(below, 1, self.count),
-            length: std::hint::select_unpredictable(below, length, self.length),
-        }
-    }
-
     /// The quotient as a float64.
     #[must_use]
     pub fn value(self) -> f64 {
