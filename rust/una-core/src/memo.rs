@@ -37,10 +37,19 @@ pub(crate) struct TermFinder {
     short: Memo<SHORT>,
     long: Memo<LONG>,
     spaces: Vec<u32>,
-    pieces: Vec<Piece>,
+    next: Sentence,
+    waiting: Sentence,
     scratch: Scratch,
     lowered: String,
     batch: Batch,
+}
+
+/// A sentence and its pieces, or nothing where there are none: what may be remembered of them is on its way into the
+/// nearest memory while the sentence before it is looked up.
+#[derive(Debug, Default)]
+struct Sentence {
+    text: String,
+    pieces: Vec<Piece>,
 }
 
 /// What is known of the sentences that were added since the last [`TermFinder::clear`].
@@ -80,7 +89,8 @@ impl TermFinder {
             short: Memo::new(short),
             long: Memo::new(long),
             spaces: Vec::new(),
-            pieces: Vec::new(),
+            next: Sentence::default(),
+            waiting: Sentence::default(),
             scratch: Scratch::default(),
             lowered: String::new(),
             batch: Batch::default(),
@@ -89,14 +99,24 @@ impl TermFinder {
 
     /// Adds a sentence to the batch, and says whether the batch is full. It must always be the same `vocab`.
     pub(crate) fn add(&mut self, sentence: &str, vocab: &Vocab) -> bool {
-        let Self { short, spaces, pieces, settings, .. } = self;
-        cut(sentence, settings.lowercase, spaces, pieces, |piece| short.prefetch(piece.hash));
-        let pieces = std::mem::take(&mut self.pieces);
+        let Self { short, spaces, next: Sentence { text, pieces }, settings, .. } = self;
+        text.push_str(sentence);
+        cut(text, settings.lowercase, spaces, pieces, |piece| short.prefetch(piece.hash));
+        std::mem::swap(&mut self.next, &mut self.waiting);
+        self.find_next(vocab)
+    }
+
+    /// Looks for the sentence that was added before the one that is waiting now, if there is one.
+    fn find_next(&mut self, vocab: &Vocab) -> bool {
+        let Sentence { mut text, mut pieces } = std::mem::take(&mut self.next);
         for piece in &pieces {
-            self.find(sentence, piece, vocab);
+            self.find(&text, piece, vocab);
         }
-        self.pieces = pieces;
-        self.batch.end_sentence()
+        let found = !pieces.is_empty();
+        text.clear();
+        pieces.clear();
+        self.next = Sentence { text, pieces };
+        found && self.batch.end_sentence()
     }
 
     /// [`Self::add`] for a sentence that is cut already.
@@ -109,6 +129,8 @@ impl TermFinder {
 
     /// Looks up what is unknown; the ids of every sentence of the batch are then in [`Self::sentences`].
     pub(crate) fn resolve(&mut self, vocab: &mut Vocab) {
+        std::mem::swap(&mut self.next, &mut self.waiting);
+        self.find_next(vocab);
         let Batch { ids, unknown, text, .. } = &mut self.batch;
         for token in &mut *unknown {
             token.guess = vocab.guess(token.hash);
