@@ -201,7 +201,7 @@ impl Block {
     ) -> Result<Passed> {
         let mut passed = Passed::default();
         // One check for the whole block; only a block that fails it is looked at line by line.
-        let text = match std::str::from_utf8(&self.body) {
+        let text = match simdutf8::basic::from_utf8(&self.body) {
             Ok(text) if memchr(0, &self.body).is_none() => Some(text),
             _ => None,
         };
