@@ -175,9 +175,12 @@ impl TermFinder {
     fn find_elsewhere(&mut self, text: &str, piece: &Piece, vocab: &Vocab) {
         let (from, shape) = (self.batch.ids.len(), piece.shape());
         if piece.is_short() {
-            let bytes: [u8; 8 * SHORT] = bytemuck::cast(piece.key.map(u64::to_le));
-            match std::str::from_utf8(&bytes[..text.len()]) {
-                Ok(lowered) if lowered.is_ascii() => self.tokenize(lowered, piece.place, vocab),
+            // With the zeros after it, a key is checked in one step.
+            let key = piece.key.map(u64::to_le);
+            match std::str::from_utf8(bytemuck::bytes_of(&key)) {
+                Ok(lowered) if lowered.is_ascii() => {
+                    self.tokenize(&lowered[..text.len()], piece.place, vocab);
+                }
                 _ => self.lower_and_tokenize(text, piece.place, vocab),
             }
             self.short.note(piece.hash, piece.key, shape, from, self.batch.ids.len());
