@@ -56,10 +56,9 @@ pub(super) fn cut(
         pieces.push(piece);
     };
     pieces.clear();
-    spaces.clear();
-    find_spaces(&bytes[..tail], spaces);
+    let n_spaces = find_spaces(&bytes[..tail], spaces);
     let mut start = 0;
-    for &space in &*spaces {
+    for &space in &spaces[..n_spaces] {
         let end = space as usize;
         if start < end {
             let first = start == 0 && !bytes[0].is_ascii_alphanumeric();
@@ -70,32 +69,44 @@ pub(super) fn cut(
     add(tail, bytes.len(), if tail == 0 { Place::Whole } else { Place::Tail }, pieces);
 }
 
-/// Puts into `found` where the spaces of a text are.
+/// Puts at the start of `found`, which may be longer, where the spaces of a text are, and says how many they are.
+///
+/// Of 64 bytes few have more spaces than are written down at a time, so that hardly a branch depends on their number.
 #[inline(never)]
-fn find_spaces(text: &[u8], found: &mut Vec<u32>) {
+fn find_spaces(text: &[u8], found: &mut Vec<u32>) -> usize {
+    const AT_A_TIME: usize = 14;
+    let mut n_found = 0;
     let mut add = |offset: usize, mut spaces: u64| {
-        while spaces != 0 {
-            found.push(offset as u32 + spaces.trailing_zeros());
-            spaces &= spaces - 1;
+        if found.len() < n_found + 64 + AT_A_TIME {
+            found.resize(2 * found.len() + 64 + AT_A_TIME, 0);
         }
+        let next = n_found + spaces.count_ones() as usize;
+        while spaces != 0 {
+            for place in &mut found[n_found..n_found + AT_A_TIME] {
+                *place = offset as u32 + spaces.trailing_zeros();
+                spaces &= spaces.wrapping_sub(1);
+            }
+            n_found += AT_A_TIME;
+        }
+        n_found = next;
     };
     let (blocks, rest) = text.as_chunks::<64>();
     for (index, block) in blocks.iter().enumerate() {
         add(64 * index, arch::spaces(block));
     }
-    if rest.is_empty() {
-        return;
+    if !rest.is_empty() {
+        // The last 64 bytes hold the rest, after what has been seen of them.
+        let last = text.last_chunk().map_or_else(
+            || {
+                let mut padded = [0; 64];
+                padded[..rest.len()].copy_from_slice(rest);
+                arch::spaces(&padded)
+            },
+            |last| arch::spaces(last) >> (64 - rest.len()),
+        );
+        add(64 * blocks.len(), last);
     }
-    // The last 64 bytes hold the rest, after what has been seen of them.
-    let last = text.last_chunk().map_or_else(
-        || {
-            let mut padded = [0; 64];
-            padded[..rest.len()].copy_from_slice(rest);
-            arch::spaces(&padded)
-        },
-        |last| arch::spaces(last) >> (64 - rest.len()),
-    );
-    add(64 * blocks.len(), last);
+    n_found
 }
 
 /// Reads up to 16 bytes anywhere in a text, never beyond its end.
@@ -169,7 +180,8 @@ mod tests {
         #[test]
         fn spaces_are_found_wherever_they_are(text in "[a ]{0,200}") {
             let mut found = Vec::new();
-            find_spaces(text.as_bytes(), &mut found);
+            let n_found = find_spaces(text.as_bytes(), &mut found);
+            found.truncate(n_found);
             let expected: Vec<_> = (0..).zip(text.bytes()).filter(|&(_, byte)| byte == b' ').map(|(at, _)| at).collect();
             prop_assert_eq!(found, expected);
         }
