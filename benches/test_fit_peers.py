@@ -1,12 +1,16 @@
 """Fitting against libraries made to compute the same statistics. Each asserts its answer before it is timed.
 
-Sentences are joined with single spaces first, so that all agree on what a term is: what stands between spaces, in its
-own case. The libraries are given the text in memory, in the form they like best; una_fast reads a file.
+Two notions of a term: what stands between single spaces, in its own case, which costs a library least; and
+scikit-learn's words of lower-cased text. The libraries are given the text in memory, in the form they like best and
+in lower case already where that is wanted; una_fast reads a file, and lower-cases nothing either.
 """
 
 import os
+import re
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,39 +20,56 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 import una_fast
 
-GROUP = pytest.mark.benchmark(group="fit all sentences, whitespace")
+# What Python calls a word character, said in the general categories of Unicode.
+WORD = r"[\p{L}\p{N}_]{2,}"
 
 SQL = """
 with tokens as (select doc, len(terms) as length, unnest(terms) as term
-                from (select doc, string_split(text, ' ') as terms from sentences)),
+                from (select doc, {terms} as terms from sentences)),
      counts as (select term, length, count(*) as n from tokens group by doc, length, term)
 select term, count(*) as df, max(n / length) as best from counts group by term
 """
 
 
-@pytest.fixture(scope="module")
-def spaced(sentences: list[str]) -> list[str]:
-    return [" ".join(sentence.split()) for sentence in sentences]
+@dataclass
+class Task:
+    """A corpus, its terms, and what is to come out."""
+
+    tokenizer: str
+    sentences: list[str]
+    file: Path
+    # Document frequency and largest part of a sentence by term, as plain Python finds them.
+    expected: dict[str, tuple[int, float]]
+
+    def terms(self) -> Iterator[list[str]]:
+        if self.tokenizer == "word":
+            return map(re.compile(r"(?u)\b\w\w+\b").findall, self.sentences)
+        return (sentence.split(" ") for sentence in self.sentences)
 
 
-@pytest.fixture(scope="module")
-def file(spaced: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("spaced") / "corpus.txt"
-    path.write_text("".join(f"{sentence}\n" for sentence in spaced), encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
-def expected(spaced: list[str]) -> dict[str, tuple[int, float]]:
-    """Document frequency and largest part of a sentence by term, as plain Python finds them."""
+@pytest.fixture(scope="module", params=["whitespace", "word"])
+def task(
+    request: pytest.FixtureRequest, sentences: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Task:
+    text = [" ".join(sentence.split()) for sentence in sentences]
+    if request.param == "word":
+        text = [sentence.lower() for sentence in text]
+    path = tmp_path_factory.mktemp("peers") / "corpus.txt"
+    path.write_text("".join(f"{sentence}\n" for sentence in text), encoding="utf-8")
+    task = Task(request.param, text, path, {})
     df: Counter[str] = Counter()
     best: dict[str, float] = {}
-    for sentence in spaced:
-        terms = sentence.split(" ")
+    for terms in task.terms():
         counts = Counter(terms)
         df.update(counts.keys())
         best.update((t, max(best.get(t, 0.0), n / len(terms))) for t, n in counts.items())
-    return {term: (df[term], best[term]) for term in df}
+    task.expected = {term: (df[term], best[term]) for term in df}
+    return task
+
+
+@pytest.fixture(autouse=True)
+def group(benchmark: BenchmarkFixture, task: Task) -> None:
+    benchmark.group = f"fit all sentences, {task.tokenizer}"
 
 
 def check(terms: list[str], df: Any, best: Any, expected: dict[str, tuple[int, float]]) -> None:
@@ -59,72 +80,65 @@ def check(terms: list[str], df: Any, best: Any, expected: dict[str, tuple[int, f
         np.testing.assert_array_equal(best, wanted_best)
 
 
-@GROUP
 @pytest.mark.parametrize("threads", [1, 2])
-def test_by_una_fast(
-    benchmark: BenchmarkFixture, file: Path, expected: dict[str, tuple[int, float]], threads: int
-) -> None:
-    table = una_fast.fit(file, tokenizer="whitespace", lowercase=False, threads=threads)
+def test_by_una_fast(benchmark: BenchmarkFixture, task: Task, threads: int) -> None:
+    options: dict[str, Any] = {"tokenizer": task.tokenizer, "lowercase": False, "threads": threads}
+    table = una_fast.fit(task.file, **options)
     columns = table.to_arrow()
     best = np.asarray(columns["best_count"]) / np.asarray(columns["best_length"])
-    check(table.terms, table.df, best, expected)
-    benchmark(una_fast.fit, file, tokenizer="whitespace", lowercase=False, threads=threads)
+    check(table.terms, table.df, best, task.expected)
+    benchmark(una_fast.fit, task.file, **options)
 
 
-@GROUP
-def test_by_polars(
-    benchmark: BenchmarkFixture, spaced: list[str], expected: dict[str, tuple[int, float]]
-) -> None:
+def test_by_polars(benchmark: BenchmarkFixture, task: Task) -> None:
     """On all cores, or as many as POLARS_MAX_THREADS says."""
     pl = pytest.importorskip("polars")
-    sentences = pl.DataFrame({"doc": np.arange(len(spaced)), "text": spaced}).lazy()
-    terms = sentences.with_columns(term=pl.col("text").str.split(" ")).with_columns(
-        length=pl.col("term").list.len()
-    )
+    sentences = pl.DataFrame({"doc": np.arange(len(task.sentences)), "text": task.sentences}).lazy()
+    text = pl.col("text").str
+    term = text.extract_all(WORD) if task.tokenizer == "word" else text.split(" ")
+    terms = sentences.with_columns(term=term).with_columns(length=pl.col("term").list.len())
+    terms = terms.filter(pl.col("length") > 0)
     counts = terms.select("doc", "length", "term").explode("term").group_by("doc", "length", "term").len("n")
     query = counts.group_by("term").agg(df=pl.len(), best=(pl.col("n") / pl.col("length")).max())
     found = query.collect()
-    check(found["term"].to_list(), found["df"], found["best"], expected)
+    check(found["term"].to_list(), found["df"], found["best"], task.expected)
     benchmark.pedantic(query.collect, rounds=2)
 
 
-@GROUP
 @pytest.mark.parametrize("threads", [1, 2])
-def test_by_duckdb(
-    benchmark: BenchmarkFixture, spaced: list[str], expected: dict[str, tuple[int, float]], threads: int
-) -> None:
+def test_by_duckdb(benchmark: BenchmarkFixture, task: Task, threads: int) -> None:
     duckdb, pa = pytest.importorskip("duckdb"), pytest.importorskip("pyarrow")
     with duckdb.connect(config={"threads": threads}) as connection:
-        connection.register("given", pa.table({"doc": np.arange(len(spaced)), "text": spaced}))
+        given = {"doc": np.arange(len(task.sentences)), "text": task.sentences}
+        connection.register("given", pa.table(given))
         connection.execute("create table sentences as select * from given")
-        found = connection.execute(SQL).fetchnumpy()
-        check(found["term"].tolist(), found["df"], found["best"], expected)
-        benchmark.pedantic(lambda: connection.execute(SQL).fetchnumpy(), rounds=2)
+        terms = (
+            f"regexp_extract_all(text, '{WORD}')" if task.tokenizer == "word" else "string_split(text, ' ')"
+        )
+        query = SQL.format(terms=terms)
+        found = connection.execute(query).fetchnumpy()
+        check(found["term"].tolist(), found["df"], found["best"], task.expected)
+        benchmark.pedantic(lambda: connection.execute(query).fetchnumpy(), rounds=2)
 
 
-@GROUP
-def test_by_gensim(
-    benchmark: BenchmarkFixture, spaced: list[str], expected: dict[str, tuple[int, float]]
-) -> None:
+def test_by_gensim(benchmark: BenchmarkFixture, task: Task) -> None:
     """Document frequencies and idf; it has no largest part of a sentence."""
     corpora, models = pytest.importorskip("gensim.corpora"), pytest.importorskip("gensim.models")
 
     def fit() -> Any:
-        dictionary = corpora.Dictionary((sentence.split(" ") for sentence in spaced), prune_at=None)
+        dictionary = corpora.Dictionary(task.terms(), prune_at=None)
         models.TfidfModel(dictionary=dictionary)
         return dictionary
 
     dictionary = fit()
-    check(
-        list(dictionary.token2id), [dictionary.dfs[i] for i in dictionary.token2id.values()], None, expected
-    )
+    df = [dictionary.dfs[i] for i in dictionary.token2id.values()]
+    check(list(dictionary.token2id), df, None, task.expected)
     benchmark.pedantic(fit, rounds=1)
 
 
-@GROUP
-def test_by_wc(benchmark: BenchmarkFixture, spaced: list[str], file: Path) -> None:
+def test_by_wc(benchmark: BenchmarkFixture, task: Task) -> None:
     """It counts tokens and keeps nothing: what reading and splitting alone cost."""
-    command = ["wc", "-w", str(file)]
+    command = ["wc", "-w", str(task.file)]
 
     def count() -> int:
         done = subprocess.run(command, capture_output=True, check=True, env=os.environ | {"LC_ALL": "C"})
@@ -135,6 +149,6 @@ def test_by_wc(benchmark: BenchmarkFixture, spaced: list[str], file: Path) -> No
     except FileNotFoundError:
         pytest.skip("there is no wc")
     # To wc, a word holds something printable; in the C locale that is ASCII.
-    terms = (term for sentence in spaced for term in sentence.split(" "))
+    terms = (term for sentence in task.sentences for term in sentence.split(" "))
     assert found == sum(any(char <= "~" for char in term) for term in terms)
     benchmark(count)
