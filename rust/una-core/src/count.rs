@@ -556,10 +556,11 @@ struct Local {
 
 impl Local {
     fn new(settings: Settings, plan: &Plan<'_>) -> Self {
+        let shelf = Shelf::new(Order::Bytes, plan.budget.map(|budget| budget.share(plan.threads)));
         Self {
             settings,
-            shelf: Shelf::new(Order::Bytes, plan.budget.map(|budget| budget.share(plan.threads))),
-            tally: Tally::default(),
+            tally: Tally::with_room_for(shelf.part.stats.capacity()),
+            shelf,
             n_documents: 0,
             passed: Passed::default(),
             finder: TermFinder::new(settings),

@@ -28,8 +28,9 @@ pub(crate) struct Tally {
     again: Vec<u32>,
 }
 
-/// What has been seen of one term.
+/// What has been seen of one term: in as much memory as its [`Stats`] take, which can then be put in its place.
 #[derive(Debug, Clone, Copy)]
+#[repr(align(8))]
 struct Sight {
     /// The value of `base` at the last sentence that held the term, and how often it did, added up.
     mark: u32,
@@ -43,9 +44,20 @@ struct Sight {
 
 impl Sight {
     const NONE: Self = Self { mark: 0, df: 0, shortest: u32::MAX, repeats: 0 };
+
+    fn stats(self, repeats: &[Ratio]) -> Stats {
+        let alone = Ratio::new(1, self.shortest).filter(|_| self.df > 0);
+        let repeated = (self.repeats as usize).checked_sub(1).map(|place| repeats[place]);
+        Stats { df: self.df.into(), best: alone.max(repeated).unwrap_or(Ratio::NONE) }
+    }
 }
 
 impl Tally {
+    /// Nothing seen yet, and room for so many terms in memory that takes none before it is used.
+    pub(crate) fn with_room_for(terms: usize) -> Self {
+        Self { sights: Vec::with_capacity(terms), ..Self::default() }
+    }
+
     /// Counts sentences of the first `n_terms` terms: `ends` says where each of them stops in `ids`. Statistics that
     /// have no room here are added to `stats`.
     pub(crate) fn count(&mut self, ids: &[u32], ends: &[usize], n_terms: usize, stats: &mut Vec<Stats>) {
@@ -64,11 +76,14 @@ impl Tally {
     /// Adds what has been seen to the statistics of the terms, and starts anew.
     pub(crate) fn settle(&mut self, stats: &mut Vec<Stats>) {
         let Self { sights, repeats, .. } = std::mem::take(self);
-        stats.resize(stats.len().max(sights.len()), Stats::NONE);
-        for (stats, Sight { df, shortest, repeats: place, .. }) in stats.iter_mut().zip(sights) {
-            let alone = Ratio::new(1, shortest).filter(|_| df > 0);
-            let repeated = (place as usize).checked_sub(1).map(|place| repeats[place]);
-            stats.merge(Stats { df: df.into(), best: alone.max(repeated).unwrap_or(Ratio::NONE) });
+        let seen = sights.into_iter().map(|sight| sight.stats(&repeats));
+        if stats.is_empty() {
+            *stats = seen.collect();
+            return;
+        }
+        stats.resize(stats.len().max(seen.len()), Stats::NONE);
+        for (stats, seen) in stats.iter_mut().zip(seen) {
+            stats.merge(seen);
         }
     }
 
