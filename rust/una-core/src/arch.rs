@@ -134,6 +134,16 @@ fn ask_for_huge_pages<T>(empty: &mut Vec<T>) {
 #[cfg(not(all(target_os = "linux", not(miri))))]
 fn ask_for_huge_pages<T>(_: &mut Vec<T>) {}
 
+/// Has the allocator give memory that nobody uses back to the system, as far as it can be asked to: it may keep what
+/// other threads have left, for which it has no use.
+pub(crate) fn give_back_free_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
+    // SAFETY: it touches no memory that is in use, and may be called at any time from any thread.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::bounded;
 
+use crate::arch::give_back_free_memory;
 use crate::budget::Budget;
 use crate::error::{Error, Result};
 use crate::memo::TermFinder;
@@ -268,6 +269,9 @@ impl TermCounts {
             self.passed.add(local.passed);
             self.runs.extend(local.shelf.runs);
             tables.push(local.shelf.part);
+        }
+        if self.budget.is_some() {
+            give_back_free_memory();
         }
         // The tables, and the one that is made of them.
         if tables.len() > 1 && self.has_no_room_for(2 * bytes_of(&tables)) {
@@ -556,10 +560,10 @@ struct Local {
 
 impl Local {
     fn new(settings: Settings, plan: &Plan<'_>) -> Self {
-        let shelf = Shelf::new(Order::Bytes, plan.budget.map(|budget| budget.share(plan.threads)));
+        let mut shelf = Shelf::new(Order::Bytes, plan.budget.map(|budget| budget.share(plan.threads)));
         Self {
             settings,
-            tally: Tally::with_room_for(shelf.part.stats.capacity()),
+            tally: Tally::in_place_of(&mut shelf.part.stats),
             shelf,
             n_documents: 0,
             passed: Passed::default(),
@@ -624,7 +628,9 @@ impl Local {
     fn spill(&mut self, plan: &Plan<'_>) -> Result<()> {
         self.tally.settle(&mut self.shelf.part.stats);
         self.finder = TermFinder::new(self.settings);
-        self.shelf.spill(Watch { stop: plan.stop, progress: &Progress::default() })
+        let outcome = self.shelf.spill(Watch { stop: plan.stop, progress: &Progress::default() });
+        self.tally = Tally::in_place_of(&mut self.shelf.part.stats);
+        outcome
     }
 
     /// Brings the table up to date, and leaves nothing in memory where it has not been enough.

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::arch::prefetch_at;
+use crate::arch::{give_back_free_memory, prefetch_at};
 use crate::budget::Budget;
 use crate::count::Stats;
 use crate::error::Result;
@@ -193,6 +193,7 @@ impl Shelf {
         let outcome = self.write(watch);
         self.part.vocab.clear();
         self.part.stats.clear();
+        give_back_free_memory();
         outcome
     }
 

@@ -53,9 +53,11 @@ impl Sight {
 }
 
 impl Tally {
-    /// Nothing seen yet, and room for so many terms in memory that takes none before it is used.
-    pub(crate) fn with_room_for(terms: usize) -> Self {
-        Self { sights: Vec::with_capacity(terms), ..Self::default() }
+    /// Nothing seen yet, in the memory of statistics that are not needed any more.
+    pub(crate) fn in_place_of(stats: &mut Vec<Stats>) -> Self {
+        let mut sights: Vec<_> = std::mem::take(stats).into_iter().map(|_| Sight::NONE).collect();
+        sights.clear();
+        Self { sights, ..Self::default() }
     }
 
     /// Counts sentences of the first `n_terms` terms: `ends` says where each of them stops in `ids`. Statistics that
