@@ -24,7 +24,7 @@ use crate::sequence::{Sequence, Sieve};
 use crate::stop::{Stop, Watch, unwatched};
 use crate::table::Pruning;
 use crate::tally::Tally;
-use crate::tfidf::Ratio;
+use crate::tfidf::{Idf, Ratio};
 use crate::tokenize::Tokenizer;
 use crate::tokens::{Cut, Tokens, not_ours};
 
@@ -249,26 +249,25 @@ impl TermCounts {
         plan: &Plan<'_>,
         feed: impl FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E>,
     ) -> std::result::Result<Self, E> {
-        let locals = if plan.threads <= 1 {
+        let counted = if plan.threads <= 1 {
             let mut local = Local::new(settings, plan);
             feed(&mut |batch| local.count(&batch, plan))?;
-            local.finish(plan)?;
-            vec![local]
+            vec![local.finish(plan)?]
         } else {
             fan_out(settings, plan, feed)?
         };
         let mut counts = Self::within(settings, plan.budget.cloned());
-        counts.gather(locals, plan)?;
+        counts.gather(counted, plan)?;
         Ok(counts)
     }
 
-    fn gather(&mut self, locals: Vec<Local>, plan: &Plan<'_>) -> Result<()> {
+    fn gather(&mut self, counted: Vec<Counted>, plan: &Plan<'_>) -> Result<()> {
         let mut tables = Vec::new();
-        for local in locals {
-            self.n_documents += local.n_documents;
-            self.passed.add(local.passed);
-            self.runs.extend(local.shelf.runs);
-            tables.push(local.shelf.part);
+        for Counted { n_documents, passed, table, runs } in counted {
+            self.n_documents += n_documents;
+            self.passed.add(passed);
+            self.runs.extend(runs);
+            tables.push(table);
         }
         if self.budget.is_some() {
             give_back_free_memory();
@@ -350,7 +349,7 @@ impl TermCounts {
         threads: usize,
         watch: Watch<'_>,
     ) -> Result<Sequence<'_>> {
-        let order = Order::Score { n_documents: self.n_documents };
+        let order = Order::Score(Idf::new(self.n_documents));
         if let (Some(whole), Some(budget)) = (self.whole(watch)?, &self.budget) {
             let sieve = Sieve::of_run(&whole, pruning, watch)?;
             return Sequence::of_run_sorted(&whole, order, &sieve, budget, watch);
@@ -495,11 +494,11 @@ fn fan_out<E: From<Error>>(
     settings: Settings,
     plan: &Plan<'_>,
     feed: impl FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E>,
-) -> std::result::Result<Vec<Local>, E> {
+) -> std::result::Result<Vec<Counted>, E> {
     let (sender, receiver) = bounded::<(u64, Batch)>(2 * plan.threads);
     let faults: Mutex<Vec<(u64, Error)>> = Mutex::new(Vec::new());
     let failed = AtomicBool::new(false);
-    let (outcome, locals) = std::thread::scope(|scope| {
+    let (outcome, counted) = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..plan.threads)
             .map(|_| {
                 let receiver = receiver.clone();
@@ -513,8 +512,7 @@ fn fan_out<E: From<Error>>(
                     for (order, batch) in receiver {
                         local.count(&batch, plan).unwrap_or_else(|error| fail(order, error));
                     }
-                    local.finish(plan).unwrap_or_else(|error| fail(u64::MAX, error));
-                    local
+                    local.finish(plan).map_err(|error| fail(u64::MAX, error)).ok()
                 })
             })
             .collect();
@@ -529,8 +527,8 @@ fn fan_out<E: From<Error>>(
             sender.send((order, batch)).map_err(|_| Error::Internal("every counting thread has ended".into()))
         });
         drop(sender);
-        let locals: Vec<_> = workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
-        (outcome, locals)
+        let counted: Vec<_> = workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
+        (outcome, counted)
     });
     let mut faults = faults.into_inner().unwrap_or_default();
     faults.sort_by_key(|&(order, _)| order);
@@ -538,14 +536,20 @@ fn fan_out<E: From<Error>>(
         return Err(first.into());
     }
     outcome?;
-    locals
-        .into_iter()
-        .map(|l| l.map_err(|_| Error::Internal("a counting thread panicked".into()).into()))
-        .collect()
+    let panicked = || Error::Internal("a counting thread panicked".into()).into();
+    counted.into_iter().map(|counted| counted.ok().flatten().ok_or_else(panicked)).collect()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What one thread has counted.
+struct Counted {
+    n_documents: u64,
+    passed: Passed,
+    table: Part,
+    runs: Vec<Arc<Run>>,
 }
 
 /// One thread's own table and buffers.
@@ -633,13 +637,14 @@ impl Local {
         outcome
     }
 
-    /// Brings the table up to date, and leaves nothing in memory where it has not been enough.
-    fn finish(&mut self, plan: &Plan<'_>) -> Result<()> {
+    /// What has been counted. Nothing of it is left in memory where that has not been enough.
+    fn finish(mut self, plan: &Plan<'_>) -> Result<Counted> {
         self.tally.settle(&mut self.shelf.part.stats);
         if !self.shelf.runs.is_empty() {
             self.spill(plan)?;
             self.shelf.part = Part::default();
         }
-        Ok(())
+        let Self { n_documents, passed, shelf: Shelf { part: table, runs, .. }, .. } = self;
+        Ok(Counted { n_documents, passed, table, runs })
     }
 }

@@ -13,7 +13,7 @@ use crate::part::Part;
 use crate::runs::{Folder, Record, Run, RunReader, RunWriter};
 use crate::share;
 use crate::stop::{Stop, Watch};
-use crate::tfidf::score;
+use crate::tfidf::Idf;
 
 /// Terms that are sorted at a stretch: the longest time in which nobody looks whether to stop.
 const PIECE: usize = 1 << 19;
@@ -32,11 +32,8 @@ const FAN_IN: usize = 64;
 pub(crate) enum Order {
     /// The lesser term, by its bytes.
     Bytes,
-    /// The higher score in a corpus of so many documents, then the lesser term: see [`crate::tfidf::table_order`].
-    Score {
-        /// `N`.
-        n_documents: u64,
-    },
+    /// The higher score in a corpus, then the lesser term: see [`crate::tfidf::table_order`].
+    Score(Idf),
 }
 
 /// Settles most comparisons without the term.
@@ -58,7 +55,7 @@ impl Order {
         let rank = match self {
             Self::Bytes => 0,
             // The bits of floats that are not negative are in the order of the floats.
-            Self::Score { n_documents } => !score(n_documents, stats.df, stats.best).to_bits(),
+            Self::Score(idf) => !idf.score(stats.df, stats.best).to_bits(),
         };
         Key { rank, prefix: prefix(term) }
     }

@@ -91,24 +91,25 @@ impl Part {
         }
     }
 
-    /// [`Self::absorb`] of all terms, by two threads: each seeks half of them; then one adds those that are new, while
-    /// the other brings the statistics up to date.
+    /// [`Self::absorb`] of all terms, by two threads: each seeks half of them; then one finds places for those that are
+    /// new, while the other copies their bytes and brings the statistics up to date.
     pub(crate) fn absorb_on_two(&mut self, other: &Self) -> Result<()> {
         let (end, seek) = (other.stats.len() as u32, |ids| Ok(self.seek(other, ids)));
         let (first, second) = share::both(|| seek(0..end / 2), || seek(end / 2..end))?;
         let known = [first, second].concat();
+        let new = (0..end).zip(&known).filter(|&(_, &known)| known == UNKNOWN).map(|(id, _)| id);
         let Self { vocab, stats } = self;
-        let add_new = || {
-            for (id, _) in (0..end).zip(&known).filter(|&(_, &known)| known == UNKNOWN) {
-                vocab.intern_hashed(other.vocab.hash_of(id), other.vocab.term(id));
-            }
+        let (terms, places) = vocab.halves();
+        let find_places = || {
+            places.add_new(new.clone().count(), new.clone().map(|id| other.vocab.hash_of(id)));
             Ok(())
         };
-        let bring_up_to_date = || {
+        let copy = || {
+            new.clone().for_each(|id| terms.push(other.vocab.term(id)));
             merge_stats(stats, &other.stats, &known);
             Ok(())
         };
-        share::both(add_new, bring_up_to_date).map(|_| ())
+        share::both(find_places, copy).map(|_| ())
     }
 
     /// The ids here of terms that have these ids in `other`, or [`UNKNOWN`].

@@ -8,7 +8,7 @@ use crate::index::{Key, TermIndex};
 use crate::sequence::Sequence;
 use crate::stop::{Watch, unwatched};
 use crate::terms::Terms;
-use crate::tfidf::{Ratio, idf, table_order, tf};
+use crate::tfidf::{Idf, Ratio, idf, table_order, tf};
 
 /// What is kept of the counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -257,19 +257,9 @@ struct Derived {
 
 impl Derived {
     fn of(n_documents: u64, df: &[u64], best: &[Ratio]) -> Self {
-        let (mut idf_of, mut tf_of) =
-            (remembering(|df| idf(n_documents, df)), remembering(|best: Ratio| tf(best.value())));
-        let idf: Vec<f64> = df.iter().map(|&df| idf_of(df)).collect();
-        let score = idf.iter().zip(best).map(|(idf, &best)| idf * tf_of(best)).collect();
+        let of_corpus = Idf::new(n_documents);
+        let idf = df.iter().map(|&df| of_corpus.of(df)).collect();
+        let score = df.iter().zip(best).map(|(&df, &best)| of_corpus.score(df, best)).collect();
         Self { idf, score }
-    }
-}
-
-/// A function that is spared its work where it is asked the same twice running, as among neighbours in a table.
-fn remembering<K: Copy + PartialEq>(function: impl Fn(K) -> f64) -> impl FnMut(K) -> f64 {
-    let mut last: Option<(K, f64)> = None;
-    move |key| match last {
-        Some((known, value)) if known == key => value,
-        _ => last.insert((key, function(key))).1,
     }
 }

@@ -106,10 +106,36 @@ pub fn idf(n_documents: u64, df: u64) -> f64 {
     libm::log(n_documents as f64 / df as f64)
 }
 
-/// `score = idf * ln(1 + max c / L)`: the largest TF-IDF that the term reaches in any sentence.
-#[must_use]
-pub fn score(n_documents: u64, df: u64, best: Ratio) -> f64 {
-    idf(n_documents, df) * tf_of(best.count, best.length)
+/// [`idf`] in one corpus, remembered for the document frequencies that most terms have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Idf {
+    n_documents: u64,
+    /// That of `df` at `df - 1`.
+    rare: [f64; 16],
+}
+
+impl Idf {
+    pub(crate) fn new(n_documents: u64) -> Self {
+        let mut df = 0;
+        let rare = [0; 16].map(|_| {
+            df += 1;
+            idf(n_documents, df)
+        });
+        Self { n_documents, rare }
+    }
+
+    /// idf of a term in `df` sentences.
+    #[inline]
+    pub(crate) fn of(&self, df: u64) -> f64 {
+        let remembered = self.rare.get((df as usize).wrapping_sub(1));
+        remembered.copied().unwrap_or_else(|| idf(self.n_documents, df))
+    }
+
+    /// `score = idf * ln(1 + max c / L)`: the largest TF-IDF that the term reaches in any sentence.
+    #[inline]
+    pub(crate) fn score(&self, df: u64, best: Ratio) -> f64 {
+        self.of(df) * tf_of(best.count, best.length)
+    }
 }
 
 /// The order of a table: falling score, then rising term bytes. Scores are finite and not negative.
@@ -153,6 +179,13 @@ mod tests {
         fn what_is_remembered_is_the_formula(count in 1u32..7, extra in 0u32..300) {
             let length = count + extra;
             prop_assert_eq!(tf_of(count, length), tf(f64::from(count) / f64::from(length)));
+        }
+
+        #[test]
+        fn what_is_remembered_of_a_corpus_is_the_formula(n in 1u64..1 << 50, df in 1u64..40, beyond: u64) {
+            for df in [df.min(n), beyond % n + 1] {
+                prop_assert_eq!(Idf::new(n).of(df), idf(n, df));
+            }
         }
 
         #[test]
@@ -203,6 +236,7 @@ mod tests {
     #[test]
     fn scores_by_hand() {
         assert_eq!(idf(8, 8), 0.0);
-        assert!((score(4, 1, Ratio::new(1, 2).unwrap()) - 4f64.ln() * 1.5f64.ln()).abs() < 1e-15);
+        let score = Idf::new(4).score(1, Ratio::new(1, 2).unwrap());
+        assert!((score - 4f64.ln() * 1.5f64.ln()).abs() < 1e-15);
     }
 }

@@ -31,10 +31,17 @@ pub fn hash(term: &[u8]) -> u64 {
 /// A look-up touches three places in memory: a slot, the bounds of the term, its bytes. Whoever has many look-ups
 /// before him can have each of the three fetched ahead of time.
 ///
-/// Invariant: `hashes[id]` is that of term `id`.
 #[derive(Debug, Clone, Default)]
 pub struct Vocab {
     terms: Terms,
+    places: Places,
+}
+
+/// Where terms are found by their hashes.
+///
+/// Invariant: `hashes[id]` is that of term `id`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places {
     hashes: Vec<u64>,
     /// Open addressing. Invariant: none, or a power of two of them of which a third at least is free.
     slots: Vec<Slot>,
@@ -65,8 +72,7 @@ impl Vocab {
     pub fn with_capacity(terms: usize, bytes: usize) -> Self {
         Self {
             terms: Terms::with_capacity(terms, bytes),
-            hashes: Vec::with_capacity(terms),
-            slots: vec![Slot::FREE; slots_for(terms)],
+            places: Places { hashes: Vec::with_capacity(terms), slots: vec![Slot::FREE; slots_for(terms)] },
         }
     }
 
@@ -106,7 +112,7 @@ impl Vocab {
     /// The stored hash of term `id`.
     #[must_use]
     pub fn hash_of(&self, id: u32) -> u64 {
-        self.hashes[id as usize]
+        self.places.hashes[id as usize]
     }
 
     /// The id of `term`, if it is in the set.
@@ -128,50 +134,51 @@ impl Vocab {
 
     /// [`Self::intern`] for a caller that knows `hash(term)`.
     pub fn intern_hashed(&mut self, hash: u64, term: &[u8]) -> (u32, bool) {
-        if slots_for(self.len() + 1) > self.slots.len() {
-            self.grow();
-        }
+        self.places.make_room_for(1);
         match self.find(hash, term) {
             Ok(id) => (id, false),
             Err(free) => {
-                let id = self.len() as u32;
-                self.slots[free] = Slot::new(hash, id);
                 self.terms.push(term);
-                self.hashes.push(hash);
-                (id, true)
+                (self.places.take(free, hash), true)
             }
         }
     }
 
+    /// The terms, and where they are found: for whoever adds terms that are new to both of them.
+    pub(crate) const fn halves(&mut self) -> (&mut Terms, &mut Places) {
+        (&mut self.terms, &mut self.places)
+    }
+
     /// Bytes of memory that the set takes once it has held so many terms, of so many bytes.
     pub(crate) fn memory_for(&self, terms: usize, bytes: usize) -> usize {
-        let slots = slots_for(terms).max(self.slots.len());
+        let slots = slots_for(terms).max(self.places.slots.len());
         bytes + 2 * terms * size_of::<u64>() + slots * size_of::<Slot>()
     }
 
     /// Makes room for so many terms, of so many bytes, in memory that takes none before it is used.
     pub(crate) fn reserve(&mut self, terms: usize, bytes: usize) {
         self.terms.reserve(terms, bytes);
-        self.hashes.reserve(terms);
+        self.places.hashes.reserve(terms);
     }
 
     /// Gives memory that is not used back.
     pub(crate) fn shrink(&mut self) {
         self.terms.shrink();
-        self.hashes.shrink_to_fit();
+        self.places.hashes.shrink_to_fit();
     }
 
     /// Removes all terms, and keeps the memory for others.
     pub(crate) fn clear(&mut self) {
         self.terms.clear();
-        self.hashes.clear();
-        self.slots.fill(Slot::FREE);
+        self.places.hashes.clear();
+        self.places.slots.fill(Slot::FREE);
     }
 
     /// Has the slot fetched at which looking up a term of this hash will start.
     #[inline]
     pub(crate) fn fetch_slot(&self, hash: u64) {
-        if let Some(slot) = self.slots.get(hash as usize & self.slots.len().wrapping_sub(1)) {
+        let Places { slots, .. } = &self.places;
+        if let Some(slot) = slots.get(hash as usize & slots.len().wrapping_sub(1)) {
             prefetch(slot);
         }
     }
@@ -180,8 +187,9 @@ impl Vocab {
     #[inline]
     pub(crate) fn guess(&self, hash: u64) -> Option<u32> {
         let tag = (hash >> 32) as u32;
-        let home = hash as usize & self.slots.len().wrapping_sub(1);
-        let mut near = self.slots.get(home..)?.iter().take_while(|slot| !slot.is_free());
+        let Places { slots, .. } = &self.places;
+        let home = hash as usize & slots.len().wrapping_sub(1);
+        let mut near = slots.get(home..)?.iter().take_while(|slot| !slot.is_free());
         let slot = near.find(|slot| slot.tag == tag)?;
         self.terms.fetch_bounds(slot.id);
         Some(slot.id)
@@ -209,7 +217,7 @@ impl Vocab {
     /// Has the hash and the bounds of term `id` fetched.
     #[inline]
     pub(crate) fn fetch_key(&self, id: u32) {
-        prefetch(&self.hashes[id as usize]);
+        prefetch(&self.places.hashes[id as usize]);
         self.fetch_bounds(id);
     }
 
@@ -222,6 +230,28 @@ impl Vocab {
     /// The id of a term, or else the index of the slot to put it in; the last needs a free slot.
     #[inline]
     fn find(&self, hash: u64, term: &[u8]) -> Result<u32, usize> {
+        self.places.find(hash, |id| self.term(id) == term)
+    }
+}
+
+impl Places {
+    /// Adds so many terms of these hashes, all of them new.
+    pub(crate) fn add_new(&mut self, terms: usize, hashes: impl Iterator<Item = u64> + Clone) {
+        self.make_room_for(terms);
+        let mut later = hashes.clone().skip(AHEAD);
+        for hash in hashes {
+            if let Some(later) = later.next() {
+                prefetch_at(&self.slots, later as usize & (self.slots.len() - 1));
+            }
+            if let Err(free) = self.find(hash, |_| false) {
+                self.take(free, hash);
+            }
+        }
+    }
+
+    /// The id of the term of this hash that `is_it`, or else the index of the slot to put it in.
+    #[inline]
+    fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Result<u32, usize> {
         let tag = (hash >> 32) as u32;
         let mask = self.slots.len().wrapping_sub(1);
         let mut index = hash as usize & mask;
@@ -229,7 +259,7 @@ impl Vocab {
             if slot.is_free() {
                 break;
             }
-            if slot.tag == tag && self.term(slot.id) == term {
+            if slot.tag == tag && is_it(slot.id) {
                 return Ok(slot.id);
             }
             index = (index + 1) & mask;
@@ -237,8 +267,24 @@ impl Vocab {
         Err(index)
     }
 
-    fn grow(&mut self) {
-        let size = slots_for(self.len() + 1);
+    /// Gives the next term a free slot, and returns its id.
+    #[inline]
+    fn take(&mut self, free: usize, hash: u64) -> u32 {
+        let id = self.hashes.len() as u32;
+        self.slots[free] = Slot::new(hash, id);
+        self.hashes.push(hash);
+        id
+    }
+
+    #[inline]
+    fn make_room_for(&mut self, terms: usize) {
+        let size = slots_for(self.hashes.len() + terms);
+        if size > self.slots.len() {
+            self.grow(size);
+        }
+    }
+
+    fn grow(&mut self, size: usize) {
         let mask = size - 1;
         self.slots = Vec::new(); // the old ones need not be in memory beside the new ones
         self.slots = arch::vec_of(Slot::FREE, size);
