@@ -8,7 +8,7 @@ use crate::count::Stats;
 use crate::tfidf::Ratio;
 
 /// Tokens whose memory is fetched while those before them are counted.
-const AHEAD: usize = 32;
+const AHEAD: usize = 96;
 
 /// What one thread has seen of the terms since it last brought their statistics up to date.
 ///
