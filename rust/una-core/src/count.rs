@@ -216,15 +216,7 @@ impl TermCounts {
     /// # Errors
     /// What reading says.
     pub fn count_files(settings: Settings, paths: &[PathBuf], plan: &Plan<'_>) -> Result<Self> {
-        Self::count_blocks(settings, plan, |emit| {
-            for path in paths {
-                let mut blocks = reader::open(path, plan.read, plan.progress)?;
-                while let Some(block) = blocks.next_block()? {
-                    emit(block)?;
-                }
-            }
-            Ok(())
-        })
+        Self::count_blocks(settings, plan, |emit| reader::each_block(paths, plan.read, plan.progress, emit))
     }
 
     /// Counts the blocks that `feed` emits, on `plan.threads` threads beside the one that feeds.

@@ -396,22 +396,48 @@ pub fn read_sentences(
     stop: &Stop,
     progress: &Progress,
 ) -> Result<Sentences> {
-    let mut all = Sentences::default();
-    for path in paths {
-        let mut blocks = open(path, options, progress)?;
-        while let Some(block) = blocks.next_block()? {
-            stop.check()?;
-            let before = all.ends.len();
-            let Sentences { bytes, ends, passed } = &mut all;
-            passed.add(block.for_each_sentence(&options, |sentence| {
-                bytes.extend_from_slice(sentence.as_bytes());
-                ends.push(bytes.len() as u64);
-                Ok(())
-            })?);
-            progress.documents.fetch_add((all.ends.len() - before) as u64, Ordering::Relaxed);
-        }
-    }
-    Ok(all)
+    let (mut bytes, mut ends) = (Vec::new(), Vec::new());
+    let passed = each_sentence(paths, options, stop, progress, |sentence| {
+        bytes.extend_from_slice(sentence.as_bytes());
+        ends.push(bytes.len() as u64);
+        Ok(())
+    })?;
+    Ok(Sentences { bytes, ends, passed })
+}
+
+/// Hands the blocks of files on, one file after another.
+///
+/// # Errors
+/// What reading says; whatever `visit` returns.
+pub fn each_block(
+    paths: &[PathBuf],
+    options: ReadOptions<'_>,
+    progress: &Progress,
+    mut visit: impl FnMut(Block) -> Result<()>,
+) -> Result<()> {
+    paths.iter().try_for_each(|path| open(path, options, progress)?.for_each(&mut visit))
+}
+
+/// Calls `visit` for each document of files, in order.
+pub(crate) fn each_sentence(
+    paths: &[PathBuf],
+    options: ReadOptions<'_>,
+    stop: &Stop,
+    progress: &Progress,
+    mut visit: impl FnMut(&str) -> Result<()>,
+) -> Result<Passed> {
+    let mut passed = Passed::default();
+    each_block(paths, options, progress, |block| {
+        stop.check()?;
+        let mut documents = 0;
+        passed.add(block.for_each_sentence(&options, |sentence| {
+            documents += 1;
+            visit(sentence)
+        })?);
+        progress.documents.fetch_add(documents, Ordering::Relaxed);
+        Ok(())
+    })?;
+    Ok(passed)
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::Ordering;
 
 use crate::error::{Error, Result};
 use crate::reader::{self, Passed, Progress, ReadOptions};
@@ -35,21 +34,12 @@ pub fn spool(
 ) -> Result<Spooled> {
     let (mut text, mut ends) = (Output::create(text)?, Output::create(ends)?);
     let mut all = Spooled::default();
-    for path in paths {
-        let mut blocks = reader::open(path, options, progress)?;
-        while let Some(block) = blocks.next_block()? {
-            stop.check()?;
-            let before = all.n_documents;
-            let passed = block.for_each_sentence(&options, |sentence| {
-                all.n_documents += 1;
-                all.n_bytes += sentence.len() as u64;
-                text.write(sentence.as_bytes())?;
-                ends.write(&all.n_bytes.to_le_bytes())
-            })?;
-            all.passed.add(passed);
-            progress.documents.fetch_add(all.n_documents - before, Ordering::Relaxed);
-        }
-    }
+    all.passed = reader::each_sentence(paths, options, stop, progress, |sentence| {
+        all.n_documents += 1;
+        all.n_bytes += sentence.len() as u64;
+        text.write(sentence.as_bytes())?;
+        ends.write(&all.n_bytes.to_le_bytes())
+    })?;
     text.finish()?;
     ends.finish()?;
     Ok(all)

@@ -51,6 +51,17 @@ impl<R: Read> LineBlocks<R> {
         Self { json: true, ..self }
     }
 
+    /// Hands all blocks on, in order.
+    ///
+    /// # Errors
+    /// As [`Self::next_block`]; whatever `visit` returns.
+    pub fn for_each(mut self, mut visit: impl FnMut(Block) -> Result<()>) -> Result<()> {
+        while let Some(block) = self.next_block()? {
+            visit(block)?;
+        }
+        Ok(())
+    }
+
     /// The next block; `None` at the end.
     ///
     /// # Errors
