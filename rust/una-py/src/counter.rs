@@ -9,15 +9,15 @@ use pyo3::prelude::*;
 use una_core::artifact::{Arrays, counts_from_arrays, freeze_to, load_counts_within, save_counts_on};
 use una_core::budget::Budget;
 use una_core::count::{Batch, Plan, Settings, TermCounts};
-use una_core::reader::{self, Block, Progress};
+use una_core::reader::{self, Block, Progress, ReadOptions};
 use una_core::stop::{Stop, Watch};
 use una_core::table::{Pruning, TermTable as CoreTable};
 
 use crate::columns::{Chunks, drain, feed_bytes, feed_columns, send};
 use crate::custom::CustomTokenizer;
-use crate::door::{Ticker, long};
+use crate::door::{Ticker, long, to_the_end};
 use crate::errors::to_py;
-use crate::relay::{emit_all, relay};
+use crate::relay::relay;
 use crate::table::TermTable;
 use crate::text::{Reading, feed, tokenizer};
 
@@ -73,18 +73,21 @@ impl TermCounter {
         py.detach(|| look(&self.lock()))
     }
 
-    /// Counts by `count`, given the memory that is left, and adds them unless the end was asked for meanwhile.
-    fn add(
+    /// Counts by `count`, given the memory that is left.
+    fn count(
         &self,
         stop: &Stop,
-        threads: usize,
         count: impl FnOnce(Option<&Budget>) -> una_core::Result<TermCounts>,
-    ) -> una_core::Result<()> {
-        let watch = Watch { stop, progress: &Progress::default() };
-        let budget = self.lock().make_room(watch)?;
-        let new = count(budget.as_ref())?;
-        stop.check()?;
-        self.lock().absorb(new, threads, watch)
+    ) -> una_core::Result<TermCounts> {
+        let budget = self.lock().make_room(Watch { stop, progress: &Progress::default() })?;
+        count(budget.as_ref())
+    }
+
+    /// Adds what has been counted: after the last moment at which an exception may still mean that nothing was.
+    fn add(&self, py: Python<'_>, counted: TermCounts, threads: usize) -> PyResult<()> {
+        let progress = Progress::default();
+        let work = |stop: &_| self.lock().absorb(counted, threads, Watch { stop, progress: &progress });
+        to_the_end(py, &Ticker { show: None }, &progress, work, |_| Ok(()))
     }
 
     /// Does long work on the counts, once they are brought together.
@@ -115,12 +118,12 @@ impl TermCounter {
         let (sender, receiver) = bounded(2);
         let (threads, read) = (options.threads, options.reading.options());
         let work = |stop: &_| {
-            self.add(stop, threads, |budget| {
+            self.count(stop, |budget| {
                 let plan = Plan { threads, read, budget, stop, progress };
                 TermCounts::count_batches(self.settings, &plan, |emit| drain(&receiver, emit))
             })
         };
-        long(py, &Ticker { show: options.tick.clone() }, progress, work, move |tick| {
+        let counted = long(py, &Ticker { show: options.tick.clone() }, progress, work, move |tick| {
             feed(tick, &mut |block| {
                 tick()?;
                 let batch = match &options.custom {
@@ -131,7 +134,8 @@ impl TermCounter {
             })?;
             send(py, &sender, None);
             Ok(())
-        })
+        })?;
+        self.add(py, counted, threads)
     }
 
     /// Counts files whose tokenizer is Python code: they are read and counted on other threads, and cut on this one.
@@ -143,7 +147,7 @@ impl TermCounter {
     ) -> PyResult<()> {
         let (read, progress) = (options.reading.options(), Progress::default());
         let read_all = |emit: &mut dyn FnMut(Block) -> una_core::Result<()>| {
-            paths.iter().try_for_each(|path| emit_all(reader::open(path, read, &progress)?, emit))
+            reader::each_block(paths, read, &progress, emit)
         };
         self.update_blocks(py, options, &progress, |tick, visit| relay(py, tick, visit, read_all, |_| Ok(())))
     }
@@ -161,8 +165,7 @@ impl TermCounter {
         let (sender, receiver) = bounded(4);
         let read = options.reading.options();
         let read_all = move |emit: &mut dyn FnMut(Block) -> una_core::Result<()>| {
-            let blocks = reader::blocks(Chunks::new(receiver), name, read)?;
-            emit_all(if json { blocks.of_json() } else { blocks }, emit)
+            each_block(Chunks::new(receiver), name, json, read, emit)
         };
         self.update_blocks(py, options, &Progress::default(), |tick, visit| {
             // The closure owns the sender, so that the reader ends where it does.
@@ -175,6 +178,18 @@ impl TermCounter {
             })
         })
     }
+}
+
+/// Hands the blocks of a stream on.
+fn each_block(
+    bytes: Chunks,
+    name: &Path,
+    json: bool,
+    read: ReadOptions<'_>,
+    emit: &mut dyn FnMut(Block) -> una_core::Result<()>,
+) -> una_core::Result<()> {
+    let blocks = reader::blocks(bytes, name, read)?;
+    (if json { blocks.of_json() } else { blocks }).for_each(emit)
 }
 
 #[pymethods]
@@ -260,12 +275,13 @@ impl TermCounter {
         }
         let progress = Progress::default();
         let work = |stop: &_| {
-            self.add(stop, threads, |budget| {
+            self.count(stop, |budget| {
                 let plan = Plan { threads, read: reading.options(), budget, stop, progress: &progress };
                 TermCounts::count_files(self.settings, &paths, &plan)
             })
         };
-        long(py, &Ticker { show: tick }, &progress, work, |_| Ok(()))
+        let counted = long(py, &Ticker { show: tick }, &progress, work, |_| Ok(()))?;
+        self.add(py, counted, threads)
     }
 
     /// Counts an iterable of str; all of it or, where an exception is raised, nothing.
@@ -319,22 +335,22 @@ impl TermCounter {
         let progress = Progress::default();
         let (sender, receiver) = bounded(4);
         let work = |stop: &_| {
-            self.add(stop, threads, |budget| {
+            self.count(stop, |budget| {
                 let plan = Plan { threads, read: reading.options(), budget, stop, progress: &progress };
                 TermCounts::count_blocks(self.settings, &plan, |emit| {
-                    let blocks = reader::blocks(Chunks::new(receiver), &name, plan.read)?;
-                    emit_all(if json { blocks.of_json() } else { blocks }, emit)
+                    each_block(Chunks::new(receiver), &name, json, plan.read, emit)
                 })
             })
         };
-        long(py, &Ticker { show: tick }, &progress, work, move |tick| {
+        let counted = long(py, &Ticker { show: tick }, &progress, work, move |tick| {
             feed_bytes(stream, |bytes| {
                 tick()?;
                 Ok(send(py, &sender, Some(bytes)))
             })?;
             send(py, &sender, None);
             Ok(())
-        })
+        })?;
+        self.add(py, counted, threads)
     }
 
     /// Adds the counts of other text.
@@ -350,7 +366,7 @@ impl TermCounter {
             let (mut ours, theirs) = self.lock_both(other);
             ours.merge_under(&theirs, threads, watch)
         };
-        long(py, &Ticker { show: None }, &progress, merge, |_| Ok(()))
+        to_the_end(py, &Ticker { show: None }, &progress, merge, |_| Ok(()))
     }
 
     #[pyo3(signature = (path, *, threads, tick))]

@@ -63,6 +63,19 @@ pub(crate) fn long<'py, T: Send>(
     work: impl FnOnce(&Stop) -> Result<T, Error> + Send,
     meanwhile: impl FnOnce(&dyn Fn() -> PyResult<()>) -> PyResult<()>,
 ) -> PyResult<T> {
+    let done = to_the_end(py, ticker, progress, work, meanwhile)?;
+    ticker.tick(py, progress)?;
+    Ok(done)
+}
+
+/// [`long`] for work that changes something: once it has ended well, no signal makes it look as if it had not.
+pub(crate) fn to_the_end<'py, T: Send>(
+    py: Python<'py>,
+    ticker: &Ticker<'py>,
+    progress: &Progress,
+    work: impl FnOnce(&Stop) -> Result<T, Error> + Send,
+    meanwhile: impl FnOnce(&dyn Fn() -> PyResult<()>) -> PyResult<()>,
+) -> PyResult<T> {
     let stop = Stop::default();
     let (sender, receiver) = bounded(1);
     std::thread::scope(|scope| {
@@ -75,10 +88,7 @@ pub(crate) fn long<'py, T: Send>(
             meanwhile(&|| ticker.tick(py, progress))?;
             loop {
                 match py.detach(|| receiver.recv_timeout(STEP)) {
-                    Ok(result) => {
-                        ticker.tick(py, progress)?;
-                        return Ok(result);
-                    }
+                    Ok(result) => return Ok(result),
                     Err(RecvTimeoutError::Timeout) => ticker.tick(py, progress)?,
                     Err(RecvTimeoutError::Disconnected) => {
                         return Ok(Err(Error::Internal("a working thread vanished".into())));

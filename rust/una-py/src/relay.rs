@@ -3,7 +3,7 @@
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use pyo3::prelude::*;
-use una_core::reader::{Block, Blocks};
+use una_core::reader::Block;
 
 use crate::columns::Fed;
 use crate::door::{STEP, guarded};
@@ -66,15 +66,4 @@ pub(crate) fn relay(
         while inbox.step()? {}
         Ok(())
     })
-}
-
-/// Emits every block of a file or stream.
-pub(crate) fn emit_all(
-    mut blocks: Blocks<'_>,
-    emit: &mut dyn FnMut(Block) -> una_core::Result<()>,
-) -> una_core::Result<()> {
-    while let Some(block) = blocks.next_block()? {
-        emit(block)?;
-    }
-    Ok(())
 }
