@@ -32,7 +32,8 @@ const SHORT_TERM: usize = 6;
 /// What a table may grow to without moving where memory is not limited.
 const UNLIMITED: usize = 32 << 20;
 
-/// Terms with their statistics. Invariant: `stats[id]` belongs to `vocab.term(id)`.
+/// Terms with their statistics. Invariant: `stats[id]` belongs to `vocab.term(id)`. While a thread counts, they lag
+/// behind its terms: see [`crate::tally`].
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Part {
     pub(crate) vocab: Vocab,
