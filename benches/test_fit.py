@@ -8,10 +8,6 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 import una_fast
 
-reference_method = pytest.importorskip(
-    "reference_method", reason="NLTK is not installed", exc_type=ImportError
-)
-
 
 @pytest.fixture(scope="module")
 def few(sentences: list[str]) -> list[str]:
@@ -29,6 +25,9 @@ def few_file(few: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.benchmark(group="fit 4,000 sentences, treebank")
 def test_fit_by_the_published_method(benchmark: BenchmarkFixture, few: list[str], few_file: Path) -> None:
     """Two passes. Its cost grows evenly with the text: MB is what to divide by for larger ones."""
+    pytest.importorskip("nltk")
+    import reference_method
+
     benchmark.extra_info["MB"] = few_file.stat().st_size / 1e6
     idf, _ = benchmark.pedantic(reference_method.fit, args=(few,), rounds=3)
     assert len(idf) > 1000
@@ -39,6 +38,9 @@ def test_fit_by_the_published_method(benchmark: BenchmarkFixture, few: list[str]
 def test_fit_few_by_una_fast(
     benchmark: BenchmarkFixture, few: list[str], few_file: Path, threads: int
 ) -> None:
+    pytest.importorskip("nltk")
+    import reference_method
+
     idf, score = reference_method.fit(few)
     table = una_fast.fit(few_file, threads=threads)
     assert sorted(table.terms) == sorted(idf)

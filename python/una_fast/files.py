@@ -35,14 +35,15 @@ def replacing(output: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def storage_errors() -> Iterator[None]:
-    """Turns what the system refuses within the block into a `StorageError`."""
+def storage_errors(path: Path | None = None) -> Iterator[None]:
+    """Turns what the system refuses within the block into a `StorageError`, of `path` where it names no file."""
     try:
         yield
     except StorageError:
         raise
     except OSError as error:
-        raise StorageError(error.errno, error.strerror or str(error), error.filename) from error
+        filename = error.filename or (path and str(path))
+        raise StorageError(error.errno, error.strerror or str(error), filename) from error
 
 
 @contextmanager

@@ -82,7 +82,7 @@ class WorkFolder:
             ArtifactError: Its manifest is damaged.
             StorageError: The operating system refused.
         """
-        with storage_errors():
+        with storage_errors(self.path):
             if (self.path / MANIFEST).is_file():
                 self._compare(_read_json(self.path / MANIFEST), manifest)
             else:
@@ -129,7 +129,7 @@ class WorkFolder:
                 block = self._read(number)
                 file.write("".join(f"{text}\n" for text in block.paraphrases).encode())
                 fallbacks += block.fallbacks
-        with storage_errors():
+        with storage_errors(self.path):
             shutil.rmtree(self.path)
         return fallbacks
 
@@ -153,7 +153,7 @@ def _is_line(text: object) -> bool:
 
 
 def _read_json(path: Path) -> Any:
-    with storage_errors():
+    with storage_errors(path):
         data = path.read_bytes()
     try:
         return json.loads(data)

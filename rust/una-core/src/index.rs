@@ -87,50 +87,43 @@ impl TermIndex {
     /// # Errors
     /// The rank of a term that stands there before.
     pub(crate) fn new(terms: &Terms) -> std::result::Result<Self, u32> {
-        let mut index = Self::with_room_for(terms.len());
-        let (mut ranks, mut batch) = (0..terms.len() as u32, Vec::with_capacity(BATCH));
-        while !ranks.is_empty() {
-            batch.clear();
-            batch.extend(ranks.by_ref().take(BATCH).map(|rank| (rank, Key::new(terms.get(rank)))));
-            for (_, key) in &batch {
-                index.hint(key);
-            }
-            batch.iter().try_for_each(|&(rank, key)| index.insert(rank, key, terms))?;
-        }
-        Ok(index)
+        let keys = (0..terms.len() as u32).map(|rank| Key::new(terms.get(rank)));
+        Self::of_keys(terms.len(), keys, |index, rank, key| index.insert(rank, key, terms))
     }
 
     /// The index of so many terms, all different, whose keys come in order of rank.
     ///
     /// # Errors
     /// [`crate::Error::Interrupted`].
-    pub(crate) fn of_distinct(
+    pub(crate) fn of_distinct(n_terms: usize, keys: impl Iterator<Item = Key>, stop: &Stop) -> Result<Self> {
+        Self::of_keys(n_terms, keys, |index, rank, key| {
+            if rank.is_multiple_of(BATCH as u32) {
+                stop.check()?;
+            }
+            let free = index.seek(&key, |_| false);
+            index.slots[free] = Slot { prefix: key.prefix, rank, length: key.length };
+            Ok(())
+        })
+    }
+
+    /// The index of so many terms, each of which `put` puts in once its slot is on the way.
+    fn of_keys<E>(
         n_terms: usize,
-        mut keys: impl Iterator<Item = Key>,
-        stop: &Stop,
-    ) -> Result<Self> {
-        let mut index = Self::with_room_for(n_terms);
-        let (mut rank, mut batch) = (0, Vec::with_capacity(BATCH));
+        keys: impl Iterator<Item = Key>,
+        mut put: impl FnMut(&mut Self, u32, Key) -> std::result::Result<(), E>,
+    ) -> std::result::Result<Self, E> {
+        let mut index = Self { slots: arch::vec_of(FREE, slots_for(n_terms)) };
+        let (mut keys, mut batch) = ((0..).zip(keys), Vec::with_capacity(BATCH));
         loop {
-            stop.check()?;
-            batch.clear();
             batch.extend(keys.by_ref().take(BATCH));
             if batch.is_empty() {
                 return Ok(index);
             }
-            for key in &batch {
+            for (_, key) in &batch {
                 index.hint(key);
             }
-            for key in &batch {
-                let free = index.seek(key, |_| false);
-                index.slots[free] = Slot { prefix: key.prefix, rank, length: key.length };
-                rank += 1;
-            }
+            batch.drain(..).try_for_each(|(rank, key)| put(&mut index, rank, key))?;
         }
-    }
-
-    fn with_room_for(n_terms: usize) -> Self {
-        Self { slots: arch::vec_of(FREE, slots_for(n_terms)) }
     }
 
     /// Puts a term in, or says by its rank that it is there.

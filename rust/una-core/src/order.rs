@@ -13,7 +13,7 @@ use crate::part::Part;
 use crate::runs::{Folder, Record, Run, RunReader, RunWriter};
 use crate::share;
 use crate::stop::{Stop, Watch};
-use crate::tfidf::Idf;
+use crate::tfidf::{Idf, score};
 
 /// Terms that are sorted at a stretch: the longest time in which nobody looks whether to stop.
 const PIECE: usize = 1 << 19;
@@ -55,7 +55,7 @@ impl Order {
         let rank = match self {
             Self::Bytes => 0,
             // The bits of floats that are not negative are in the order of the floats.
-            Self::Score(idf) => !idf.score(stats.df, stats.best).to_bits(),
+            Self::Score(idf) => !score(idf.of(stats.df), stats.best).to_bits(),
         };
         Key { rank, prefix: prefix(term) }
     }

@@ -102,7 +102,7 @@ impl Part {
         let Self { vocab, stats } = self;
         let (terms, places) = vocab.halves();
         let find_places = || {
-            places.add_new(new.clone().count(), new.clone().map(|id| other.vocab.hash_of(id)));
+            places.add_new(new.clone().map(|id| other.vocab.hash_of(id)));
             Ok(())
         };
         let copy = || {

@@ -97,13 +97,13 @@ impl<'c> Sequence<'c> {
         watch: Watch<'_>,
         visit: impl FnMut(&[u8], Stats) -> Result<()>,
     ) -> Result<Option<TermIndex>> {
-        match self.from {
-            Origin::Memory(sorted) if threads > 1 => {
-                share::both(|| sorted.index(watch.stop), || sorted.for_each(watch, visit))
-                    .map(|(index, ())| Some(index))
-            }
-            from => Self { from, ..self }.for_each(watch, visit).map(|()| None),
+        if let Origin::Memory(sorted) = &self.from
+            && threads > 1
+        {
+            let (index, ()) = share::both(|| sorted.index(watch.stop), || sorted.for_each(watch, visit))?;
+            return Ok(Some(index));
         }
+        self.for_each(watch, visit).map(|()| None)
     }
 }
 

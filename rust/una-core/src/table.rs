@@ -8,7 +8,7 @@ use crate::index::{Key, TermIndex};
 use crate::sequence::Sequence;
 use crate::stop::{Watch, unwatched};
 use crate::terms::Terms;
-use crate::tfidf::{Idf, Ratio, idf, table_order, tf};
+use crate::tfidf::{Idf, Ratio, idf, score, table_order, tf};
 
 /// What is kept of the counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,8 +258,8 @@ struct Derived {
 impl Derived {
     fn of(n_documents: u64, df: &[u64], best: &[Ratio]) -> Self {
         let of_corpus = Idf::new(n_documents);
-        let idf = df.iter().map(|&df| of_corpus.of(df)).collect();
-        let score = df.iter().zip(best).map(|(&df, &best)| of_corpus.score(df, best)).collect();
+        let idf: Vec<_> = df.iter().map(|&df| of_corpus.of(df)).collect();
+        let score = idf.iter().zip(best).map(|(&idf, &best)| score(idf, best)).collect();
         Self { idf, score }
     }
 }

@@ -130,12 +130,12 @@ impl Idf {
         let remembered = self.rare.get((df as usize).wrapping_sub(1));
         remembered.copied().unwrap_or_else(|| idf(self.n_documents, df))
     }
+}
 
-    /// `score = idf * ln(1 + max c / L)`: the largest TF-IDF that the term reaches in any sentence.
-    #[inline]
-    pub(crate) fn score(&self, df: u64, best: Ratio) -> f64 {
-        self.of(df) * tf_of(best.count, best.length)
-    }
+/// `score = idf * ln(1 + max c / L)`: the largest TF-IDF that a term reaches in any sentence.
+#[inline]
+pub(crate) fn score(idf: f64, best: Ratio) -> f64 {
+    idf * tf_of(best.count, best.length)
 }
 
 /// The order of a table: falling score, then rising term bytes. Scores are finite and not negative.
@@ -236,7 +236,8 @@ mod tests {
     #[test]
     fn scores_by_hand() {
         assert_eq!(idf(8, 8), 0.0);
-        let score = Idf::new(4).score(1, Ratio::new(1, 2).unwrap());
-        assert!((score - 4f64.ln() * 1.5f64.ln()).abs() < 1e-15);
+        assert!(
+            (score(Idf::new(4).of(1), Ratio::new(1, 2).unwrap()) - 4f64.ln() * 1.5f64.ln()).abs() < 1e-15
+        );
     }
 }

@@ -134,7 +134,7 @@ impl Vocab {
 
     /// [`Self::intern`] for a caller that knows `hash(term)`.
     pub fn intern_hashed(&mut self, hash: u64, term: &[u8]) -> (u32, bool) {
-        self.places.make_room_for(1);
+        self.places.make_room_for_one();
         match self.find(hash, term) {
             Ok(id) => (id, false),
             Err(free) => {
@@ -235,18 +235,12 @@ impl Vocab {
 }
 
 impl Places {
-    /// Adds so many terms of these hashes, all of them new.
-    pub(crate) fn add_new(&mut self, terms: usize, hashes: impl Iterator<Item = u64> + Clone) {
-        self.make_room_for(terms);
-        let mut later = hashes.clone().skip(AHEAD);
-        for hash in hashes {
-            if let Some(later) = later.next() {
-                prefetch_at(&self.slots, later as usize & (self.slots.len() - 1));
-            }
-            if let Err(free) = self.find(hash, |_| false) {
-                self.take(free, hash);
-            }
-        }
+    /// Adds terms of these hashes, all of them new.
+    pub(crate) fn add_new(&mut self, hashes: impl Iterator<Item = u64>) {
+        let first = self.hashes.len();
+        self.hashes.extend(hashes);
+        let size = slots_for(self.hashes.len());
+        if size > self.slots.len() { self.grow(size) } else { self.find_slots(first) }
     }
 
     /// The id of the term of this hash that `is_it`, or else the index of the slot to put it in.
@@ -277,26 +271,31 @@ impl Places {
     }
 
     #[inline]
-    fn make_room_for(&mut self, terms: usize) {
-        let size = slots_for(self.hashes.len() + terms);
+    fn make_room_for_one(&mut self) {
+        let size = slots_for(self.hashes.len() + 1);
         if size > self.slots.len() {
             self.grow(size);
         }
     }
 
     fn grow(&mut self, size: usize) {
-        let mask = size - 1;
         self.slots = Vec::new(); // the old ones need not be in memory beside the new ones
         self.slots = arch::vec_of(Slot::FREE, size);
-        for (id, &hash) in (0u32..).zip(&self.hashes) {
-            if let Some(&soon) = self.hashes.get(id as usize + AHEAD) {
+        self.find_slots(0);
+    }
+
+    /// Gives each term from this id on a slot.
+    fn find_slots(&mut self, first: usize) {
+        let mask = self.slots.len().wrapping_sub(1);
+        for id in first..self.hashes.len() {
+            if let Some(&soon) = self.hashes.get(id + AHEAD) {
                 prefetch_at(&self.slots, soon as usize & mask);
             }
-            let mut index = hash as usize & mask;
+            let mut index = self.hashes[id] as usize & mask;
             while !self.slots[index].is_free() {
                 index = (index + 1) & mask;
             }
-            self.slots[index] = Slot::new(hash, id);
+            self.slots[index] = Slot::new(self.hashes[id], id as u32);
         }
     }
 }

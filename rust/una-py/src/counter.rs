@@ -15,7 +15,7 @@ use una_core::table::{Pruning, TermTable as CoreTable};
 
 use crate::columns::{Chunks, drain, feed_bytes, feed_columns, send};
 use crate::custom::CustomTokenizer;
-use crate::door::{Ticker, long, to_the_end};
+use crate::door::{Ticker, long};
 use crate::errors::to_py;
 use crate::relay::relay;
 use crate::table::TermTable;
@@ -83,11 +83,12 @@ impl TermCounter {
         count(budget.as_ref())
     }
 
-    /// Adds what has been counted: after the last moment at which an exception may still mean that nothing was.
+    /// Adds what has been counted, unless the end was asked for meanwhile.
     fn add(&self, py: Python<'_>, counted: TermCounts, threads: usize) -> PyResult<()> {
+        py.check_signals()?;
         let progress = Progress::default();
         let work = |stop: &_| self.lock().absorb(counted, threads, Watch { stop, progress: &progress });
-        to_the_end(py, &Ticker { show: None }, &progress, work, |_| Ok(()))
+        long(py, &Ticker { show: None }, &progress, work, |_| Ok(()))
     }
 
     /// Does long work on the counts, once they are brought together.
@@ -165,7 +166,7 @@ impl TermCounter {
         let (sender, receiver) = bounded(4);
         let read = options.reading.options();
         let read_all = move |emit: &mut dyn FnMut(Block) -> una_core::Result<()>| {
-            each_block(Chunks::new(receiver), name, json, read, emit)
+            each_block_of(Chunks::new(receiver), name, json, read, emit)
         };
         self.update_blocks(py, options, &Progress::default(), |tick, visit| {
             // The closure owns the sender, so that the reader ends where it does.
@@ -181,7 +182,7 @@ impl TermCounter {
 }
 
 /// Hands the blocks of a stream on.
-fn each_block(
+fn each_block_of(
     bytes: Chunks,
     name: &Path,
     json: bool,
@@ -338,7 +339,7 @@ impl TermCounter {
             self.count(stop, |budget| {
                 let plan = Plan { threads, read: reading.options(), budget, stop, progress: &progress };
                 TermCounts::count_blocks(self.settings, &plan, |emit| {
-                    each_block(Chunks::new(receiver), &name, json, plan.read, emit)
+                    each_block_of(Chunks::new(receiver), &name, json, plan.read, emit)
                 })
             })
         };
@@ -366,7 +367,7 @@ impl TermCounter {
             let (mut ours, theirs) = self.lock_both(other);
             ours.merge_under(&theirs, threads, watch)
         };
-        to_the_end(py, &Ticker { show: None }, &progress, merge, |_| Ok(()))
+        long(py, &Ticker { show: None }, &progress, merge, |_| Ok(()))
     }
 
     #[pyo3(signature = (path, *, threads, tick))]

@@ -24,8 +24,12 @@ pub(crate) struct Ticker<'py> {
 
 impl Ticker<'_> {
     pub(crate) fn tick(&self, py: Python<'_>, progress: &Progress) -> PyResult<()> {
-        use std::sync::atomic::Ordering::Relaxed;
         py.check_signals()?;
+        self.show(progress)
+    }
+
+    fn show(&self, progress: &Progress) -> PyResult<()> {
+        use std::sync::atomic::Ordering::Relaxed;
         if let Some(show) = &self.show {
             show.call1((progress.bytes.load(Relaxed), progress.documents.load(Relaxed)))?;
         }
@@ -55,21 +59,9 @@ pub(crate) fn by_size<T: Send>(
 
 /// Long work: on a thread of its own, while this one first does `meanwhile` with the GIL, and then waits in short
 /// steps in which Python sees its signals and progress is shown. An exception in either asks the work to stop, waits
-/// for it to end, and is raised.
+/// for it to end, and is raised. Once the work has ended, signals are left for Python to see: what has been done is not
+/// to look as if it had not.
 pub(crate) fn long<'py, T: Send>(
-    py: Python<'py>,
-    ticker: &Ticker<'py>,
-    progress: &Progress,
-    work: impl FnOnce(&Stop) -> Result<T, Error> + Send,
-    meanwhile: impl FnOnce(&dyn Fn() -> PyResult<()>) -> PyResult<()>,
-) -> PyResult<T> {
-    let done = to_the_end(py, ticker, progress, work, meanwhile)?;
-    ticker.tick(py, progress)?;
-    Ok(done)
-}
-
-/// [`long`] for work that changes something: once it has ended well, no signal makes it look as if it had not.
-pub(crate) fn to_the_end<'py, T: Send>(
     py: Python<'py>,
     ticker: &Ticker<'py>,
     progress: &Progress,
@@ -88,7 +80,10 @@ pub(crate) fn to_the_end<'py, T: Send>(
             meanwhile(&|| ticker.tick(py, progress))?;
             loop {
                 match py.detach(|| receiver.recv_timeout(STEP)) {
-                    Ok(result) => return Ok(result),
+                    Ok(result) => {
+                        ticker.show(progress)?;
+                        return Ok(result);
+                    }
                     Err(RecvTimeoutError::Timeout) => ticker.tick(py, progress)?,
                     Err(RecvTimeoutError::Disconnected) => {
                         return Ok(Err(Error::Internal("a working thread vanished".into())));
