@@ -208,6 +208,16 @@ class Augmenter:
         weights: tuple[NDArray[np.float64], NDArray[np.uint64]] | None,
         threads: int,
     ) -> tuple[list[str], tuple[int, int, int, list[int]]]: ...
+    def augment_columns(
+        self,
+        batches: Sequence[_Batch],
+        *,
+        tokens: Tokens | None,
+        rows: NDArray[np.uint64] | None,
+        epoch: int,
+        view: int,
+        threads: int,
+    ) -> tuple[tuple[NDArray[np.int64], NDArray[np.uint8]], tuple[int, int, int, list[int]]]: ...
     def explain(
         self,
         sentence: str,

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from una_fast import _core
+from una_fast import _core, columns
 from una_fast.errors import InputError, OptionError
 from una_fast.sources import default_threads
 from una_fast.table import as_sequence
+from una_fast.tokenizers import is_custom
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from numpy.typing import ArrayLike, NDArray
 
+    from una_fast.columns import ArrowArray, ArrowStream
     from una_fast.encode import EncodedNegatives, NegativeEncoder, TokenizerLike
     from una_fast.table import TermTable
 
@@ -285,7 +288,7 @@ class Augmenter:
         """`augment`, and how much of the sentences was really replaced."""
         sentences = as_sequence(sentences)
         keys = check_place(rows, len(sentences), epoch, view)
-        negatives, (tokens, replaced, changed, by_percent) = self._core.augment(
+        negatives, counts = self._core.augment(
             sentences,
             tokens=self._tokens(sentences),
             rows=keys,
@@ -294,14 +297,54 @@ class Augmenter:
             weights=None if weights is None else _flat_weights(weights, len(sentences)),
             threads=self.threads,
         )
-        stats = AugmentStats(
-            sentences=len(negatives),
-            tokens=tokens,
-            replaced=replaced,
-            changed=changed,
-            by_percent=tuple(by_percent),
+        return negatives, _stats(len(negatives), counts)
+
+    def augment_arrow(
+        self,
+        source: ArrowStream | ArrowArray,
+        *,
+        column: str | None = None,
+        rows: ArrayLike | None = None,
+        epoch: int = 0,
+        view: int = 0,
+    ) -> pa.LargeStringArray:
+        """`augment` of a string column, without a Python string for a sentence: all of it runs without the GIL.
+
+        Args:
+            source: a column, or a table that holds one, with `__arrow_c_stream__` or `__arrow_c_array__` (pyarrow,
+                polars), or a Hugging Face dataset or its column.
+            column: which column of a table; not needed where only one holds strings.
+            rows: the row of each value in its corpus, whole numbers, shape (n,); by default 0 .. n - 1.
+            epoch: the pass over the corpus.
+            view: which of several negatives of the same row in the same epoch.
+
+        Returns:
+            n negatives; null where the value is null.
+
+        Raises:
+            InputError: for a column that holds no strings, or a value that is not UTF-8; and as `augment`.
+            OptionError: for a column that is not there, or that has to be named; and as `augment`.
+            MissingExtraError: without pyarrow.
+        """
+        return self._augment_arrow(source, column=column, rows=rows, epoch=epoch, view=view)[0]
+
+    def _augment_arrow(
+        self, source: Any, *, column: str | None, rows: ArrayLike | None, epoch: int, view: int
+    ) -> tuple[pa.LargeStringArray, AugmentStats]:
+        """`augment_arrow`, and how much of the sentences, which nulls are none of, was really replaced."""
+        batches = list(columns.batches_of_object(source, column))
+        null = columns.nulls(batches)
+        keys = check_place(rows, len(null), epoch, view)
+        texts = list(columns.strings(batches, nulls=True)) if is_custom(self.table.tokenizer) else []
+        (offsets, data), counts = self._core.augment_columns(
+            batches,
+            tokens=self._tokens(texts),
+            rows=keys,
+            epoch=epoch,
+            view=view,
+            threads=self.threads,
         )
-        return negatives, stats
+        return columns.large_strings(offsets, data, null), _stats(int(len(null) - null.sum()), counts)
 
     def encoder(self, tokenizer: TokenizerLike, *, max_length: int, **options: Any) -> NegativeEncoder:
         """What makes the token ids of negatives; built once, used for every batch.
@@ -386,6 +429,13 @@ class Augmenter:
 
     def __repr__(self) -> str:
         return f"Augmenter({self.table!r}, {', '.join(f'{name}={value!r}' for name, value in self._options.items())})"
+
+
+def _stats(sentences: int, counts: tuple[int, int, int, list[int]]) -> AugmentStats:
+    tokens, replaced, changed, by_percent = counts
+    return AugmentStats(
+        sentences=sentences, tokens=tokens, replaced=replaced, changed=changed, by_percent=tuple(by_percent)
+    )
 
 
 def _rebuild(table: TermTable, options: dict[str, Any]) -> Augmenter:

@@ -7,7 +7,7 @@ are read alike. pyarrow is imported when the first of them is met.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -24,10 +24,13 @@ __all__ = [
     "ArrowArray",
     "ArrowStream",
     "Batch",
+    "arrow_errors",
     "batches_of_file",
     "batches_of_object",
     "is_column",
     "is_column_file",
+    "large_strings",
+    "nulls",
     "strings",
 ]
 
@@ -84,7 +87,7 @@ def batches_of_file(path: Path, column: str | None) -> Iterator[Batch]:
         StorageError: for a file that cannot be read.
     """
     pa = _pyarrow(path.name)
-    with _named(path, pa):
+    with arrow_errors(path, pa):
         for chunk in _parquet(path, column) if path.suffix.lower() in PARQUET else _ipc(path, column, pa):
             yield from _batches(chunk, pa)
 
@@ -110,7 +113,7 @@ def _ipc(path: Path, column: str | None, pa: Any) -> Iterator[pa.Array]:
 
 
 @contextmanager
-def _named(path: Path, pa: Any) -> Iterator[None]:
+def arrow_errors(path: Path, pa: Any) -> Iterator[None]:
     """Turns what pyarrow raises into this package's errors, with the file's name."""
     try:
         yield
@@ -138,6 +141,33 @@ def batches_of_object(source: Any, column: str | None) -> Iterator[Batch]:
             yield from _batches(chunk, pa)
     except pa.ArrowException as error:
         raise InputError(f"{type(source).__name__}: {error}") from error
+
+
+def large_strings(
+    offsets: NDArray[np.int64], data: NDArray[np.uint8], null: NDArray[np.bool_] | None = None
+) -> pa.LargeStringArray:
+    """The values between offsets, shape (n + 1,), of UTF-8 data; null where `null`, shape (n,), says so."""
+    import pyarrow as pa
+
+    n = len(offsets) - 1
+    if null is None or not null.any():
+        return pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(data))
+    bits = pa.py_buffer(np.packbits(~null, bitorder="little"))
+    return pa.LargeStringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(data), bits)
+
+
+def nulls(batches: Iterable[Batch]) -> NDArray[np.bool_]:
+    """Which values are null, shape (n,)."""
+    return np.concatenate([np.empty(0, np.bool_), *map(_nulls, batches)])
+
+
+def _nulls(batch: Batch) -> NDArray[np.bool_]:
+    offsets, _, validity, start = batch
+    n = len(offsets) - 1
+    if validity is None:
+        return np.zeros(n, np.bool_)
+    valid: NDArray[np.uint8] = np.unpackbits(validity, count=start + n, bitorder="little")[start:]
+    return ~valid.view(np.bool_)
 
 
 def _chunks(source: Any, column: str | None, pa: Any) -> Iterator[pa.Array]:
@@ -229,7 +259,7 @@ def _buffers(values: pa.Array) -> Batch:
     return np.require(bounds, requirements="A"), text, bits, values.offset
 
 
-def strings(batches: Iterator[Batch], *, nulls: bool = False) -> Iterator[str]:
+def strings(batches: Iterable[Batch], *, nulls: bool = False) -> Iterator[str]:
     """The values as Python strings, without the nulls, or with `nulls` as the empty string for each.
 
     Raises:

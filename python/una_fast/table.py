@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from una_fast import _core
+from una_fast.columns import large_strings
 from una_fast.errors import MissingExtraError
 from una_fast.sources import default_threads
 from una_fast.tokenizers import CustomTokenizer, Tokenizer, is_custom, matching, missing
@@ -248,7 +249,7 @@ class TermTable:
             raise MissingExtraError("to_arrow needs pyarrow: pip install 'una-fast[arrow]'") from error
         data, ends = self._core.term_bytes()
         offsets = np.concatenate([[0], ends]).astype(np.int64)
-        terms = pa.LargeStringArray.from_buffers(len(self), pa.py_buffer(offsets), pa.py_buffer(data))
+        terms = large_strings(offsets, data)
         count, length = self._core.best()
         return pa.table(
             {

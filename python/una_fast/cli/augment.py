@@ -19,6 +19,7 @@ from una_fast.cli.options import (
     given_pattern,
     show_progress,
 )
+from una_fast.columns import arrow_errors
 from una_fast.errors import InputError, MissingExtraError, OptionError, StorageError
 from una_fast.files import replacing
 from una_fast.progress import counting
@@ -90,42 +91,71 @@ def run(args: argparse.Namespace) -> int:
     maker = augmenter(TermTable.load(args.table, tokenizer=given_pattern(args)), args)
     kind = _kind(args.input, args.output)
     with ExitStack() as stack:
-        if kind == "parquet":
-            records: Iterable[Any]
-            records, sink = _parquet(args, stack)
-        else:
-            lines = _lines(args.input, stack)
-            out = _binary_output(args.output, stack)
-            records = lines if kind == "text" else _objects(lines, args.input)
-            sink = _line_sink(out, args.negative_field if kind == "jsonl" else None)
-        sentence = str if kind == "text" else _field(args.field, args.input)
         tick = stack.enter_context(counting("augmenting", None, show=show_progress(args)))
-        stats = _stream(maker, records, sentence, sink, args, tick)
+        made = _parquet(maker, args, stack) if kind == "parquet" else _lines(maker, kind, args, stack)
+        stats = None
+        for more in made:
+            stats = more if stats is None else stats + more
+            if tick is not None:
+                tick(0, stats.sentences)
     if args.stats and stats is not None:
         print(stats, file=sys.stderr)
     return 0
 
 
-def _stream(
-    maker: Augmenter,
-    records: Iterable[Any],
-    sentence: Callable[[Any], str],
-    sink: Sink,
-    args: argparse.Namespace,
-    tick: Callable[[int, int], None] | None,
-) -> AugmentStats | None:
-    total, first, remaining = None, 0, iter(records)
-    while batch := list(islice(remaining, BATCH)):
+def _lines(maker: Augmenter, kind: str, args: argparse.Namespace, stack: ExitStack) -> Iterator[AugmentStats]:
+    """Augments lines, or the objects in them, batch by batch."""
+    lines = _decoded(args.input, stack)
+    out = _binary_output(args.output, stack)
+    records: Iterator[Any] = lines if kind == "text" else _objects(lines, args.input)
+    sentence = str if kind == "text" else _field(args.field, args.input)
+    write = _line_sink(out, args.negative_field if kind == "jsonl" else None)
+    first = 0
+    while batch := list(islice(records, BATCH)):
         rows = range(first, first + len(batch))
         negatives, stats = maker.augment_with_stats(
             [sentence(record) for record in batch], rows=rows, epoch=args.epoch, view=args.view
         )
-        sink(batch, negatives)
+        write(batch, negatives)
         first += len(batch)
-        total = stats if total is None else total + stats
-        if tick is not None:
-            tick(0, first)
-    return total
+        yield stats
+
+
+def _parquet(maker: Augmenter, args: argparse.Namespace, stack: ExitStack) -> Iterator[AugmentStats]:
+    """Augments a column, batch by batch; the others pass as they are."""
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtraError("Parquet needs pyarrow: pip install 'una-fast[arrow]'") from error
+    with arrow_errors(Path(args.input), pa):
+        source = stack.enter_context(pq.ParquetFile(args.input))
+    names = source.schema_arrow.names
+    if args.field not in names:
+        raise InputError(f"{args.input}: no column {args.field!r}; it has {', '.join(names)}")
+    if args.negative_field in names:
+        raise OptionError(
+            f"{args.input} has a column {args.negative_field!r}: name another for the negatives"
+        )
+    field = pa.field(args.negative_field, pa.string())
+    partial = stack.enter_context(replacing(args.output))
+    writer = stack.enter_context(pq.ParquetWriter(partial, source.schema_arrow.append(field)))
+    batches, first = source.iter_batches(batch_size=BATCH), 0
+    while True:
+        with arrow_errors(Path(args.input), pa):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        column, rows = batch.column(args.field), range(first, first + len(batch))
+        try:
+            negatives, stats = maker._augment_arrow(
+                column, column=None, rows=rows, epoch=args.epoch, view=args.view
+            )
+        except InputError as error:
+            raise InputError(f"{args.input}: rows from {first}: {error}") from error
+        writer.write_batch(batch.append_column(field, negatives.cast(pa.string())))
+        first += len(batch)
+        yield stats
 
 
 def _kind(source: str, output: Path | None) -> str:
@@ -147,7 +177,7 @@ def _kind_of(name: str | None) -> str:
     return {".jsonl": "jsonl", ".parquet": "parquet"}.get(suffix, "text")
 
 
-def _lines(source: str, stack: ExitStack) -> Iterator[str]:
+def _decoded(source: str, stack: ExitStack) -> Iterator[str]:
     """Lines without their ends."""
     name, stream = ("standard input", cast("BinaryIO", sys.stdin.buffer)) if source == "-" else (source, None)
     if stream is None:
@@ -221,33 +251,3 @@ def _binary_output(output: Path | None, stack: ExitStack) -> BinaryIO:
     partial = stack.enter_context(replacing(output))
     file = stack.enter_context(open(partial, "wb"))  # noqa: SIM115  # the stack closes it before the renaming
     return cast("BinaryIO", stack.enter_context(gzip.open(file, "wb")) if output.suffix == ".gz" else file)
-
-
-def _parquet(args: argparse.Namespace, stack: ExitStack) -> tuple[Iterator[dict[str, Any]], Sink]:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError("Parquet needs pyarrow: pip install 'una-fast[arrow]'") from error
-    try:
-        source = stack.enter_context(pq.ParquetFile(args.input))
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{args.input}: no Parquet file: {error}") from error
-    except OSError as error:
-        raise StorageError(error.errno, error.strerror or str(error), args.input) from error
-    if args.field not in source.schema_arrow.names:
-        raise InputError(
-            f"{args.input}: no column {args.field!r}; it has {', '.join(source.schema_arrow.names)}"
-        )
-    schema = source.schema_arrow.append(pa.field(args.negative_field, pa.string()))
-    partial = stack.enter_context(replacing(args.output))
-    writer = stack.enter_context(pq.ParquetWriter(partial, schema))
-
-    def sink(records: list[Any], negatives: list[str]) -> None:
-        rows = [
-            {**record, args.negative_field: text} for record, text in zip(records, negatives, strict=True)
-        ]
-        writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-
-    batches = source.iter_batches(batch_size=BATCH)
-    return (record for batch in batches for record in batch.to_pylist()), sink

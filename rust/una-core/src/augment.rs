@@ -152,6 +152,18 @@ impl Negatives {
         starts.zip(&self.ends).map(|(start, &end)| &self.text[start..end])
     }
 
+    /// The negatives without anything between them.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Where each stops in [`Self::text`].
+    #[must_use]
+    pub fn ends(&self) -> &[usize] {
+        &self.ends
+    }
+
     /// What was done to the sentences.
     #[must_use]
     pub const fn tally(&self) -> &Tally {

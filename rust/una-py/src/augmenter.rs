@@ -1,13 +1,15 @@
 //! `una_fast._core.Augmenter`.
 
-use numpy::PyReadonlyArray1;
+use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use una_core::Error;
-use una_core::augment::{Augmenter as Core, MaxReplaced, Options, Sentence, TokenPlan};
+use una_core::augment::{Augmenter as Core, MaxReplaced, Options, Sentence, Tally, TokenPlan};
+use una_core::reader::Column;
 use una_core::rng::Place;
 
-use crate::batch::{Batch, Made};
+use crate::batch::{Batch, Made, MadeColumn};
+use crate::columns;
 use crate::custom::Tokens;
 use crate::door::short;
 use crate::errors::to_py;
@@ -26,6 +28,9 @@ type Explained = (String, usize, usize, Option<u32>, f64, f64, (u32, u32), Optio
 
 /// Tokens, replaced, changed, and sentences by percentage replaced.
 type Counts = (u64, u64, u64, Vec<u64>);
+
+/// The offsets of large strings, and their bytes.
+type Strings<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u8>>);
 
 /// The weights of all sentences, one after another, and where those of each sentence stop.
 type Weights<'py> = (PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, u64>);
@@ -98,7 +103,28 @@ impl Augmenter {
         let tokens = Tokens::of(tokens.as_ref(), sentences.len()?)?;
         let batch = Batch { augmenter: &self.core, tokens, rows, epoch, view, weights, threads };
         let Made { list, tally } = batch.augment(sentences)?;
-        Ok((list, (tally.tokens, tally.replaced, tally.changed, tally.by_percent.to_vec())))
+        Ok((list, counts(&tally)))
+    }
+
+    /// One negative for each value of batches of a column.
+    #[pyo3(signature = (batches, *, tokens, rows, epoch, view, threads))]
+    #[allow(clippy::too_many_arguments, reason = "keyword-only options of the public surface")]
+    fn augment_columns<'py>(
+        &self,
+        py: Python<'py>,
+        batches: Vec<columns::Batch<'py>>,
+        tokens: Option<Bound<'py, Tokens>>,
+        rows: Option<PyReadonlyArray1<'py, u64>>,
+        epoch: u64,
+        view: u32,
+        threads: usize,
+    ) -> PyResult<(Strings<'py>, Counts)> {
+        let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
+        let columns = batches.iter().map(columns::as_column).collect::<PyResult<Vec<_>>>()?;
+        let tokens = Tokens::of(tokens.as_ref(), columns.iter().map(Column::len).sum())?;
+        let batch = Batch { augmenter: &self.core, tokens, rows, epoch, view, weights: None, threads };
+        let MadeColumn { offsets, data, tally } = batch.augment_columns(py, &columns)?;
+        Ok(((offsets.into_pyarray(py), data.into_pyarray(py)), counts(&tally)))
     }
 
     /// The fate of every token of a sentence, and the negative.
@@ -121,6 +147,10 @@ impl Augmenter {
         };
         self.core.explain(&keyed, convert).map_err(|e| to_py(&e))
     }
+}
+
+fn counts(tally: &Tally) -> Counts {
+    (tally.tokens, tally.replaced, tally.changed, tally.by_percent.to_vec())
 }
 
 impl Augmenter {

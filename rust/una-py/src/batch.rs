@@ -1,4 +1,6 @@
-//! Large batches in blocks: while threads make the negatives of some, this one takes the sentences of the next and hands
+//! Many sentences at once: out of a list of str into another, or out of string columns in Arrow's layout into one.
+//!
+//! Large lists go in blocks: while threads make the negatives of some, this one takes the sentences of the next and hands
 //! out those that are ready. Only the last two need the GIL, in short turns, and they find what they touch in the cache.
 
 use std::collections::BTreeMap;
@@ -8,12 +10,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use una_core::Error;
 use una_core::augment::{Augmenter, Negatives, Sentence, Tally};
-use una_core::reader::Progress;
+use una_core::reader::{Column, Progress};
 use una_core::rng::Place;
 use una_core::stop::Stop;
 use una_core::tokens::Tokens;
 
-use crate::door::{SHORT_BYTES, STEP, Ticker, long, short};
+use crate::door::{SHORT_BYTES, STEP, Ticker, by_size, long, short};
 use crate::errors::to_py;
 use crate::text::{Taker, Texts};
 
@@ -45,6 +47,28 @@ impl Made<'_> {
         self.tally.add(part.tally());
         let py = self.list.py();
         part.iter().try_for_each(|text| self.list.append(PyString::new(py, text)))
+    }
+}
+
+/// Negatives as Arrow's large strings have them: offsets, of which there is one more than there are values, and data.
+pub(crate) struct MadeColumn {
+    pub(crate) offsets: Vec<i64>,
+    pub(crate) data: Vec<u8>,
+    pub(crate) tally: Tally,
+}
+
+impl MadeColumn {
+    #[expect(clippy::cast_possible_wrap, reason = "what is in memory has fewer than 2^63 bytes")]
+    fn of(parts: &[Negatives]) -> Self {
+        let (mut offsets, mut data, mut tally) = (vec![0], Vec::new(), Tally::default());
+        data.reserve_exact(parts.iter().map(|part| part.text().len()).sum());
+        for part in parts {
+            let start = data.len();
+            offsets.extend(part.ends().iter().map(|end| (start + end) as i64));
+            data.extend_from_slice(part.text().as_bytes());
+            tally.add(part.tally());
+        }
+        Self { offsets, data, tally }
     }
 }
 
@@ -127,6 +151,24 @@ impl Batch<'_> {
                 return;
             }
         }
+    }
+
+    /// One negative for each value of columns; nothing of it needs the GIL. Nulls stay nulls, and are no sentences.
+    pub(crate) fn augment_columns(&self, py: Python<'_>, columns: &[Column<'_>]) -> PyResult<MadeColumn> {
+        let bytes = columns.iter().map(|column| column.data.len()).sum();
+        by_size(py, bytes, |stop| {
+            let (mut texts, mut nulls) = (Vec::new(), 0);
+            for text in columns.iter().flat_map(|column| (0..column.len()).map(|i| column.text(i))) {
+                let text = text.map_err(|what| Error::Input(format!("sentence {}: {what}", texts.len())))?;
+                nulls += u64::from(text.is_none());
+                texts.push(text.unwrap_or_default());
+            }
+            let sentence = |i: usize| self.sentence(texts[i], i);
+            let parts = self.augmenter.augment(texts.len(), sentence, self.threads, stop)?;
+            let mut made = MadeColumn::of(&parts);
+            made.tally.by_percent[0] -= nulls;
+            Ok(made)
+        })
     }
 
     fn sentence<'a>(&'a self, text: &'a str, i: usize) -> Sentence<'a> {

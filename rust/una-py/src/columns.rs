@@ -15,13 +15,24 @@ use crate::errors::input_error;
 const CHUNK: usize = 256 << 10;
 
 #[derive(FromPyObject)]
-enum OffsetArray<'py> {
+pub(crate) enum OffsetArray<'py> {
     Narrow(PyReadonlyArray1<'py, i32>),
     Wide(PyReadonlyArray1<'py, i64>),
 }
 
 /// Offsets, data, the bitmap of values that are not null, and the bit at which it starts.
-type Batch<'py> = (OffsetArray<'py>, PyReadonlyArray1<'py, u8>, Option<PyReadonlyArray1<'py, u8>>, usize);
+pub(crate) type Batch<'py> =
+    (OffsetArray<'py>, PyReadonlyArray1<'py, u8>, Option<PyReadonlyArray1<'py, u8>>, usize);
+
+/// The column that a batch is.
+pub(crate) fn as_column<'a>((offsets, data, validity, start): &'a Batch<'_>) -> PyResult<Column<'a>> {
+    let offsets = match offsets {
+        OffsetArray::Narrow(offsets) => Offsets::Narrow(offsets.as_slice()?),
+        OffsetArray::Wide(offsets) => Offsets::Wide(offsets.as_slice()?),
+    };
+    let validity = validity.as_ref().map(|bits| bits.as_slice()).transpose()?;
+    Ok(Column { offsets, data: data.as_slice()?, validity: validity.map(|bits| (bits, *start)) })
+}
 
 /// Passes batches of columns on in blocks, copied once; `columns` gives names and iterables of batches. Ends early and
 /// quietly where `send` answers false.
@@ -34,14 +45,7 @@ pub(crate) fn feed_columns(
         let mut rows = Rows::new(name.as_deref());
         for batch in batches.try_iter()? {
             let batch: Batch<'_> = batch?.extract()?;
-            let (offsets, data, validity, start) = &batch;
-            let offsets = match offsets {
-                OffsetArray::Narrow(offsets) => Offsets::Narrow(offsets.as_slice()?),
-                OffsetArray::Wide(offsets) => Offsets::Wide(offsets.as_slice()?),
-            };
-            let validity = validity.as_ref().map(|bits| bits.as_slice()).transpose()?;
-            let column =
-                Column { offsets, data: data.as_slice()?, validity: validity.map(|bits| (bits, *start)) };
+            let column = as_column(&batch)?;
             for i in 0..column.len() {
                 let value = column.value(i).map_err(|what| {
                     let place = row_name(name.as_deref(), rows.next_row());

@@ -134,6 +134,15 @@ impl<'a> Column<'a> {
             .map(Some)
             .ok_or("the offsets are out of order or out of bounds")
     }
+
+    /// [`Self::value`] as text.
+    ///
+    /// # Errors
+    /// As there, and for a value that is not UTF-8.
+    pub fn text(&self, i: usize) -> Result<Option<&'a str>, &'static str> {
+        let text = self.value(i)?.map(simdutf8::basic::from_utf8);
+        text.transpose().map_err(|_| "invalid UTF-8")
+    }
 }
 
 #[cfg(test)]
@@ -185,5 +194,7 @@ mod tests {
         }
         assert!(column(Offsets::Wide(&[0, 1]), Some((&[], 0))).value(0).is_err());
         assert!(column(Offsets::Wide(&[]), None).is_empty());
+        assert_eq!(good.text(0), Ok(Some("b")));
+        assert!(Column { data: b"\xc3", ..column(Offsets::Wide(&[0, 1]), None) }.text(0).is_err());
     }
 }
