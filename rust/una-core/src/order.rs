@@ -48,6 +48,11 @@ struct Key {
 impl Key {
     /// The key of a term that has not been looked at.
     const NONE: Self = Self { rank: 0, prefix: 0 };
+
+    /// In the order of the keys.
+    fn number(self) -> u128 {
+        u128::from(self.rank) << 64 | u128::from(self.prefix)
+    }
 }
 
 impl Order {
@@ -114,7 +119,7 @@ impl<'p> Sorted<'p> {
         halve(entries, size, parts, &mut pieces);
         share::each_on(pieces, threads, |piece| {
             stop.check()?;
-            piece.sort_unstable_by(|a, b| a.compare(b, parts));
+            sort(piece, parts);
             Ok(())
         })?;
         Ok(sorted)
@@ -189,6 +194,16 @@ impl<'p> Sorted<'p> {
         let mut out = RunWriter::new(folder)?;
         self.for_each(watch, |term, stats| out.push(term, stats))?;
         out.finish()
+    }
+}
+
+/// Sorts by key first, a comparison of two numbers, and then the few of equal keys by their terms.
+fn sort(entries: &mut [Entry], parts: &[Part]) {
+    entries.sort_unstable_by_key(|entry| entry.key.number());
+    for equal in entries.chunk_by_mut(|a, b| a.key == b.key) {
+        if equal.len() > 1 {
+            equal.sort_unstable_by(|a, b| a.term(parts).cmp(b.term(parts)));
+        }
     }
 }
 
