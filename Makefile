@@ -9,7 +9,7 @@ CARGO ?= cargo
 CHECKS := format-check lint types stubtest doc test-rust bench-smoke
 
 .DEFAULT_GOAL := check
-.PHONY: check check-rest test-python $(CHECKS) format golden wheel
+.PHONY: check check-rest test-python $(CHECKS) format golden wheel wheel-tuned
 
 check: $(CHECKS) test-python
 
@@ -51,6 +51,7 @@ test-python:
 bench-smoke:
 	$(CARGO) bench --package una-core --locked --benches -- --test
 	$(PYTHON) -m pytest benches --benchmark-disable
+	$(PYTHON) benches/profile_run.py
 
 # Rebuilds tests/golden from the plain-Python oracle. A difference is a change of format or of law: read it.
 golden:
@@ -58,3 +59,7 @@ golden:
 
 wheel:
 	$(PYTHON) -m pip wheel --no-deps --wheel-dir dist .
+
+# As released: tuned by benches/profile_run.py. Needs maturin, and `rustup component add llvm-tools`.
+wheel-tuned:
+	maturin build --release --locked --pgo --out dist
