@@ -253,7 +253,7 @@ struct Noted<const WORDS: usize> {
     from: usize,
 }
 
-/// The entry used last comes first.
+/// What has been asked for again comes first; a newcomer takes the place of the other. Most are never asked for.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 struct Set<const WORDS: usize>([Entry<WORDS>; 2]);
@@ -331,8 +331,10 @@ impl<const WORDS: usize> Memo<WORDS> {
         let set = self.index(hash);
         let Set([first, second]) = &mut self.sets[set];
         // A batch may hold a piece more than once.
-        if !first.is(&entry.key, entry.shape) {
-            *second = std::mem::replace(first, entry);
+        if first.shape == 0 {
+            *first = entry;
+        } else if !first.is(&entry.key, entry.shape) {
+            *second = entry;
         }
     }
 
@@ -341,7 +343,7 @@ impl<const WORDS: usize> Memo<WORDS> {
         let old = std::mem::replace(&mut self.sets, arch::vec_of(Set::NOTHING, size));
         self.come = 0;
         for entry in
-            old.iter().flat_map(|Set([first, second])| [second, first]).filter(|entry| entry.shape != 0)
+            old.iter().flat_map(|Set(entries)| entries).filter(|entry| entry.shape != 0)
         {
             self.keep(hash(entry.key, entry.shape), *entry);
         }

@@ -43,10 +43,7 @@ pub(super) fn tokenize<'t>(
             position = source.tokenize_chunk(start, marks, &mut sink);
             continue;
         };
-        sink(Token::verbatim(text, start, word.split));
-        if word.split < word.end {
-            sink(Token::verbatim(text, word.split, word.end));
-        }
+        word.emit(text, start, &mut sink);
         position = word.end;
     }
 }
@@ -60,6 +57,12 @@ pub(super) fn tokenize_piece<'t>(
     mut sink: impl FnMut(Token<'t>),
 ) {
     let source = Source::new(piece, place, edition);
+    let run = piece.bytes().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(piece.len());
+    if let Some(word) = Word::at(piece, 0, run, source.period)
+        && word.end == piece.len()
+    {
+        return word.emit(piece, 0, sink);
+    }
     let mut position = 0;
     while let Some(start) = skip_space(piece, position) {
         position = source.tokenize_chunk(start, marks, &mut sink);
@@ -159,7 +162,7 @@ struct Word {
 
 impl Word {
     /// The word of which the letters and digits are `start..run`, if the chunk is one on which no rule acts but that
-    /// a comma or a colon is split off.
+    /// a comma, a colon or the final full stop is split off.
     #[inline]
     fn at(text: &str, start: usize, run: usize, period: Option<usize>) -> Option<Self> {
         let bytes = text.as_bytes();
@@ -170,10 +173,18 @@ impl Word {
         match bytes.get(run) {
             None | Some(b' ') => Some(Self { split: run, end: run }),
             Some(b',' | b':') if ends_at(run + 1) => Some(Self { split: run, end: run + 1 }),
-            Some(b'.') if ends_at(run + 1) && period != Some(run) => {
-                Some(Self { split: run + 1, end: run + 1 })
+            Some(b'.') if ends_at(run + 1) => {
+                Some(Self { split: run + usize::from(period != Some(run)), end: run + 1 })
             }
             _ => None,
+        }
+    }
+
+    /// Calls `sink` with the word's token, and with what is split off it.
+    fn emit<'t>(self, text: &'t str, start: usize, mut sink: impl FnMut(Token<'t>)) {
+        sink(Token::verbatim(text, start, self.split));
+        if self.split < self.end {
+            sink(Token::verbatim(text, self.split, self.end));
         }
     }
 }
