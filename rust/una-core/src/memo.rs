@@ -13,7 +13,7 @@ mod pieces;
 use crate::arch::{self, prefetch_at};
 use crate::casing::lowercase;
 use crate::count::Settings;
-use crate::tokenize::{Place, Scratch};
+use crate::tokenize::{self, Place, Scratch};
 use crate::tokens::Cut;
 use crate::vocab::{self, Vocab};
 use pieces::{LONG, Piece, SHORT, cut, hash, long_key};
@@ -122,7 +122,7 @@ impl TermFinder {
     /// [`Self::add`] for a sentence that is cut already.
     pub(crate) fn add_tokens(&mut self, sentence: Cut<'_>, vocab: &Vocab) -> bool {
         for token in sentence.iter() {
-            self.batch.look_up_later(token.text, vocab);
+            self.batch.look_up_later(token.text.as_bytes(), vocab);
         }
         self.batch.end_sentence()
     }
@@ -175,13 +175,19 @@ impl TermFinder {
     fn find_elsewhere(&mut self, text: &str, piece: &Piece, vocab: &Vocab) {
         let (from, shape) = (self.batch.ids.len(), piece.shape());
         if piece.is_short() {
-            // With the zeros after it, a key is checked in one step.
-            let key = piece.key.map(u64::to_le);
-            match std::str::from_utf8(bytemuck::bytes_of(&key)) {
-                Ok(lowered) if lowered.is_ascii() => {
-                    self.tokenize(&lowered[..text.len()], piece.place, vocab);
+            let key: [u8; 8 * SHORT] = bytemuck::cast(piece.key.map(u64::to_le));
+            let (lowered, run) = (&key[..text.len()], tokenize::run(&key));
+            if let Some((split, end)) = self.settings.tokenizer.split_word(lowered, run, piece.place) {
+                self.batch.look_up_later(&lowered[..split], vocab);
+                if split < end {
+                    self.batch.look_up_later(&lowered[split..end], vocab);
                 }
-                _ => self.lower_and_tokenize(text, piece.place, vocab),
+            } else if lowered.is_ascii()
+                && let Ok(lowered) = std::str::from_utf8(lowered)
+            {
+                self.tokenize(lowered, piece.place, vocab);
+            } else {
+                self.lower_and_tokenize(text, piece.place, vocab);
             }
             self.short.note(piece.hash, piece.key, shape, from, self.batch.ids.len());
         } else if text.len() <= 8 * LONG {
@@ -208,7 +214,9 @@ impl TermFinder {
     /// Adds the tokens of a piece to those to look up.
     fn tokenize(&mut self, piece: &str, place: Place, vocab: &Vocab) {
         let Self { settings, scratch, batch, .. } = self;
-        settings.tokenizer.tokenize_piece(piece, place, scratch, |token| batch.look_up_later(token, vocab));
+        settings.tokenizer.tokenize_piece(piece, place, scratch, |token| {
+            batch.look_up_later(token.as_bytes(), vocab);
+        });
     }
 }
 
@@ -219,11 +227,11 @@ impl Batch {
         self.ends.len() >= BATCH_SENTENCES || self.ids.len() >= BATCH_TOKENS
     }
 
-    fn look_up_later(&mut self, term: &str, vocab: &Vocab) {
-        let hash = vocab::hash(term.as_bytes());
+    fn look_up_later(&mut self, term: &[u8], vocab: &Vocab) {
+        let hash = vocab::hash(term);
         vocab.fetch_slot(hash);
         let start = self.text.len();
-        self.text.extend_from_slice(term.as_bytes());
+        self.text.extend_from_slice(term);
         self.unknown.push(Unknown { hash, start, end: self.text.len(), at: self.ids.len(), guess: None });
         self.ids.push(0);
     }
@@ -342,9 +350,7 @@ impl<const WORDS: usize> Memo<WORDS> {
         let size = (4 * self.sets.len()).min(self.limit);
         let old = std::mem::replace(&mut self.sets, arch::vec_of(Set::NOTHING, size));
         self.come = 0;
-        for entry in
-            old.iter().flat_map(|Set(entries)| entries).filter(|entry| entry.shape != 0)
-        {
+        for entry in old.iter().flat_map(|Set(entries)| entries).filter(|entry| entry.shape != 0) {
             self.keep(hash(entry.key, entry.shape), *entry);
         }
     }

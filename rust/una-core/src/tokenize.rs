@@ -34,6 +34,7 @@ use crate::chars;
 pub use custom::CustomName;
 use treebank::Edition;
 use words::Words;
+pub(crate) use words::run;
 
 /// A token of a text: what it reads as, and the bytes of the text it covers.
 ///
@@ -128,6 +129,21 @@ impl Tokenizer {
             _ => text.trim_end_matches(|c| chars::is_space(c) || CLOSING.contains(&c)),
         };
         memchr::memrchr(b' ', body.as_bytes()).map_or(0, |space| space + 1)
+    }
+
+    /// Where the first of at most two terms of a piece ends, and where the second, which starts there: told without the
+    /// rules where the piece is ASCII letters and digits, so many, and one mark at most.
+    #[inline]
+    pub(crate) fn split_word(&self, piece: &[u8], run: usize, place: Place) -> Option<(usize, usize)> {
+        let is_word = run > 1 && matches!(piece[run..], [] | [b',' | b'.']);
+        match self {
+            Self::Treebank | Self::Treebank39 => {
+                treebank::split_word(piece, run, place).map(|split| (split, piece.len()))
+            }
+            Self::Word | Self::Unicode => is_word.then_some((run, run)),
+            Self::Whitespace => is_word.then_some((piece.len(), piece.len())),
+            Self::Custom(_) => None,
+        }
     }
 
     /// Calls `sink` with the terms of a piece, as [`Self::tail`] cuts them, in that place of a sentence.

@@ -39,11 +39,14 @@ pub(super) fn tokenize<'t>(
     let source = Source::new(text, Place::Whole, edition);
     let mut position = 0;
     while let Some(start) = skip_space(text, position) {
-        let Some(word) = Word::at(text, start, words.end(start), source.period) else {
+        let Some(word) = Word::at(text.as_bytes(), start, words.end(start), source.period) else {
             position = source.tokenize_chunk(start, marks, &mut sink);
             continue;
         };
-        word.emit(text, start, &mut sink);
+        sink(Token::verbatim(text, start, word.split));
+        if word.split < word.end {
+            sink(Token::verbatim(text, word.split, word.end));
+        }
         position = word.end;
     }
 }
@@ -57,16 +60,18 @@ pub(super) fn tokenize_piece<'t>(
     mut sink: impl FnMut(Token<'t>),
 ) {
     let source = Source::new(piece, place, edition);
-    let run = piece.bytes().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(piece.len());
-    if let Some(word) = Word::at(piece, 0, run, source.period)
-        && word.end == piece.len()
-    {
-        return word.emit(piece, 0, sink);
-    }
     let mut position = 0;
     while let Some(start) = skip_space(piece, position) {
         position = source.tokenize_chunk(start, marks, &mut sink);
     }
+}
+
+/// Where the first token of a piece ends, if it is a [`Word`] that begins with so many letters and digits; what is left
+/// is the second one.
+#[inline]
+pub(super) fn split_word(piece: &[u8], run: usize, place: Place) -> Option<usize> {
+    let word = Word::at(piece, 0, run, place.ends_text().then_some(run))?;
+    (word.end == piece.len()).then_some(word.split)
 }
 
 /// What chunks are cut from.
@@ -164,8 +169,7 @@ impl Word {
     /// The word of which the letters and digits are `start..run`, if the chunk is one on which no rule acts but that
     /// a comma, a colon or the final full stop is split off.
     #[inline]
-    fn at(text: &str, start: usize, run: usize, period: Option<usize>) -> Option<Self> {
-        let bytes = text.as_bytes();
+    fn at(bytes: &[u8], start: usize, run: usize, period: Option<usize>) -> Option<Self> {
         if run == start || may_fall_apart(&bytes[start..run]) {
             return None;
         }
@@ -177,14 +181,6 @@ impl Word {
                 Some(Self { split: run + usize::from(period != Some(run)), end: run + 1 })
             }
             _ => None,
-        }
-    }
-
-    /// Calls `sink` with the word's token, and with what is split off it.
-    fn emit<'t>(self, text: &'t str, start: usize, mut sink: impl FnMut(Token<'t>)) {
-        sink(Token::verbatim(text, start, self.split));
-        if self.split < self.end {
-            sink(Token::verbatim(text, self.split, self.end));
         }
     }
 }

@@ -35,9 +35,15 @@ impl Words {
     }
 }
 
-/// A bit for each byte that is no ASCII letter or digit.
+/// How many ASCII letters and digits the bytes begin with.
 #[inline]
-fn others(block: &[u8; 64]) -> u64 {
+pub(crate) fn run(bytes: &[u8; 16]) -> usize {
+    (others(bytes) | 1 << 16).trailing_zeros() as usize
+}
+
+/// A bit for each byte that is no ASCII letter or digit, of 64 at most.
+#[inline]
+fn others<const N: usize>(block: &[u8; N]) -> u64 {
     /// Moves the lowest bits of eight bytes side by side, into the highest byte.
     const GATHER: u64 = 0x0102_0408_1020_4080;
     let flags = block.map(|byte| u8::from(!byte.is_ascii_alphanumeric()));
@@ -58,7 +64,11 @@ mod tests {
             words.find(&text);
             for start in 0..=text.len() {
                 let run = text.as_bytes()[start..].iter().take_while(|byte| byte.is_ascii_alphanumeric());
-                prop_assert_eq!(words.end(start), start + run.count());
+                let length = run.count();
+                prop_assert_eq!(words.end(start), start + length);
+                if let Some(bytes) = text.as_bytes()[start..].first_chunk() {
+                    prop_assert_eq!(super::run(bytes), length.min(16));
+                }
             }
         }
     }
