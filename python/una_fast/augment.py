@@ -308,7 +308,9 @@ class Augmenter:
         epoch: int = 0,
         view: int = 0,
     ) -> pa.LargeStringArray:
-        """`augment` of a string column, without a Python string for a sentence: all of it runs without the GIL.
+        """`augment` of a string column, without a Python string for a sentence, and without the GIL.
+
+        A table whose tokenizer is a callable or pattern needs both all the same.
 
         Args:
             source: a column, or a table that holds one, with `__arrow_c_stream__` or `__arrow_c_array__` (pyarrow,
