@@ -2,9 +2,11 @@
 
     python benches/gil.py TABLE SENTENCES [--threads N]
 
-It counts turns of a loop of plain Python, alone, beside a checksum of a large buffer (which never holds the GIL, and so
-shows what sharing the machine costs) and beside the augmenting of a list of str and of an Arrow column, in one run; the
-answer is asserted first. With as many augmenting threads as cores the loop loses its core as well: leave one free.
+It runs a loop of plain Python alone, beside a checksum of a large buffer (which never holds the GIL, and so shows what
+sharing the machine costs) and beside the augmenting of a list of str and of an Arrow column, in one run; the answer is
+asserted first. For each it tells the turns that the loop loses, which vary with all that the machine does, and the part
+of the time in which it does not run but waits for the GIL. With as many augmenting threads as cores the loop loses its
+core as well: leave one free.
 """
 
 import argparse
@@ -21,8 +23,8 @@ import una_fast
 from una_fast.sources import load_sentences
 
 
-def turns_while(work: Callable[[], object]) -> float:
-    """Turns a second of a plain loop while `work` runs in another thread."""
+def beside(work: Callable[[], object]) -> tuple[float, float]:
+    """Turns a second of a plain loop while `work` runs in another thread, and the part of the time it does not run."""
     done, turns = threading.Event(), 0
 
     def finish() -> None:
@@ -30,13 +32,13 @@ def turns_while(work: Callable[[], object]) -> float:
         done.set()
 
     thread = threading.Thread(target=finish)
-    start = time.perf_counter()
+    start, busy = time.perf_counter(), time.thread_time()
     thread.start()
     while not done.is_set():
         turns += 1
-    elapsed = time.perf_counter() - start
+    elapsed, busy = time.perf_counter() - start, time.thread_time() - busy
     thread.join()
-    return turns / elapsed
+    return turns / elapsed, 1 - busy / elapsed
 
 
 def main() -> None:
@@ -59,11 +61,14 @@ def main() -> None:
         "augmenting a list of str": lambda: augmenter.augment(sentences),
         "augmenting an Arrow column": lambda: augmenter.augment_arrow(column),
     }
-    rates = [[turns_while(work) for work in works.values()] for _ in range(11)]
-    alone, *beside = (statistics.median(column) for column in zip(*rates, strict=True))
-    print(f"{len(sentences):,} sentences, {args.threads} thread(s); medians of {len(rates)}")
-    for name, rate in zip(list(works)[1:], beside, strict=True):
-        print(f"beside {name} a Python loop loses {100 * (1 - rate / alone):.1f} % of its turns")
+    runs = [[beside(work) for work in works.values()] for _ in range(11)]
+    print(f"{len(sentences):,} sentences, {args.threads} thread(s); medians of {len(runs)}")
+    alone, *others = (
+        [statistics.median(values) for values in zip(*each, strict=True)] for each in zip(*runs, strict=True)
+    )
+    for name, (rate, waiting) in zip(list(works)[1:], others, strict=True):
+        lost = f"{100 * (1 - rate / alone[0]):.1f} % of its turns"
+        print(f"beside {name} a Python loop loses {lost} and waits {100 * waiting:.1f} % of the time")
 
 
 if __name__ == "__main__":
