@@ -265,9 +265,10 @@ def strings(batches: Iterable[Batch], *, nulls: bool = False) -> Iterator[str]:
     Raises:
         InputError: for a value that is not UTF-8.
     """
-    for offsets, data, validity, start in batches:
-        for i in range(len(offsets) - 1):
-            if validity is not None and not validity[(start + i) >> 3] >> ((start + i) & 7) & 1:
+    for batch in batches:
+        offsets, data, _, _ = batch
+        for i, null in enumerate(_nulls(batch)):
+            if null:
                 if nulls:
                     yield ""
                 continue

@@ -176,7 +176,7 @@ impl TermFinder {
         let (from, shape) = (self.batch.ids.len(), piece.shape());
         if piece.is_short() {
             let key: [u8; 8 * SHORT] = bytemuck::cast(piece.key.map(u64::to_le));
-            let (lowered, run) = (&key[..text.len()], tokenize::run(&key));
+            let (lowered, run) = (&key[..text.len()], tokenize::letters_and_digits(&key));
             if let Some((split, end)) = self.settings.tokenizer.split_word(lowered, run, piece.place) {
                 self.batch.look_up_later(&lowered[..split], vocab);
                 if split < end {

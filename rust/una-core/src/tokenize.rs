@@ -34,7 +34,7 @@ use crate::chars;
 pub use custom::CustomName;
 use treebank::Edition;
 use words::Words;
-pub(crate) use words::run;
+pub(crate) use words::letters_and_digits;
 
 /// A token of a text: what it reads as, and the bytes of the text it covers.
 ///

@@ -37,7 +37,7 @@ impl Words {
 
 /// How many ASCII letters and digits the bytes begin with.
 #[inline]
-pub(crate) fn run(bytes: &[u8; 16]) -> usize {
+pub(crate) fn letters_and_digits(bytes: &[u8; 16]) -> usize {
     (others(bytes) | 1 << 16).trailing_zeros() as usize
 }
 
@@ -67,7 +67,7 @@ mod tests {
                 let length = run.count();
                 prop_assert_eq!(words.end(start), start + length);
                 if let Some(bytes) = text.as_bytes()[start..].first_chunk() {
-                    prop_assert_eq!(super::run(bytes), length.min(16));
+                    prop_assert_eq!(super::letters_and_digits(bytes), length.min(16));
                 }
             }
         }
