@@ -34,8 +34,13 @@ const M: Classes = 1 << 13;
 const T: Classes = 1 << 14;
 /// The letters of either case that contractions double: each that has no apostrophe holds `nn`, `mm` or `tt`.
 pub(super) const DOUBLING: Classes = N | M | T;
-/// What acts, or may act, when two of a kind stand side by side.
-pub(super) const PAIRING: Classes = DOUBLING | DOT | HYPHEN;
+/// What acts, or acts otherwise, when two of a kind stand side by side.
+pub(super) const PAIRING: Classes = DOUBLING | DOT | HYPHEN | COMMA | QUOTE;
+/// What is split off, the comma and the colon save before a digit, whatever else the chunk holds, as long as it is
+/// [`CLEAR`] and no two that pair stand side by side.
+pub(super) const MARKS: Classes = COMMA | QUOTE | ALONE | ALONE_LATE;
+/// What does not look beyond its neighbours.
+pub(super) const CLEAR: Classes = MARKS | PAIRING;
 
 /// The classes of each byte that starts a character. A byte of no class never acts.
 pub(super) const OF_BYTE: [Classes; 256] = table();

@@ -124,6 +124,22 @@ fn treebank_39_agrees_with_the_substitutions() {
     agrees_with_the_substitutions(Tokenizer::Treebank39);
 }
 
+/// All texts of up to four of the characters that a clear chunk is told by, and those that make one unclear.
+#[test]
+fn every_short_text_of_marks_agrees_with_the_substitutions() {
+    const CHARS: [char; 14] = ['a', 't', '1', ',', ':', '.', '"', '(', '<', ')', ';', '-', '*', ' '];
+    for tokenizer in [Tokenizer::Treebank, Tokenizer::Treebank39] {
+        let naive = Treebank::new(tokenizer).unwrap();
+        let mut texts = vec![String::new()];
+        for _ in 0..4 {
+            texts = texts.iter().flat_map(|text| CHARS.map(|c| format!("{text}{c}"))).collect();
+            for text in &texts {
+                assert_eq!(tokens(tokenizer, text), naive.tokenize(text).unwrap(), "{text:?}");
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn spans_are_in_order_and_cover_all_but_whitespace(text in dense_text()) {

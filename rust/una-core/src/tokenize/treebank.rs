@@ -3,7 +3,7 @@
 //! The reference substitutes one regular expression after the other, inserting spaces, and splits at last. No rule
 //! looks across whitespace, save that a few ask *which* whitespace stands at their side, and that the final full stop
 //! depends on what trails it. So the text is cut at whitespace first, and each chunk is settled on its own. Most hold
-//! nothing that any rule acts on and are told by the classes of their bytes; the rest go through [`Chunk`].
+//! nothing that any rule acts on, or a few marks each of which is told by its neighbours; the rest go through [`Chunk`].
 use super::chunk::{Chunk, Edge};
 use super::classes::{self, Classes};
 use super::{Place, Scratch, Token, chars};
@@ -96,11 +96,8 @@ impl<'t> Source<'t> {
         let scan = Scan::of(text, start);
         let final_dot = if scan.seen & classes::DOT == 0 { None } else { period };
         let period = final_dot.filter(|dot| (start..scan.end).contains(dot));
-        if let Some(split) = scan.simple_body(text, start, period.is_some()) {
-            sink(Token::verbatim(text, start, split));
-            if split < scan.end {
-                sink(Token::verbatim(text, split, scan.end));
-            }
+        if scan.is_clear() {
+            self.part_clear_chunk(start, scan, period, sink);
             return scan.end;
         }
         let chunk = Chunk {
@@ -116,6 +113,53 @@ impl<'t> Source<'t> {
         };
         chunk.tokenize(marks, &mut sink);
         scan.end
+    }
+
+    /// Calls `sink` with each token of a clear chunk: its marks stand alone, but for a comma or a colon before a digit,
+    /// and quotes open at its start or behind a bracket.
+    fn part_clear_chunk(
+        &self,
+        start: usize,
+        scan: Scan,
+        period: Option<usize>,
+        mut sink: impl FnMut(Token<'t>),
+    ) {
+        let bytes = self.text.as_bytes();
+        let mut token_start = start;
+        if scan.seen & classes::MARKS != 0 || period.is_some() {
+            for at in start..scan.end {
+                let class = classes::OF_BYTE[usize::from(bytes[at])] & classes::MARKS;
+                let holds = match class {
+                    0 => period != Some(at),
+                    classes::COMMA => self.text[at + 1..scan.end].starts_with(chars::is_digit),
+                    _ => false,
+                };
+                if holds {
+                    continue;
+                }
+                if token_start < at {
+                    sink(Token::verbatim(self.text, token_start, at));
+                }
+                token_start = at + 1;
+                sink(match class {
+                    classes::QUOTE => Token { text: self.quote(start, at), start: at, end: token_start },
+                    _ => Token::verbatim(self.text, at, token_start),
+                });
+            }
+        }
+        if token_start < scan.end {
+            sink(Token::verbatim(self.text, token_start, scan.end));
+        }
+    }
+
+    /// What the double quote of a clear chunk reads as.
+    fn quote(&self, start: usize, at: usize) -> &'static str {
+        let opens = if at == start {
+            matches!(Edge::before(self.text, start, self.place), Edge::Text | Edge::Space)
+        } else {
+            matches!(self.text.as_bytes()[at - 1], b'(' | b'[' | b'{' | b'<')
+        };
+        if opens { "``" } else { "''" }
     }
 }
 
@@ -237,26 +281,9 @@ impl Scan {
         scan
     }
 
-    /// Where the body of the chunk ends, if no rule acts on it, save that a comma, a colon or the final full stop is
-    /// split off its end; none if the rules must be asked.
-    fn simple_body(self, text: &str, start: usize, has_final_period: bool) -> Option<usize> {
-        const PLAIN: Classes = classes::PAIRING | classes::COMMA;
-        if self.seen & !PLAIN != 0 || self.pairs != 0 {
-            return None;
-        }
-        if self.seen & classes::COMMA == 0 && !has_final_period {
-            return Some(self.end);
-        }
-        let body = match &text.as_bytes()[start..self.end] {
-            [body @ .., b',' | b':'] => body,
-            [body @ .., b'.'] if has_final_period => body,
-            whole => whole,
-        };
-        let holds = |pair: &[u8]| !matches!(pair[0], b',' | b':') || pair[1].is_ascii_digit();
-        let commas_hold = !matches!(body.last(), Some(b',' | b':')) && body.windows(2).all(holds);
-        // A chunk that is nothing but its tail is one token.
-        let split = if body.is_empty() { self.end } else { start + body.len() };
-        commas_hold.then_some(split)
+    /// Whether each mark of the chunk can be told by the characters at its sides.
+    const fn is_clear(self) -> bool {
+        self.seen & !classes::CLEAR == 0 && self.pairs == 0
     }
 }
 
