@@ -62,6 +62,33 @@ struct Batch {
     unknown: Vec<Unknown>,
     /// The terms of `unknown`, one after another.
     text: Vec<u8>,
+    marks: Marks,
+}
+
+/// The ids of terms of one byte, once they are known: much of what is looked up is punctuation behind a word.
+#[derive(Debug)]
+struct Marks([Option<u32>; 128]);
+
+impl Default for Marks {
+    fn default() -> Self {
+        Self([None; 128])
+    }
+}
+
+impl Marks {
+    #[inline]
+    fn get(&self, term: &[u8]) -> Option<u32> {
+        if let &[byte] = term { *self.0.get(usize::from(byte))? } else { None }
+    }
+
+    #[inline]
+    fn learn(&mut self, term: &[u8], id: u32) {
+        if let &[byte] = term
+            && let Some(known) = self.0.get_mut(usize::from(byte))
+        {
+            *known = Some(id);
+        }
+    }
 }
 
 /// A token whose id is to be looked up.
@@ -131,7 +158,7 @@ impl TermFinder {
     pub(crate) fn resolve(&mut self, vocab: &mut Vocab) {
         std::mem::swap(&mut self.next, &mut self.waiting);
         self.find_next(vocab);
-        let Batch { ids, unknown, text, .. } = &mut self.batch;
+        let Batch { ids, unknown, text, marks, .. } = &mut self.batch;
         for token in &mut *unknown {
             token.guess = vocab.guess(token.hash);
         }
@@ -144,6 +171,7 @@ impl TermFinder {
                 Some(id) if vocab.term(id) == term => id,
                 _ => vocab.intern_hashed(token.hash, term).0,
             };
+            marks.learn(term, ids[token.at]);
         }
         self.short.keep_all(ids);
         self.long.keep_all(ids);
@@ -228,6 +256,10 @@ impl Batch {
     }
 
     fn look_up_later(&mut self, term: &[u8], vocab: &Vocab) {
+        if let Some(id) = self.marks.get(term) {
+            self.ids.push(id);
+            return;
+        }
         let hash = vocab::hash(term);
         vocab.fetch_slot(hash);
         let start = self.text.len();

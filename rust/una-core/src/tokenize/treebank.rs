@@ -124,11 +124,10 @@ impl<'t> Source<'t> {
         period: Option<usize>,
         mut sink: impl FnMut(Token<'t>),
     ) {
-        let bytes = self.text.as_bytes();
         let mut token_start = start;
         if scan.seen & classes::MARKS != 0 || period.is_some() {
-            for at in start..scan.end {
-                let class = classes::OF_BYTE[usize::from(bytes[at])] & classes::MARKS;
+            for (at, &byte) in (start..).zip(&self.text.as_bytes()[start..scan.end]) {
+                let class = classes::OF_BYTE[usize::from(byte)] & classes::MARKS;
                 let holds = match class {
                     0 => period != Some(at),
                     classes::COMMA => self.text[at + 1..scan.end].starts_with(chars::is_digit),
