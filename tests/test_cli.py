@@ -91,6 +91,8 @@ def test_augment_reads_and_writes_files_of_each_kind(
         assert main(["augment", table, str(tmp_path / name), "-o", str(out), *options]) == 0
         read = gzip.decompress(out.read_bytes()) if name.endswith(".gz") else out.read_bytes()
         assert read.decode() == "".join(f"{text}\n" for text in expected)
+    # A packed file says neither when it was made nor what it was called.
+    assert (tmp_path / "out-in.txt.gz").read_bytes()[3:8] == bytes(5)
     assert "3 sentences" in capsys.readouterr().err
 
     records = [{"id": i, "text": text} for i, text in enumerate(CORPUS)]

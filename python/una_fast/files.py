@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from una_fast import _core
 from una_fast.errors import StorageError
 
 __all__ = ["remove_folder", "replacing", "replacing_folder", "storage_errors", "sync", "write_text"]
@@ -17,21 +20,40 @@ __all__ = ["remove_folder", "replacing", "replacing_folder", "storage_errors", "
 def replacing(output: Path) -> Iterator[Path]:
     """A name beside `output` to write to: it becomes `output` at the end, and vanishes where that fails.
 
+    A symbolic link stays one; the mode is that of the file replaced.
+
     Raises:
-        StorageError: where the system refuses; an old file then stays as it was.
+        StorageError: where the system refuses, or something stands there that is no regular file; what was there then
+            stays as it was.
     """
-    partial = output.with_name(f".{output.name}.{os.getpid()}.partial")
+    target = Path(os.path.realpath(output))
+    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
+        mode = _mode_of(target)
         yield partial
+        if mode is not None:
+            partial.chmod(mode)
         with open(partial, "rb+") as written:
             os.fsync(written.fileno())
-        os.replace(partial, output)
+        os.replace(partial, target)
+        sync(target.parent)
     except OSError as error:
         if isinstance(error, StorageError):
             raise
         raise StorageError(error.errno, error.strerror, str(output)) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _mode_of(file: Path) -> int | None:
+    """The mode of a regular file, or None where nothing stands."""
+    try:
+        mode = file.stat().st_mode
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(mode):
+        raise FileExistsError(errno.EEXIST, "it exists and is no regular file", str(file))
+    return stat.S_IMODE(mode)
 
 
 @contextmanager
@@ -50,23 +72,33 @@ def storage_errors(path: Path | None = None) -> Iterator[None]:
 def replacing_folder(output: Path) -> Iterator[Path]:
     """A new folder that takes the place of `output` when the block ends well, and vanishes else.
 
-    The swap of an older folder is two renames: a machine that stops between them leaves both whole, the older as
-    `.<name>.old`.
+    An older folder and the new one change names in one step. Where the system cannot do that it is two renames: a
+    machine that stops between them leaves both whole, the older as `.<name>.old`. A symbolic link stays one.
+
+    Raises:
+        StorageError: where the system refuses, or something stands there that is no folder; what was there then stays
+            as it was.
     """
-    fresh, old = (output.with_name(f".{output.name}.{state}") for state in ("new", "old"))
-    remove_folder(fresh)
-    fresh.mkdir()
-    try:
-        yield fresh
-        _settle(fresh)
-        remove_folder(old)
-        if output.exists():
-            output.rename(old)
-        fresh.rename(output)
-        sync(output.parent)
-        remove_folder(old)
-    finally:
+    target = Path(os.path.realpath(output))
+    fresh, old = (target.with_name(f".{target.name}.{state}") for state in ("new", "old"))
+    with storage_errors(output):
+        if target.exists() and not target.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "it exists and is no folder", str(output))
         remove_folder(fresh)
+        fresh.mkdir()
+        try:
+            yield fresh
+            _settle(fresh)
+            if not target.exists():
+                fresh.rename(target)
+            elif not _core.exchange(fresh, target):
+                remove_folder(old)
+                target.rename(old)
+                fresh.rename(target)
+            sync(target.parent)
+            remove_folder(old)
+        finally:
+            remove_folder(fresh)
 
 
 def remove_folder(folder: Path) -> None:
@@ -92,16 +124,17 @@ def sync(path: Path) -> None:
     """Returns when the file or folder is on the disk."""
     if os.name == "nt":
         return  # Windows opens no folder, and syncs no file that is open for reading only
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with storage_errors(path):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes UTF-8 with line feeds, and returns when it is on the disk."""
-    with path.open("w", encoding="utf-8", newline="\n") as file:
+    with storage_errors(path), path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())

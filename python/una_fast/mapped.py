@@ -19,7 +19,7 @@ import numpy as np
 
 from una_fast import _core
 from una_fast.columns import batches_of_file, is_column_file, strings
-from una_fast.errors import ArtifactError, OptionError, StorageError
+from una_fast.errors import ArtifactError, OptionError
 from una_fast.files import replacing_folder, storage_errors, write_text
 from una_fast.progress import counting
 from una_fast.sources import (
@@ -105,17 +105,19 @@ def _facts_of(folder: Path) -> dict[str, Any] | None:
 
     Raises:
         OptionError: The folder holds something else, which a copy must not replace.
+        StorageError: The operating system refused to read it.
     """
     if not folder.exists():
         return None
-    try:
-        facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        facts = None
-    if isinstance(facts, dict) and "format" in facts:
-        return facts
-    if folder.is_dir() and not any(folder.iterdir()):
-        return None
+    with storage_errors(folder):
+        try:
+            facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            facts = None
+        if isinstance(facts, dict) and "format" in facts:
+            return facts
+        if folder.is_dir() and not any(folder.iterdir()):
+            return None
     raise OptionError(f"{folder} holds something other than mapped sentences: name another folder")
 
 
@@ -169,11 +171,9 @@ def _map(folder: Path, facts: dict[str, Any]) -> Sentences:
 
 
 def _mapped(path: Path, kind: str, count: int) -> Any:
-    try:
+    with storage_errors(path):
         size = path.stat().st_size
-    except OSError as error:
-        raise StorageError(error.errno, error.strerror, str(path)) from error
-    if size != count * np.dtype(kind).itemsize:
-        raise ArtifactError(f"{path} has {size} bytes, not those of {count} entries: remove its folder")
-    # Nothing can be mapped of an empty file.
-    return np.memmap(path, dtype=kind, mode="r") if count else np.empty(0, dtype=kind)
+        if size != count * np.dtype(kind).itemsize:
+            raise ArtifactError(f"{path} has {size} bytes, not those of {count} entries: remove its folder")
+        # Nothing can be mapped of an empty file.
+        return np.memmap(path, dtype=kind, mode="r") if count else np.empty(0, dtype=kind)

@@ -250,4 +250,8 @@ def _binary_output(output: Path | None, stack: ExitStack) -> BinaryIO:
         return cast("BinaryIO", sys.stdout.buffer)
     partial = stack.enter_context(replacing(output))
     file = stack.enter_context(open(partial, "wb"))  # noqa: SIM115  # the stack closes it before the renaming
-    return cast("BinaryIO", stack.enter_context(gzip.open(file, "wb")) if output.suffix == ".gz" else file)
+    if output.suffix != ".gz":
+        return file
+    # Neither name nor time, so that the same negatives are the same bytes.
+    packed = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
+    return cast("BinaryIO", stack.enter_context(packed))

@@ -9,7 +9,6 @@
 
 mod arrays;
 mod columns;
-mod replace;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -23,6 +22,7 @@ use sha2::{Digest, Sha256};
 use crate::budget::Budget;
 use crate::count::{Settings, Stats, TermCounts};
 use crate::error::{Error, Result};
+use crate::replace::replace;
 use crate::runs::RunWriter;
 use crate::sequence::Sequence;
 use crate::stop::{Watch, unwatched};
@@ -32,10 +32,8 @@ use crate::tfidf::Ratio;
 use crate::tokenize::Tokenizer;
 
 use columns::{ARRAYS, Row, Shape, hexadecimal};
-use replace::replace;
 
 pub use arrays::{Arrays, counts_from_arrays};
-pub use replace::write_atomically;
 
 const FORMAT: u64 = 1;
 const KEY: &str = "una_fast";

@@ -20,6 +20,7 @@ pub mod naive;
 mod order;
 mod part;
 pub mod reader;
+pub mod replace;
 pub mod rng;
 mod runs;
 mod sequence;

@@ -1,5 +1,7 @@
 //! The one place where an error of the core becomes a Python exception of `una_fast.errors`.
 
+use std::io::ErrorKind;
+
 use pyo3::PyErrArguments;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
@@ -19,18 +21,34 @@ pub(crate) fn to_py(error: &Error) -> PyErr {
         Error::Input(message) => exception(py, "InputError", message.to_owned()),
         Error::Option(message) => exception(py, "OptionError", message.to_owned()),
         Error::Artifact { .. } => exception(py, "ArtifactError", error.to_string()),
-        Error::Storage { path, source, .. } => match source.raw_os_error() {
-            Some(code) => {
-                let reason = py
-                    .import("os")
-                    .and_then(|os| os.call_method1("strerror", (code,))?.extract::<String>())
-                    .unwrap_or_else(|_| source.to_string());
-                exception(py, "StorageError", (code, reason, path.display().to_string()))
-            }
-            None => exception(py, "StorageError", error.to_string()),
-        },
+        Error::Storage { path, source, .. } => {
+            let code = source.raw_os_error().or_else(|| code_of(py, source.kind()).ok());
+            let reason = source.raw_os_error().and_then(|code| words_for(py, code).ok());
+            let reason = reason.unwrap_or_else(|| source.to_string());
+            exception(py, "StorageError", (code, reason, path.display().to_string()))
+        }
         other => exception(py, "InternalError", other.to_string()),
     })
+}
+
+/// What Python calls an error number.
+fn words_for(py: Python<'_>, code: i32) -> PyResult<String> {
+    py.import("os")?.call_method1("strerror", (code,))?.extract()
+}
+
+/// The number of an error of which only the kind is known, as where a library has wrapped it.
+fn code_of(py: Python<'_>, kind: ErrorKind) -> PyResult<i32> {
+    let name = match kind {
+        ErrorKind::AlreadyExists => "EEXIST",
+        ErrorKind::NotADirectory => "ENOTDIR",
+        ErrorKind::NotFound => "ENOENT",
+        ErrorKind::PermissionDenied => "EACCES",
+        ErrorKind::QuotaExceeded => "EDQUOT",
+        ErrorKind::ReadOnlyFilesystem => "EROFS",
+        ErrorKind::StorageFull => "ENOSPC",
+        _ => "EIO",
+    };
+    py.import("errno")?.getattr(name)?.extract()
 }
 
 pub(crate) fn input_error(py: Python<'_>, message: &str) -> PyErr {

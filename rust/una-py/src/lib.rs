@@ -10,6 +10,7 @@ mod custom;
 mod door;
 mod encoder;
 mod errors;
+mod files;
 mod relay;
 mod table;
 mod text;
@@ -29,6 +30,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<encoder::Encoder>()?;
     module.add_class::<encoder::Drawn>()?;
     module.add_class::<encoder::Encoded>()?;
+    module.add_function(wrap_pyfunction!(files::exchange, module)?)?;
     module.add_function(wrap_pyfunction!(text::read_sentences, module)?)?;
     module.add_function(wrap_pyfunction!(text::spool, module)?)?;
     module.add_function(wrap_pyfunction!(text::tokenize, module)?)?;

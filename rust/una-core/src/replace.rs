@@ -1,4 +1,4 @@
-//! Files that are whole or not there.
+//! Files that are whole or not there, and folders that change places.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -22,13 +22,36 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::R
 }
 
 /// [`write_atomically`], with the file itself to write to.
-pub(super) fn replace<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
+pub(crate) fn replace<T>(path: &Path, write: impl FnOnce(&mut File) -> Result<T>) -> Result<T> {
     let refused = |e| Error::storage(path, "write", e);
     let target = follow(path).map_err(refused)?;
     let mut temporary = beside(&target).map_err(refused)?;
     let answer = write(temporary.as_file_mut())?;
     put(temporary, &target).map_err(refused)?;
     Ok(answer)
+}
+
+/// Gives each of two files or folders the name of the other, in one step, where the system can; says whether it did.
+///
+/// # Errors
+/// What the system says of the paths.
+pub fn exchange(path: &Path, other: &Path) -> Result<bool> {
+    #[cfg(any(target_os = "linux", target_vendor = "apple"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match renameat_with(CWD, path, CWD, other, RenameFlags::EXCHANGE) {
+            Ok(()) => Ok(true),
+            // An older kernel; a file system of another kind.
+            Err(Errno::NOSYS | Errno::INVAL | Errno::NOTSUP) => Ok(false),
+            Err(error) => Err(Error::storage(path, "exchange", error.into())),
+        }
+    }
+    #[cfg(not(any(target_os = "linux", target_vendor = "apple")))]
+    {
+        let _ = (path, other);
+        Ok(false)
+    }
 }
 
 /// A file of a temporary name in the folder of `target`, with its mode.
@@ -41,11 +64,12 @@ fn beside(target: &Path) -> io::Result<NamedTempFile> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
+    // Not `tempfile_in`: its files are for the owner alone, and its errors without their number.
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".una-fast-").suffix(".tmp");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let temporary = builder.tempfile_in(folder_of(target))?;
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
+    let temporary =
+        builder.prefix(".una-fast-").suffix(".tmp").make_in(folder_of(target), |path| options.open(path))?;
     if let Some(old) = old {
         fs::set_permissions(temporary.path(), old.permissions())?;
     }
@@ -77,4 +101,30 @@ fn follow(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Err(io::Error::other("too many levels of symbolic links"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_folders_change_places_or_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = ["a", "b"].map(|name| folder.path().join(name));
+        for name in &names {
+            fs::create_dir(name).unwrap();
+            fs::write(name.join("file"), name.to_str().unwrap()).unwrap();
+        }
+        let exchanged = exchange(&names[0], &names[1]).unwrap();
+        let found = names.each_ref().map(|name| fs::read_to_string(name.join("file")).unwrap());
+        let mut expected = names.each_ref().map(|name| name.to_str().unwrap().to_owned());
+        if exchanged {
+            expected.reverse();
+        }
+        assert_eq!(found, expected);
+        assert!(!cfg!(any(target_os = "linux", target_vendor = "apple")) || exchanged);
+        let missing = exchange(&names[0], &folder.path().join("c"));
+        assert_eq!(missing.is_err(), exchanged);
+    }
 }

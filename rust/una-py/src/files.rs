@@ -1,0 +1,15 @@
+//! What the system does with files, where Python has no word for it.
+
+use std::path::PathBuf;
+
+use pyo3::prelude::*;
+use una_core::replace;
+
+use crate::errors::to_py;
+
+/// Gives each of two files or folders the name of the other, in one step; False where the system cannot.
+#[pyfunction]
+#[pyo3(signature = (path, other))]
+pub(crate) fn exchange(path: PathBuf, other: PathBuf) -> PyResult<bool> {
+    replace::exchange(&path, &other).map_err(|error| to_py(&error))
+}
