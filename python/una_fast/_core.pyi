@@ -18,6 +18,7 @@ __all__ = [
     "TermTable",
     "Tokens",
     "__version__",
+    "exchange",
     "read_sentences",
     "spool",
     "tokenize",

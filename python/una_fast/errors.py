@@ -33,7 +33,10 @@ class ArtifactError(UnaError, ValueError):
 
 
 class StorageError(UnaError, OSError):
-    """The operating system refused to read or write; `errno` and `filename` are set where they are known."""
+    """The operating system refused to read, to write or to start a thread that nothing can do without.
+
+    `errno` and `filename` are set where they are known.
+    """
 
 
 class InternalError(UnaError, RuntimeError):

@@ -11,8 +11,9 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::ScopedJoinHandle;
 
-use crossbeam_channel::bounded;
+use crossbeam_channel::{Receiver, bounded};
 
 use crate::arch::give_back_free_memory;
 use crate::budget::Budget;
@@ -22,6 +23,7 @@ use crate::part::Part;
 use crate::reader::{self, Block, Passed, Progress, ReadOptions};
 use crate::runs::Run;
 use crate::sequence::{Sequence, Sieve};
+use crate::share;
 use crate::stop::{Stop, Watch, unwatched};
 use crate::table::Pruning;
 use crate::tfidf::{Idf, Ratio};
@@ -242,13 +244,8 @@ impl TermCounts {
         plan: &Plan<'_>,
         feed: impl FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E>,
     ) -> std::result::Result<Self, E> {
-        let counted = if plan.threads <= 1 {
-            let mut local = Local::new(settings, plan);
-            feed(&mut |batch| local.count(&batch, plan))?;
-            vec![local.finish(plan)?]
-        } else {
-            fan_out(settings, plan, feed)?
-        };
+        let counted =
+            if plan.threads <= 1 { alone(settings, plan, feed) } else { fan_out(settings, plan, feed) }?;
         let mut counts = Self::within(settings, plan.budget.cloned());
         counts.gather(counted, plan)?;
         Ok(counts)
@@ -274,7 +271,7 @@ impl TermCounts {
         self.parts = match <[Part; 1]>::try_from(tables).map_err(<[Part; 2]>::try_from) {
             Ok(only) => only.into(),
             Err(Ok(two)) => vec![united(two)?],
-            Err(Err(many)) => spread(&many, plan.threads),
+            Err(Err(many)) => spread(&many, plan.threads)?,
         };
         self.parts.iter_mut().for_each(Part::shrink);
         Ok(())
@@ -383,7 +380,7 @@ impl TermCounts {
             self.spill_own(watch)?;
             self.spill(&other.parts, watch)?;
         } else {
-            self.add_tables(&other.parts, threads);
+            self.add_tables(&other.parts, threads)?;
         }
         self.runs.extend(other.runs.iter().cloned());
         self.n_documents = n_documents;
@@ -408,12 +405,12 @@ impl TermCounts {
     }
 
     /// Adds the terms of tables, none of which is in two of them.
-    fn add_tables(&mut self, tables: &[Part], threads: usize) {
+    fn add_tables(&mut self, tables: &[Part], threads: usize) -> Result<()> {
         if tables.iter().all(|table| table.stats.is_empty()) {
-            return; // and what is one table need not become many
+            return Ok(()); // and what is one table need not become many
         }
         if threads > 1 && self.parts.len() == 1 {
-            self.parts = spread(&self.parts, threads);
+            self.parts = spread(&self.parts, threads)?;
         }
         let of = self.parts.len();
         each_part(&mut self.parts, threads, |index, part| {
@@ -422,7 +419,7 @@ impl TermCounts {
                     part.absorb(table, |hash| partition(hash, of) == index);
                 }
             }
-        });
+        })
     }
 }
 
@@ -457,32 +454,38 @@ fn united(mut tables: [Part; 2]) -> Result<Part> {
 }
 
 /// The terms of tables, shared out among [`PARTS`] partitions.
-fn spread(tables: &[Part], threads: usize) -> Vec<Part> {
+fn spread(tables: &[Part], threads: usize) -> Result<Vec<Part>> {
     let mut parts = vec![Part::default(); PARTS];
     each_part(&mut parts, threads, |index, part| {
         for table in tables {
             part.absorb(table, |hash| partition(hash, PARTS) == index);
         }
-    });
-    parts
+    })?;
+    Ok(parts)
 }
 
 /// Runs `work` on every partition, spread over `threads` threads.
-fn each_part(parts: &mut [Part], threads: usize, work: impl Fn(usize, &mut Part) + Sync) {
-    let share = parts.len().div_ceil(threads.clamp(1, parts.len()));
-    std::thread::scope(|scope| {
-        for (chunk_index, chunk) in parts.chunks_mut(share).enumerate() {
-            let work = &work;
-            scope.spawn(move || {
-                for (i, part) in chunk.iter_mut().enumerate() {
-                    work(chunk_index * share + i, part);
-                }
-            });
-        }
-    });
+fn each_part(parts: &mut [Part], threads: usize, work: impl Fn(usize, &mut Part) + Sync) -> Result<()> {
+    let parts = parts.iter_mut().enumerate().collect();
+    share::each_on(parts, threads, |(index, part)| {
+        work(index, part);
+        Ok(())
+    })
+    .map(|_: Vec<()>| ())
 }
 
-/// Feeds blocks to `plan.threads` workers; each returns its own table.
+/// Counts batches where they are emitted.
+fn alone<E: From<Error>>(
+    settings: Settings,
+    plan: &Plan<'_>,
+    feed: impl FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E>,
+) -> std::result::Result<Vec<Counted>, E> {
+    let mut local = Local::new(settings, plan);
+    feed(&mut |batch| local.count(&batch, plan))?;
+    Ok(vec![local.finish(plan)?])
+}
+
+/// Feeds batches to `plan.threads` workers, or as many as the system has to give; each returns its own table.
 fn fan_out<E: From<Error>>(
     settings: Settings,
     plan: &Plan<'_>,
@@ -491,24 +494,27 @@ fn fan_out<E: From<Error>>(
     let (sender, receiver) = bounded::<(u64, Batch)>(2 * plan.threads);
     let faults: Mutex<Vec<(u64, Error)>> = Mutex::new(Vec::new());
     let failed = AtomicBool::new(false);
-    let (outcome, counted) = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..plan.threads)
-            .map(|_| {
-                let receiver = receiver.clone();
-                scope.spawn(|| {
-                    let mut local = Local::new(settings, plan);
-                    let fail = |order, error| {
-                        failed.store(true, Ordering::Relaxed);
-                        lock(&faults).push((order, error));
-                    };
-                    // After a fault the queue is still emptied: an earlier block may hold an earlier fault.
-                    for (order, batch) in receiver {
-                        local.count(&batch, plan).unwrap_or_else(|error| fail(order, error));
-                    }
-                    local.finish(plan).map_err(|error| fail(u64::MAX, error)).ok()
-                })
-            })
-            .collect();
+    let work = |receiver: Receiver<(u64, Batch)>| {
+        let mut local = Local::new(settings, plan);
+        let fail = |order, error| {
+            failed.store(true, Ordering::Relaxed);
+            lock(&faults).push((order, error));
+        };
+        // After a fault the queue is still emptied: an earlier block may hold an earlier fault.
+        for (order, batch) in receiver {
+            local.count(&batch, plan).unwrap_or_else(|error| fail(order, error));
+        }
+        local.finish(plan).map_err(|error| fail(u64::MAX, error)).ok()
+    };
+    std::thread::scope(|scope| {
+        let start = |_| {
+            let receiver = receiver.clone();
+            share::start(scope, || work(receiver))
+        };
+        let workers: Vec<_> = (0..plan.threads).map_while(start).collect();
+        if workers.is_empty() {
+            return alone(settings, plan, feed);
+        }
         drop(receiver);
         let mut order = 0;
         let outcome = feed(&mut |batch| {
@@ -520,17 +526,14 @@ fn fan_out<E: From<Error>>(
             sender.send((order, batch)).map_err(|_| Error::Internal("every counting thread has ended".into()))
         });
         drop(sender);
-        let counted: Vec<_> = workers.into_iter().map(std::thread::ScopedJoinHandle::join).collect();
-        (outcome, counted)
-    });
-    let mut faults = faults.into_inner().unwrap_or_default();
-    faults.sort_by_key(|&(order, _)| order);
-    if let Some((_, first)) = faults.into_iter().next() {
-        return Err(first.into());
-    }
-    outcome?;
-    let panicked = || Error::Internal("a counting thread panicked".into()).into();
-    counted.into_iter().map(|counted| counted.ok().flatten().ok_or_else(panicked)).collect()
+        let counted: Vec<_> = workers.into_iter().map(ScopedJoinHandle::join).collect();
+        if let Some((_, first)) = lock(&faults).drain(..).min_by_key(|&(order, _)| order) {
+            return Err(first.into());
+        }
+        outcome?;
+        let panicked = || Error::Internal("a counting thread panicked".into()).into();
+        counted.into_iter().map(|counted| counted.ok().flatten().ok_or_else(panicked)).collect()
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,6 +1,10 @@
 //! Work shared out among threads that end with the call: no pool outlives it, so that a fork leaves nothing dead.
+//! Where the system refuses a thread, those that there are do its share.
 
+use std::any::Any;
 use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+use std::thread::{Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Result};
 
@@ -14,48 +18,65 @@ pub(crate) fn runs(sentences: usize, threads: usize) -> Vec<Range<usize>> {
     (0..sentences.max(1)).step_by(share).map(|start| start..sentences.min(start + share)).collect()
 }
 
-/// Does every task, each on a thread of its own (a single one on this), and returns the answers in order.
+/// Does every task, each on a thread of its own if the system has as many to give, and returns the answers in order.
 pub(crate) fn each<T: Send, R: Send>(tasks: Vec<T>, work: impl Fn(T) -> Result<R> + Sync) -> Result<Vec<R>> {
-    if tasks.len() == 1 {
-        return tasks.into_iter().map(work).collect();
-    }
-    std::thread::scope(|scope| {
-        let work = &work;
-        let running: Vec<_> = tasks.into_iter().map(|task| scope.spawn(move || work(task))).collect();
-        running
-            .into_iter()
-            .map(|thread| {
-                thread.join().unwrap_or_else(|_| Err(Error::Internal("a working thread panicked".into())))
-            })
-            .collect()
-    })
+    let threads = tasks.len();
+    each_on(tasks, threads, work)
 }
 
-/// Does two pieces of work side by side.
-pub(crate) fn both<A: Send, B>(
-    first: impl FnOnce() -> Result<A> + Send,
-    second: impl FnOnce() -> Result<B>,
-) -> Result<(A, B)> {
-    std::thread::scope(|scope| {
-        let first = scope.spawn(first);
-        let second = second();
-        let first = first.join().unwrap_or_else(|_| Err(Error::Internal("a working thread panicked".into())));
-        Ok((first?, second?))
-    })
-}
-
-/// Does every task on so many threads, each taking a share of nearly equal length, and returns the answers in order.
+/// Does every task on so many threads, this one among them, or as many as the system has to give; returns the answers
+/// in order.
 pub(crate) fn each_on<T: Send, R: Send>(
     tasks: Vec<T>,
     threads: usize,
     work: impl Fn(T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
-    let share = tasks.len().div_ceil(threads.max(1)).max(1);
-    let mut tasks = tasks.into_iter();
-    let shares = std::iter::from_fn(|| Some(tasks.by_ref().take(share).collect::<Vec<_>>()));
-    let shares = shares.take_while(|share| !share.is_empty()).collect();
-    let answers = each(shares, |share: Vec<T>| share.into_iter().map(&work).collect::<Result<Vec<R>>>())?;
-    Ok(answers.into_iter().flatten().collect())
+    let others = threads.min(tasks.len()).saturating_sub(1);
+    let tasks = Mutex::new(tasks.into_iter().enumerate());
+    let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let take_part = || std::iter::from_fn(|| next().map(|(at, task)| (at, work(task)))).collect::<Vec<_>>();
+    let mut answers = std::thread::scope(|scope| {
+        let others: Vec<_> = (0..others).map_while(|_| start(scope, take_part)).collect();
+        let mut answers = take_part();
+        for thread in others {
+            answers.extend(thread.join().map_err(panicked)?);
+        }
+        Ok::<_, Error>(answers)
+    })?;
+    answers.sort_unstable_by_key(|&(at, _)| at);
+    answers.into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// Does two pieces of work, side by side if the system has a thread to give.
+pub(crate) fn both<A: Send, B>(
+    first: impl FnOnce() -> Result<A> + Send,
+    second: impl FnOnce() -> Result<B>,
+) -> Result<(A, B)> {
+    // To be done wherever it is taken from here.
+    let first = Mutex::new(Some(first));
+    let do_first = || first.lock().unwrap_or_else(PoisonError::into_inner).take().map(|first| first());
+    std::thread::scope(|scope| {
+        let thread = start(scope, do_first);
+        let first = if thread.is_none() { do_first() } else { None };
+        let second = second();
+        let first = match thread {
+            Some(thread) => thread.join().map_err(panicked)?,
+            None => first,
+        };
+        Ok((first.unwrap_or_else(|| Err(Error::Internal("work was lost".into())))?, second?))
+    })
+}
+
+/// A thread of the scope that does the work; none where the system refuses another one, and the work is dropped.
+pub(crate) fn start<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Option<ScopedJoinHandle<'scope, T>> {
+    std::thread::Builder::new().spawn_scoped(scope, work).ok()
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Error {
+    Error::Internal("a working thread panicked".into())
 }
 
 #[cfg(test)]

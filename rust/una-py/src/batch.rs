@@ -15,7 +15,7 @@ use una_core::rng::Place;
 use una_core::stop::Stop;
 use una_core::tokens::Tokens;
 
-use crate::door::{SHORT_BYTES, STEP, Ticker, by_size, long, short};
+use crate::door::{SHORT_BYTES, STEP, Ticker, by_size, long_beside, short};
 use crate::errors::to_py;
 use crate::text::{Taker, Texts};
 
@@ -116,7 +116,7 @@ impl Batch<'_> {
         };
         let mut flow =
             Flow { give, most, given: 0, handed_out: 0, next: Some(Ok(block)), early: BTreeMap::new() };
-        long(py, &Ticker { show: None }, &Progress::default(), work, move |tick| {
+        long_beside(py, &Ticker { show: None }, &Progress::default(), work, move |tick| {
             while flow.feed(&mut taker)? {
                 match collect.try_recv().or_else(|_| py.detach(|| collect.recv_timeout(STEP))) {
                     Ok(ready) => flow.hand_out(ready, made)?,
@@ -135,7 +135,10 @@ impl Batch<'_> {
         std::thread::scope(|scope| {
             for _ in 1..self.threads {
                 let ready = ready.clone();
-                scope.spawn(move || self.work_alone(blocks, &ready, stop));
+                let work = move || self.work_alone(blocks, &ready, stop);
+                if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                    break; // those that there are do it
+                }
             }
             // Moved in, so that who waits for what is ready learns of a panic.
             let ready = ready;

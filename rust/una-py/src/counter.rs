@@ -15,7 +15,7 @@ use una_core::table::{Pruning, TermTable as CoreTable};
 
 use crate::columns::{Chunks, drain, feed_bytes, feed_columns, send};
 use crate::custom::CustomTokenizer;
-use crate::door::{Ticker, long};
+use crate::door::{Ticker, long, long_beside};
 use crate::errors::to_py;
 use crate::relay::relay;
 use crate::table::TermTable;
@@ -88,7 +88,7 @@ impl TermCounter {
         py.check_signals()?;
         let progress = Progress::default();
         let work = |stop: &_| self.lock().absorb(counted, threads, Watch { stop, progress: &progress });
-        long(py, &Ticker { show: None }, &progress, work, |_| Ok(()))
+        long(py, &Ticker { show: None }, &progress, work)
     }
 
     /// Does long work on the counts, once they are brought together.
@@ -104,7 +104,7 @@ impl TermCounter {
             counts.compact(watch)?;
             work(&mut counts, watch)
         };
-        long(py, &Ticker { show: tick }, &progress, all, |_| Ok(()))
+        long(py, &Ticker { show: tick }, &progress, all)
     }
 
     /// Counts the blocks that `feed` sends from this thread, which keeps the GIL meanwhile and calls the tokenizer, if
@@ -124,7 +124,7 @@ impl TermCounter {
                 TermCounts::count_batches(self.settings, &plan, |emit| drain(&receiver, emit))
             })
         };
-        let counted = long(py, &Ticker { show: options.tick.clone() }, progress, work, move |tick| {
+        let counted = long_beside(py, &Ticker { show: options.tick.clone() }, progress, work, move |tick| {
             feed(tick, &mut |block| {
                 tick()?;
                 let batch = match &options.custom {
@@ -212,7 +212,7 @@ impl TermCounter {
     fn apart(&self, py: Python<'_>) -> PyResult<Self> {
         let progress = Progress::default();
         let room = |stop: &_| self.lock().make_room(Watch { stop, progress: &progress });
-        let budget = long(py, &Ticker { show: None }, &progress, room, |_| Ok(()))?;
+        let budget = long(py, &Ticker { show: None }, &progress, room)?;
         Ok(Self::holding(TermCounts::within(self.settings, budget)))
     }
 
@@ -281,7 +281,7 @@ impl TermCounter {
                 TermCounts::count_files(self.settings, &paths, &plan)
             })
         };
-        let counted = long(py, &Ticker { show: tick }, &progress, work, |_| Ok(()))?;
+        let counted = long(py, &Ticker { show: tick }, &progress, work)?;
         self.add(py, counted, threads)
     }
 
@@ -343,7 +343,7 @@ impl TermCounter {
                 })
             })
         };
-        let counted = long(py, &Ticker { show: tick }, &progress, work, move |tick| {
+        let counted = long_beside(py, &Ticker { show: tick }, &progress, work, move |tick| {
             feed_bytes(stream, |bytes| {
                 tick()?;
                 Ok(send(py, &sender, Some(bytes)))
@@ -367,7 +367,7 @@ impl TermCounter {
             let (mut ours, theirs) = self.lock_both(other);
             ours.merge_under(&theirs, threads, watch)
         };
-        long(py, &Ticker { show: None }, &progress, merge, |_| Ok(()))
+        long(py, &Ticker { show: None }, &progress, merge)
     }
 
     #[pyo3(signature = (path, *, threads, tick))]
@@ -391,7 +391,7 @@ impl TermCounter {
     ) -> PyResult<Self> {
         let (budget, progress) = (budget(memory_limit, temp_dir)?, Progress::default());
         let load = |stop: &_| load_counts_within(budget, &path, Watch { stop, progress: &progress });
-        long(py, &Ticker { show: None }, &progress, load, |_| Ok(())).map(Self::holding)
+        long(py, &Ticker { show: None }, &progress, load).map(Self::holding)
     }
 
     /// The arrays of the file: term bytes, offsets, df, best counts and best lengths, in order of term bytes.

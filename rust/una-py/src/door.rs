@@ -1,6 +1,7 @@
 //! The one door through which the GIL is released.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
@@ -9,7 +10,7 @@ use una_core::Error;
 use una_core::reader::Progress;
 use una_core::stop::Stop;
 
-use crate::errors::to_py;
+use crate::errors::{no_thread, to_py};
 
 /// Bytes of text up to which a call is too short for a thread that watches for Ctrl-C.
 pub(crate) const SHORT_BYTES: usize = 1 << 18;
@@ -54,28 +55,67 @@ pub(crate) fn by_size<T: Send>(
     if bytes <= SHORT_BYTES {
         return short(py, work);
     }
-    long(py, &Ticker { show: None }, &Progress::default(), work, |_| Ok(()))
+    long(py, &Ticker { show: None }, &Progress::default(), work)
 }
 
-/// Long work: on a thread of its own, while this one first does `meanwhile` with the GIL, and then waits in short
-/// steps in which Python sees its signals and progress is shown. An exception in either asks the work to stop, waits
-/// for it to end, and is raised. Once the work has ended, signals are left for Python to see: what has been done is not
-/// to look as if it had not.
+/// Long work: on a thread of its own, while this one waits in short steps in which Python sees its signals and progress
+/// is shown. An exception there asks the work to stop, waits for it to end, and is raised. Once the work has ended,
+/// signals are left for Python to see: what has been done is not to look as if it had not.
+///
+/// Where the system refuses a thread, the work is done on this one, and signals wait for its end.
 pub(crate) fn long<'py, T: Send>(
+    py: Python<'py>,
+    ticker: &Ticker<'py>,
+    progress: &Progress,
+    work: impl FnOnce(&Stop) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    let work = Mutex::new(Some(work));
+    let do_it = |stop: &Stop| match work.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        Some(work) => work(stop),
+        None => Err(Error::Internal("work was lost".into())),
+    };
+    if let Some(done) = on_another_thread(py, ticker, progress, do_it, |_| Ok(()))? {
+        return done.map_err(|e| to_py(&e));
+    }
+    let done = short(py, do_it)?;
+    ticker.show(progress)?;
+    Ok(done)
+}
+
+/// [`long`] work that needs what this thread does `meanwhile`, with the GIL.
+///
+/// # Errors
+/// What either says; that the system refuses a thread.
+pub(crate) fn long_beside<'py, T: Send>(
     py: Python<'py>,
     ticker: &Ticker<'py>,
     progress: &Progress,
     work: impl FnOnce(&Stop) -> Result<T, Error> + Send,
     meanwhile: impl FnOnce(&dyn Fn() -> PyResult<()>) -> PyResult<()>,
 ) -> PyResult<T> {
+    let done = on_another_thread(py, ticker, progress, work, meanwhile)?;
+    done.ok_or_else(|| no_thread(py))?.map_err(|e| to_py(&e))
+}
+
+/// What comes of long work and of what is done `meanwhile`; None where the system refuses a thread.
+fn on_another_thread<'py, T: Send>(
+    py: Python<'py>,
+    ticker: &Ticker<'py>,
+    progress: &Progress,
+    work: impl FnOnce(&Stop) -> Result<T, Error> + Send,
+    meanwhile: impl FnOnce(&dyn Fn() -> PyResult<()>) -> PyResult<()>,
+) -> PyResult<Option<Result<T, Error>>> {
     let stop = Stop::default();
     let (sender, receiver) = bounded(1);
     std::thread::scope(|scope| {
         let stop = &stop;
-        scope.spawn(move || {
+        let work = move || {
             // The receiver outlives this thread, so that sending cannot fail.
             let _ = sender.send(guarded(work, stop));
-        });
+        };
+        if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
+            return Ok(None);
+        }
         let wait = || -> PyResult<Result<T, Error>> {
             meanwhile(&|| ticker.tick(py, progress))?;
             loop {
@@ -96,9 +136,8 @@ pub(crate) fn long<'py, T: Send>(
             stop.request();
             let _ = py.detach(|| receiver.recv());
         }
-        outcome
-    })?
-    .map_err(|e| to_py(&e))
+        outcome.map(Some)
+    })
 }
 
 /// Runs `work`; a panic becomes an error.

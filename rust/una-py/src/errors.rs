@@ -46,9 +46,19 @@ fn code_of(py: Python<'_>, kind: ErrorKind) -> PyResult<i32> {
         ErrorKind::QuotaExceeded => "EDQUOT",
         ErrorKind::ReadOnlyFilesystem => "EROFS",
         ErrorKind::StorageFull => "ENOSPC",
+        ErrorKind::WouldBlock => "EAGAIN",
         _ => "EIO",
     };
     py.import("errno")?.getattr(name)?.extract()
+}
+
+/// The system refuses a thread to work that cannot do without.
+pub(crate) fn no_thread(py: Python<'_>) -> PyErr {
+    exception(
+        py,
+        "StorageError",
+        (code_of(py, ErrorKind::WouldBlock).ok(), "the system starts no more threads"),
+    )
 }
 
 pub(crate) fn input_error(py: Python<'_>, message: &str) -> PyErr {

@@ -7,7 +7,7 @@ use una_core::reader::Block;
 
 use crate::columns::Fed;
 use crate::door::{STEP, guarded};
-use crate::errors::to_py;
+use crate::errors::{no_thread, to_py};
 
 /// Where read blocks arrive, and what is done with each; it answers whether to go on.
 pub(crate) struct Inbox<'a, 'py> {
@@ -54,12 +54,13 @@ pub(crate) fn relay(
 ) -> PyResult<()> {
     std::thread::scope(|scope| {
         let (sender, blocks) = bounded(2);
-        scope.spawn(move || {
+        let read = move || {
             let mut emit = |block| sender.send(Ok(block)).map_err(|_| una_core::Error::Interrupted);
             if let Err(error) = guarded(|_| read(&mut emit), &una_core::stop::Stop::default()) {
                 let _ = sender.send(Err(error)); // nobody listens any more where that fails
             }
-        });
+        };
+        std::thread::Builder::new().spawn_scoped(scope, read).map_err(|_| no_thread(py))?;
         // The inbox ends before the scope does, so that a reader whose blocks nobody wants ends too.
         let mut inbox = Inbox { py, blocks, tick, visit };
         feed(&mut inbox)?;

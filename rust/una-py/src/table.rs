@@ -131,7 +131,7 @@ impl TermTable {
         let strs = strings.as_strs()?;
         let tokens = Tokens::of(tokens.as_ref(), strs.len())?;
         let work = |stop: &Stop| transform(&self.core, &strs, tokens, threads, stop);
-        let rows = long(py, &Ticker { show: None }, &Progress::default(), work, |_| Ok(()))?;
+        let rows = long(py, &Ticker { show: None }, &Progress::default(), work)?;
         let bounds: Vec<u64> = std::iter::once(0).chain(rows.ends).collect();
         Ok((rows.values.into_pyarray(py), rows.ranks.into_pyarray(py), bounds.into_pyarray(py)))
     }

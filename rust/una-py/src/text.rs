@@ -192,7 +192,7 @@ pub(crate) fn read_sentences<'py>(
     let options = reading.options();
     let progress = Progress::default();
     let work = |stop: &_| reader::read_sentences(&paths, options, stop, &progress);
-    let all = long(py, &Ticker { show: tick }, &progress, work, |_| Ok(()))?;
+    let all = long(py, &Ticker { show: tick }, &progress, work)?;
     Ok((all.bytes.into_pyarray(py), all.ends.into_pyarray(py), all.passed.empty, all.passed.skipped))
 }
 
@@ -210,7 +210,7 @@ pub(crate) fn spool(
     let options = reading.options();
     let progress = Progress::default();
     let work = |stop: &_| una_core::spool::spool(&paths, options, &text, &ends, stop, &progress);
-    let all = long(py, &Ticker { show: tick }, &progress, work, |_| Ok(()))?;
+    let all = long(py, &Ticker { show: tick }, &progress, work)?;
     Ok((all.n_documents, all.n_bytes, all.passed.empty, all.passed.skipped))
 }
 
