@@ -15,6 +15,7 @@ import pytest
 
 from paraphrase_support import MODELS, POSITIONS, tiny_bart, tiny_t5
 from training_support import make_sentences, tiny_bert, write_lines
+from una_fast import files
 from una_fast.cli import main
 from una_fast.errors import ArtifactError, InputError, OptionError
 from una_fast.paraphrase import ParaphraseConfig, Result, paraphrase
@@ -229,6 +230,18 @@ def test_every_kind_of_file_is_read(name: str, tmp_path: Path, bart: Path) -> No
     else:
         path.write_text("".join(json.dumps({"text": line}) + "\n" for line in SENTENCES))
     assert make(path, bart)[1] == make(write_lines(tmp_path / "plain.txt", SENTENCES), bart)[1]
+
+
+def test_an_output_is_for_one_process_at_a_time(corpus: Path, bart: Path, tmp_path: Path) -> None:
+    """Protects the blocks of a run that is going on."""
+    parts = tmp_path / "out.txt.parts"
+    parts.mkdir()
+    with (
+        files.alone(parts / ".lock", "at it"),
+        pytest.raises(OptionError, match=r"another process is paraphrasing for .*out\.txt"),
+    ):
+        make(corpus, bart)
+    make(corpus, bart)
 
 
 def test_an_empty_line_is_placed(tmp_path: Path, bart: Path) -> None:

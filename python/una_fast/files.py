@@ -11,9 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from una_fast import _core
-from una_fast.errors import StorageError
+from una_fast.errors import OptionError, StorageError
 
-__all__ = ["remove_folder", "replacing", "replacing_folder", "storage_errors", "sync", "write_text"]
+__all__ = [
+    "alone",
+    "remove_folder",
+    "replacing",
+    "replacing_folder",
+    "storage_errors",
+    "sync",
+    "write_text",
+]
 
 
 @contextmanager
@@ -66,6 +74,28 @@ def storage_errors(path: Path | None = None) -> Iterator[None]:
     except OSError as error:
         filename = error.filename or (path and str(path))
         raise StorageError(error.errno, error.strerror or str(error), filename) from error
+
+
+@contextmanager
+def alone(lock: Path, doing: str) -> Iterator[None]:
+    """Holds a lock file, which a process that ends in whatever way lets go of; needs filelock.
+
+    Raises:
+        OptionError: another process is `doing` that.
+        StorageError: where the system refuses the file.
+    """
+    from filelock import FileLock, Timeout
+
+    held = FileLock(lock, timeout=0)
+    with storage_errors(lock):
+        try:
+            held.acquire()
+        except Timeout as error:
+            raise OptionError(f"another process is {doing}") from error
+    try:
+        yield
+    finally:
+        held.release()
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from una_fast.errors import ArtifactError, OptionError, StorageError
 from una_fast.experiment.plan import Plan, Run
-from una_fast.files import replacing, storage_errors
+from una_fast.files import alone, replacing, storage_errors
 
 __all__ = ["Store", "finished_runs", "open_store"]
 
@@ -112,19 +112,14 @@ def open_store(plan: Plan, output: Path) -> Iterator[Store]:
             another process is at work in it.
         StorageError: It cannot be made or written.
     """
-    from filelock import FileLock, Timeout
-
     if output.exists() and not output.is_dir():
         raise OptionError(f"output {output} exists and is no folder")
     with storage_errors():
         output.mkdir(parents=True, exist_ok=True)
     if not (output / _PLAN).is_file() and any(path.name != ".lock" for path in output.iterdir()):
         raise OptionError(f"output {output} holds something other than an experiment: name another folder")
-    try:
-        with FileLock(output / ".lock", timeout=0):
-            yield _claim(plan, output)
-    except Timeout as error:
-        raise OptionError(f"another process is running an experiment in {output}") from error
+    with alone(output / ".lock", f"running an experiment in {output}"):
+        yield _claim(plan, output)
 
 
 def finished_runs(output: Path) -> set[tuple[str, str, int]]:

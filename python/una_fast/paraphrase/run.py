@@ -47,8 +47,8 @@ def paraphrase(config: ParaphraseConfig) -> Result:
     between or not. With `decoding="sample"` the draws depend on seed, row and position alone.
 
     Raises:
-        OptionError: The model cannot be loaded, the output cannot be written to, or a run of other settings was
-            begun for this output.
+        OptionError: The model cannot be loaded, the output cannot be written to, a run of other settings was begun
+            for this output, or another process is at it.
         InputError: The corpus is empty or damaged, has an empty line, or changed during the run.
         ArtifactError: The working folder is damaged.
         StorageError: The operating system refused to read or write.
@@ -56,17 +56,21 @@ def paraphrase(config: ParaphraseConfig) -> Result:
     started = time.monotonic()
     files = _files(config)
     work = WorkFolder(Path(config.output), block_lines=config.block_lines)
-    corpus = work.copy(files, progress=config.progress)
-    model = Paraphraser(config)
-    work.begin(_manifest(config, model, corpus))
-    resumed = sum(map(work.size, work.finished()))
-    _finish(config, corpus, work, model)
-    if work.copy(files).digest() != corpus.digest():
-        raise InputError(f"the corpus changed while it was paraphrased: remove {work.path} and begin anew")
+    with work.held():
+        corpus = work.copy(files, progress=config.progress)
+        model = Paraphraser(config)
+        work.begin(_manifest(config, model, corpus))
+        resumed = sum(map(work.size, work.finished()))
+        _finish(config, corpus, work, model)
+        if work.copy(files).digest() != corpus.digest():
+            raise InputError(
+                f"the corpus changed while it was paraphrased: remove {work.path} and begin anew"
+            )
+        fallbacks = work.assemble()
     return Result(
         output=work.output,
         sentences=len(corpus),
-        fallbacks=work.assemble(),
+        fallbacks=fallbacks,
         resumed=resumed,
         seconds=time.monotonic() - started,
     )

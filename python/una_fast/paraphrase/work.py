@@ -9,12 +9,14 @@ Each file is whole or not there. The output is put together from them at the end
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from una_fast.errors import ArtifactError, InputError, OptionError
-from una_fast.files import replacing, storage_errors
+from una_fast.files import alone, replacing, storage_errors
 from una_fast.mapped import map_sentences
 from una_fast.sources import Sentences
 
@@ -22,6 +24,7 @@ __all__ = ["Block", "WorkFolder"]
 
 MANIFEST = "manifest.json"
 CORPUS = "corpus"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,18 +50,36 @@ class WorkFolder:
         self.sentences = 0
         self.block_lines = block_lines
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the folder for this process. It goes at the end, if nothing is left in it.
+
+        Raises:
+            OptionError: The folder holds something else, or another process is at work in it.
+            StorageError: The operating system refused.
+        """
+        self._refuse_strangers()
+        with storage_errors(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            with alone(self.path / LOCK, f"paraphrasing for {self.output}"):
+                yield
+        finally:
+            with storage_errors(self.path):
+                if all(child.name == LOCK for child in self.path.iterdir()):
+                    shutil.rmtree(self.path)
+
     def copy(self, files: list[Path], *, progress: bool = False) -> Sentences:
         """The sentences of the corpus, out of a copy that is made where there is none of these very files.
 
         Raises:
             InputError: The corpus is empty or damaged, or has an empty line.
-            OptionError: The folder holds something else.
             StorageError: The operating system refused.
         """
-        self._refuse_strangers()
         corpus = map_sentences(files, self.path / CORPUS, aligned=True, progress=progress)
         if len(corpus) == 0:
-            shutil.rmtree(self.path)
+            del corpus
+            self._clear()
             raise InputError(f"no sentence in {', '.join(map(str, files))}")
         self.sentences = len(corpus)
         return corpus
@@ -117,7 +138,7 @@ class WorkFolder:
         _write_json(self._file(number), asdict(block))
 
     def assemble(self) -> int:
-        """Write the output out of all blocks, put it in place, remove the folder; returns the number of fallbacks.
+        """Write the output out of all blocks, put it in place, clear the folder; returns the number of fallbacks.
 
         Raises:
             ArtifactError: A block is damaged.
@@ -129,9 +150,16 @@ class WorkFolder:
                 block = self._read(number)
                 file.write("".join(f"{text}\n" for text in block.paraphrases).encode())
                 fallbacks += block.fallbacks
-        with storage_errors(self.path):
-            shutil.rmtree(self.path)
+        self._clear()
         return fallbacks
+
+    def _clear(self) -> None:
+        with storage_errors(self.path):
+            for child in self.path.iterdir():
+                if child.is_dir():
+                    shutil.rmtree(child)
+                elif child.name != LOCK:
+                    child.unlink()
 
     def _read(self, number: int) -> Block:
         content = _read_json(self._file(number))
