@@ -62,6 +62,11 @@ def test_only_files_take_the_place_of_files_and_folders_of_folders(tmp_path: Pat
     for way, name in ways:
         with pytest.raises(StorageError, match=f"it exists and is no .*{name}'"), way(tmp_path / name):
             pytest.fail("there is nothing to replace")
+    with (
+        pytest.raises(StorageError, match=r"Not a directory: .*below'"),
+        files.replacing(tmp_path / "file" / "below"),
+    ):
+        pytest.fail("nothing can stand there")
     assert (tmp_path / "pipe").is_fifo()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe"]
 

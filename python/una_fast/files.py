@@ -7,7 +7,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from una_fast import _core
@@ -50,7 +50,8 @@ def replacing(output: Path) -> Iterator[Path]:
             raise
         raise StorageError(error.errno, error.strerror, str(output)) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 def _mode_of(file: Path) -> int | None:

@@ -97,8 +97,8 @@ def fit(
             returned, which is in memory whole (some 90 bytes a term); `min_df` and `max_terms` are applied before any
             of it is. A table that is too large for memory goes to a file: `TermCounter.freeze_to`.
         temp_dir: where to make the private folder of those files, `una-fast-` and six characters, which is removed
-            at the end, by an error and by Ctrl-C too; a process that the system kills leaves it behind. By default where
-            the system keeps temporary files. It takes up to three times the size of the counts.
+            at the end, by an error and by Ctrl-C too; a process that is killed leaves it behind. By default where the
+            system keeps temporary files. It takes up to three times the size of the counts.
         progress: whether to show a bar.
 
     Returns:

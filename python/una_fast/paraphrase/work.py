@@ -61,12 +61,14 @@ class WorkFolder:
         self._refuse_strangers()
         with storage_errors(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
+        ours = False
         try:
             with alone(self.path / LOCK, f"paraphrasing for {self.output}"):
+                ours = True
                 yield
         finally:
             with storage_errors(self.path):
-                if all(child.name == LOCK for child in self.path.iterdir()):
+                if ours and all(child.name == LOCK for child in self.path.iterdir()):
                     shutil.rmtree(self.path)
 
     def copy(self, files: list[Path], *, progress: bool = False) -> Sentences:
