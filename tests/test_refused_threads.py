@@ -14,7 +14,7 @@ import hashlib, json, sys
 from pathlib import Path
 import una_fast
 
-text = [f"Sentence number {i} has words and word{i % 977}." for i in range(20_000)]
+text = [f"Sentence number {i} has words and word{i}." for i in range(20_000)]
 corpus = Path(sys.argv[1])
 corpus.write_text("\\n".join(text) + "\\n")
 table = una_fast.fit(corpus, threads=1)
@@ -30,6 +30,7 @@ def merged():
 
 ways = {
     "file": lambda: una_fast.fit(corpus, threads=3).digest,
+    "file on two threads": lambda: una_fast.fit(corpus, threads=2).digest,
     "list": lambda: una_fast.fit(text, threads=3).digest,
     "pattern": lambda: una_fast.fit(corpus, tokenizer=str.split, threads=3).n_documents,
     "merge": merged,
