@@ -78,14 +78,14 @@ impl Part {
     pub(crate) fn absorb(&mut self, other: &Self, belongs: impl Fn(u64) -> bool) {
         let hash = |id| other.vocab.hash_of(id);
         let mut ids = (0..other.stats.len() as u32).filter(|&id| belongs(hash(id)));
-        let mut batch = Vec::with_capacity(AHEAD);
+        let (mut batch, mut guesses) = (Vec::with_capacity(AHEAD), Vec::with_capacity(AHEAD));
         loop {
             batch.clear();
             batch.extend(ids.by_ref().take(AHEAD));
             if batch.is_empty() {
                 return;
             }
-            self.vocab.fetch_all(batch.iter().map(|&id| hash(id)));
+            self.vocab.guess_all(batch.iter().map(|&id| hash(id)), &mut guesses);
             for &id in &batch {
                 self.add(hash(id), other.vocab.term(id), other.stats[id as usize]);
             }
@@ -116,12 +116,16 @@ impl Part {
     /// The ids here of terms that have these ids in `other`, or [`UNKNOWN`].
     fn seek(&self, other: &Self, mut ids: Range<u32>) -> Vec<u32> {
         let mut found = Vec::with_capacity(ids.len());
+        let mut guesses = Vec::with_capacity(AHEAD);
         while !ids.is_empty() {
             let batch = ids.start..ids.end.min(ids.start + AHEAD as u32);
-            self.vocab.fetch_all(batch.clone().map(|id| other.vocab.hash_of(id)));
-            found.extend(batch.clone().map(|id| {
-                let id = self.vocab.get_hashed(other.vocab.hash_of(id), other.vocab.term(id));
-                id.unwrap_or(UNKNOWN)
+            self.vocab.guess_all(batch.clone().map(|id| other.vocab.hash_of(id)), &mut guesses);
+            found.extend(batch.clone().zip(&guesses).map(|(id, &guess)| {
+                let term = other.vocab.term(id);
+                match guess {
+                    Some(known) if self.vocab.term(known) == term => known,
+                    _ => self.vocab.get_hashed(other.vocab.hash_of(id), term).unwrap_or(UNKNOWN),
+                }
             }));
             ids.start = batch.end;
         }

@@ -195,15 +195,19 @@ impl Vocab {
         Some(slot.id)
     }
 
-    /// Has all memory fetched that looking up terms of these hashes needs, so that the waits for it overlap.
-    pub(crate) fn fetch_all(&self, hashes: impl Iterator<Item = u64> + Clone) {
+    /// [`Self::guess`] for terms of all these hashes; has all memory fetched that looking them up needs, so that the
+    /// waits for it overlap.
+    pub(crate) fn guess_all(
+        &self,
+        hashes: impl Iterator<Item = u64> + Clone,
+        guesses: &mut Vec<Option<u32>>,
+    ) {
         for hash in hashes.clone() {
             self.fetch_slot(hash);
         }
-        for hash in hashes.clone() {
-            self.guess(hash);
-        }
-        for id in hashes.filter_map(|hash| self.guess(hash)) {
+        guesses.clear();
+        guesses.extend(hashes.map(|hash| self.guess(hash)));
+        for &id in guesses.iter().flatten() {
             self.fetch_term(id);
         }
     }
