@@ -3,6 +3,7 @@
     paraphrases.txt.parts/manifest.json         settings, model, corpus
     paraphrases.txt.parts/corpus/               the sentences, see `una_fast.mapped`
     paraphrases.txt.parts/block-00000000.json   the paraphrases of a block
+    paraphrases.txt.parts/.lock                 held by the process that is at it
 
 Each file is whole or not there. The output is put together from them at the end, by a rename, and the folder goes.
 """

@@ -75,7 +75,7 @@ def save_encoder(
     Raises:
         StorageError: The operating system refused; what was written so far is removed.
     """
-    with storage_errors(), replacing_folder(output) as folder:
+    with replacing_folder(output) as folder:
         backbone = model.backbone
         # Older releases of transformers save the path that the model came from.
         backbone.config._name_or_path = ""

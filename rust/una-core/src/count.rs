@@ -23,7 +23,7 @@ use crate::part::Part;
 use crate::reader::{self, Block, Passed, Progress, ReadOptions};
 use crate::runs::Run;
 use crate::sequence::{Sequence, Sieve};
-use crate::share;
+use crate::share::{self, lock};
 use crate::stop::{Stop, Watch, unwatched};
 use crate::table::Pruning;
 use crate::tfidf::{Idf, Ratio};
@@ -534,8 +534,4 @@ fn fan_out<E: From<Error>>(
         let panicked = || Error::Internal("a counting thread panicked".into()).into();
         counted.into_iter().map(|counted| counted.ok().flatten().ok_or_else(panicked)).collect()
     })
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }

@@ -13,7 +13,7 @@
 //! goes to the tokenizer whole.
 
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use crate::augment::{Augmenter, Buffers, GROUP, Sentence};
 use crate::error::{Error, Result};
@@ -456,7 +456,7 @@ impl Encoder {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        share::lock(&self.kept)
     }
 
     /// The rows that hold an irregular word, rising, and their text, which the tokenizer must encode whole.

@@ -167,10 +167,7 @@ impl TermFinder {
         }
         for token in &*unknown {
             let term = &text[token.start..token.end];
-            ids[token.at] = match token.guess {
-                Some(id) if vocab.term(id) == term => id,
-                _ => vocab.intern_hashed(token.hash, term).0,
-            };
+            ids[token.at] = vocab.intern_guessed(token.guess, token.hash, term).0;
             marks.learn(term, ids[token.at]);
         }
         self.short.keep_all(ids);

@@ -57,7 +57,11 @@ impl Part {
     }
 
     pub(crate) fn add(&mut self, hash: u64, term: &[u8], stats: Stats) {
-        let (id, new) = self.vocab.intern_hashed(hash, term);
+        self.add_guessed(None, hash, term, stats);
+    }
+
+    fn add_guessed(&mut self, guess: Option<u32>, hash: u64, term: &[u8], stats: Stats) {
+        let (id, new) = self.vocab.intern_guessed(guess, hash, term);
         if new {
             self.stats.push(stats);
         } else {
@@ -86,8 +90,8 @@ impl Part {
                 return;
             }
             self.vocab.guess_all(batch.iter().map(|&id| hash(id)), &mut guesses);
-            for &id in &batch {
-                self.add(hash(id), other.vocab.term(id), other.stats[id as usize]);
+            for (&id, &guess) in batch.iter().zip(&guesses) {
+                self.add_guessed(guess, hash(id), other.vocab.term(id), other.stats[id as usize]);
             }
         }
     }
@@ -121,11 +125,8 @@ impl Part {
             let batch = ids.start..ids.end.min(ids.start + AHEAD as u32);
             self.vocab.guess_all(batch.clone().map(|id| other.vocab.hash_of(id)), &mut guesses);
             found.extend(batch.clone().zip(&guesses).map(|(id, &guess)| {
-                let term = other.vocab.term(id);
-                match guess {
-                    Some(known) if self.vocab.term(known) == term => known,
-                    _ => self.vocab.get_hashed(other.vocab.hash_of(id), term).unwrap_or(UNKNOWN),
-                }
+                let known = self.vocab.get_guessed(guess, other.vocab.hash_of(id), other.vocab.term(id));
+                known.unwrap_or(UNKNOWN)
             }));
             ids.start = batch.end;
         }

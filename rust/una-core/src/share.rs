@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ pub(crate) fn each_on<T: Send, R: Send>(
 ) -> Result<Vec<R>> {
     let others = threads.min(tasks.len()).saturating_sub(1);
     let tasks = Mutex::new(tasks.into_iter().enumerate());
-    let next = || tasks.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let next = || lock(&tasks).next();
     let take_part = || std::iter::from_fn(|| next().map(|(at, task)| (at, work(task)))).collect::<Vec<_>>();
     let mut answers = std::thread::scope(|scope| {
         let others: Vec<_> = (0..others).map_while(|_| start(scope, take_part)).collect();
@@ -54,14 +54,13 @@ pub(crate) fn both<A: Send, B>(
 ) -> Result<(A, B)> {
     // To be done wherever it is taken from here.
     let first = Mutex::new(Some(first));
-    let do_first = || first.lock().unwrap_or_else(PoisonError::into_inner).take().map(|first| first());
+    let do_first = || lock(&first).take().map(|first| first());
     std::thread::scope(|scope| {
         let thread = start(scope, do_first);
-        let first = if thread.is_none() { do_first() } else { None };
         let second = second();
         let first = match thread {
             Some(thread) => thread.join().map_err(panicked)?,
-            None => first,
+            None => do_first(),
         };
         Ok((first.unwrap_or_else(|| Err(Error::Internal("work was lost".into())))?, second?))
     })
@@ -73,6 +72,11 @@ pub(crate) fn start<'scope, T: Send + 'scope>(
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> Option<ScopedJoinHandle<'scope, T>> {
     std::thread::Builder::new().spawn_scoped(scope, work).ok()
+}
+
+/// What a mutex holds, whether or not a thread has panicked with it.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Error {

@@ -144,6 +144,21 @@ impl Vocab {
         }
     }
 
+    /// [`Self::get_hashed`] for a caller that also has a [`Self::guess`].
+    #[inline]
+    pub(crate) fn get_guessed(&self, guess: Option<u32>, hash: u64, term: &[u8]) -> Option<u32> {
+        guess.filter(|&id| self.term(id) == term).or_else(|| self.get_hashed(hash, term))
+    }
+
+    /// [`Self::intern_hashed`] for a caller that also has a [`Self::guess`].
+    #[inline]
+    pub(crate) fn intern_guessed(&mut self, guess: Option<u32>, hash: u64, term: &[u8]) -> (u32, bool) {
+        match guess {
+            Some(id) if self.term(id) == term => (id, false),
+            _ => self.intern_hashed(hash, term),
+        }
+    }
+
     /// The terms, and where they are found: for whoever adds terms that are new to both of them.
     pub(crate) const fn halves(&mut self) -> (&mut Terms, &mut Places) {
         (&mut self.terms, &mut self.places)
