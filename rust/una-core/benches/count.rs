@@ -9,12 +9,12 @@ use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use una_core::Result;
-use una_core::artifact::digest;
-use una_core::casing::lowercase;
 use una_core::count::{Plan, Settings, TermCounts};
-use una_core::reader::{LineBlocks, Progress, ReadOptions};
-use una_core::stop::{Stop, Watch};
+use una_core::file::digest;
+use una_core::progress::{Stop, Watch};
 use una_core::table::{Pruning, TermTable};
+use una_core::text::lowercase::lowercase;
+use una_core::text::reader::{LineBlocks, Progress, ReadOptions};
 use una_core::tokenize::{Scratch, Tokenizer};
 
 const SETTINGS: Settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true };

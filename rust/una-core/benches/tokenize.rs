@@ -4,7 +4,7 @@
 use std::{env, fs, io};
 
 use criterion::{Criterion, Throughput};
-use una_core::casing::lowercase;
+use una_core::text::lowercase::lowercase;
 use una_core::tokenize::{Scratch, Tokenizer};
 
 const SAMPLE: &str = "the committee, which met in 1998 (its third year), couldn't agree: 42% said \"no\".\n\

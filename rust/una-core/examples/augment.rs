@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use una_core::artifact::load_table;
-use una_core::augment::{Augmenter, Options, Sentence};
-use una_core::rng::Place;
-use una_core::stop::Stop;
+use una_core::file::load_table;
+use una_core::negatives::rng::Place;
+use una_core::negatives::{Augmenter, Options, Sentence};
+use una_core::progress::Stop;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

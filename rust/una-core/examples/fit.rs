@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use una_core::Result;
-use una_core::artifact::freeze_to;
-use una_core::budget::Budget;
+use una_core::count::budget::Budget;
 use una_core::count::{Plan, Settings, TermCounts};
-use una_core::reader::{self, Progress, ReadOptions};
-use una_core::stop::{Stop, Watch};
+use una_core::file::freeze_to;
+use una_core::progress::{Stop, Watch};
 use una_core::table::Pruning;
+use una_core::text::reader::{self, Progress, ReadOptions};
 use una_core::tokenize::Tokenizer;
 
 struct Options {

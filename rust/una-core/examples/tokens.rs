@@ -3,7 +3,7 @@
 //!     cargo run --release --example tokens -- treebank --lowercase < sentences.txt
 use std::io::{self, BufRead, BufWriter, Write};
 
-use una_core::casing::lowercase;
+use una_core::text::lowercase::lowercase;
 use una_core::tokenize::{Scratch, Tokenizer};
 
 fn main() -> io::Result<()> {

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
+use crate::count::spill::Sequence;
 use crate::count::{Settings, TermCounts};
 use crate::error::{Error, Result};
-use crate::index::{Key, TermIndex};
-use crate::sequence::Sequence;
-use crate::stop::{Watch, unwatched};
-use crate::terms::Terms;
+use crate::progress::{Watch, unwatched};
+use crate::terms::arena::Terms;
+use crate::terms::index::{Key, TermIndex};
 use crate::tfidf::{Idf, Ratio, idf, score, table_order, tf};
 
 /// What is kept of the counts.

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use crate::casing::lowercase;
 use crate::error::Result;
-use crate::share;
-use crate::stop::Stop;
+use crate::progress::Stop;
 use crate::table::TermTable;
+use crate::text::lowercase::lowercase;
+use crate::threads;
 use crate::tokenize::Scratch;
-use crate::tokens::{Cut, Tokens, each_token};
+use crate::tokenize::tokens::{Cut, Tokens, each_token};
 
 /// Consecutive rows of a matrix in compressed form; terms by rank, ascending within a row.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,7 +44,7 @@ pub fn transform(
     threads: usize,
     stop: &Stop,
 ) -> Result<Rows> {
-    let made = share::each(share::runs(sentences.len(), threads), |run| {
+    let made = threads::each(threads::runs(sentences.len(), threads), |run| {
         Weigher::new(table).rows(run, sentences, tokens, stop)
     })?;
     Ok(made.into_iter().reduce(Rows::append).unwrap_or_default())
@@ -105,8 +105,8 @@ impl<'t> Weigher<'t> {
 mod tests {
     use super::*;
     use crate::count::{Plan, Settings, TermCounts};
-    use crate::reader::{Block, Progress, ReadOptions};
     use crate::table::Pruning;
+    use crate::text::reader::{Block, Progress, ReadOptions};
     use crate::tokenize::Tokenizer;
     use proptest::prelude::*;
 

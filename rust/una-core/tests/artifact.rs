@@ -4,13 +4,13 @@
 use std::fs;
 use std::path::Path;
 
-use una_core::artifact::{digest, load_counts, load_counts_within, load_table, parse_table};
-use una_core::artifact::{save_counts, save_table};
-use una_core::budget::Budget;
+use una_core::count::budget::Budget;
 use una_core::count::{Plan, Settings, TermCounts};
-use una_core::reader::{Block, Progress, ReadOptions};
-use una_core::stop::{Stop, Watch};
+use una_core::file::{digest, load_counts, load_counts_within, load_table, parse_table};
+use una_core::file::{save_counts, save_table};
+use una_core::progress::{Stop, Watch};
 use una_core::table::{Pruning, TermTable};
+use una_core::text::reader::{Block, Progress, ReadOptions};
 use una_core::tokenize::Tokenizer;
 use una_core::{Error, Result};
 
@@ -117,7 +117,7 @@ fn a_refused_write_leaves_the_old_file_and_no_litter() {
     assert!(matches!(save_table(&table(), folder.path()), Err(Error::Storage { .. })));
     let path = folder.path().join("old");
     fs::write(&path, "old").unwrap();
-    let refused = una_core::replace::write_atomically(&path, |out| {
+    let refused = una_core::file::atomic_file::write_atomically(&path, |out| {
         out.write_all(b"half")?;
         Err(std::io::Error::other("disk full"))
     });

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use proptest::prelude::*;
-use una_core::artifact::{digest, load_counts, save_counts};
 use una_core::count::{Plan, Settings, Stats, TermCounts};
-use una_core::reader::{Block, LineBlocks, Progress, ReadOptions};
-use una_core::stop::{Stop, Watch};
+use una_core::file::{digest, load_counts, save_counts};
+use una_core::progress::{Stop, Watch};
 use una_core::table::{Pruning, TermTable};
+use una_core::text::reader::{Block, LineBlocks, Progress, ReadOptions};
 use una_core::tfidf::{Ratio, table_order};
 use una_core::tokenize::Tokenizer;
 use una_core::{Error, Result};

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use una_core::Result;
-use una_core::augment::{
+use una_core::count::{Plan, Settings, TermCounts};
+use una_core::negatives::rng::Place;
+use una_core::negatives::{
     Augmenter, MaxReplaced, Negatives, Options, Replace, Select, Sentence, Surface, TokenPlan, in_case_of,
 };
-use una_core::count::{Plan, Settings, TermCounts};
-use una_core::reader::{Block, Progress, ReadOptions};
-use una_core::rng::Place;
-use una_core::stop::Stop;
+use una_core::progress::Stop;
 use una_core::table::{Pruning, TermTable};
+use una_core::text::reader::{Block, Progress, ReadOptions};
 use una_core::tfidf::replacement_probabilities;
 use una_core::tokenize::Tokenizer;
 
@@ -36,8 +36,8 @@ fn table() -> Arc<TermTable> {
         .map(|i| {
             let words: Vec<String> = (0..2 + i % 9)
                 .map(|j| {
-                    let x = una_core::rng::philox4x64([i, j, 0, 0], [7, 7])[0];
-                    format!("w{}", (una_core::rng::unit(x).powi(3) * 300.0) as u32)
+                    let x = una_core::negatives::rng::philox4x64([i, j, 0, 0], [7, 7])[0];
+                    format!("w{}", (una_core::negatives::rng::unit(x).powi(3) * 300.0) as u32)
                 })
                 .collect();
             words.join(" ")

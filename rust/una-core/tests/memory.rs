@@ -5,13 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use proptest::prelude::*;
-use una_core::artifact::{Arrays, counts_from_arrays, freeze_to, load_counts, load_counts_within};
-use una_core::artifact::{save_counts, save_table};
-use una_core::budget::Budget;
+use una_core::count::budget::Budget;
 use una_core::count::{Plan, Settings, TermCounts};
-use una_core::reader::{LineBlocks, Progress, ReadOptions};
-use una_core::stop::{Stop, Watch};
+use una_core::file::{Arrays, counts_from_arrays, freeze_to, load_counts, load_counts_within};
+use una_core::file::{save_counts, save_table};
+use una_core::progress::{Stop, Watch};
 use una_core::table::{Pruning, TermTable};
+use una_core::text::reader::{LineBlocks, Progress, ReadOptions};
 use una_core::tokenize::Tokenizer;
 use una_core::{Error, Result};
 

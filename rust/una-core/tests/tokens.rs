@@ -4,16 +4,16 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use una_core::artifact::Arrays;
-use una_core::augment::{Augmenter, Options, Sentence, Surface};
-use una_core::casing::lowercase;
 use una_core::count::{Batch, Plan, Settings, TermCounts};
-use una_core::reader::{Passed, Progress, ReadOptions, Rows};
-use una_core::rng::Place;
-use una_core::stop::{Stop, Watch};
+use una_core::file::Arrays;
+use una_core::negatives::rng::Place;
+use una_core::negatives::{Augmenter, Options, Sentence, Surface};
+use una_core::progress::{Stop, Watch};
 use una_core::table::{Pruning, TermTable};
+use una_core::text::lowercase::lowercase;
+use una_core::text::reader::{Passed, Progress, ReadOptions, Rows};
+use una_core::tokenize::tokens::Tokens;
 use una_core::tokenize::{CustomName, Scratch, Tokenizer};
-use una_core::tokens::Tokens;
 use una_core::transform::transform;
 use una_core::{Error, Result};
 

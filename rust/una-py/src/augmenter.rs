@@ -4,9 +4,9 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use una_core::Error;
-use una_core::augment::{Augmenter as Core, MaxReplaced, Options, Sentence, Tally, TokenPlan};
-use una_core::reader::Column;
-use una_core::rng::Place;
+use una_core::negatives::rng::Place;
+use una_core::negatives::{Augmenter as Core, MaxReplaced, Options, Sentence, Tally, TokenPlan};
+use una_core::text::reader::Column;
 
 use crate::batch::{Batch, Made, MadeColumn};
 use crate::columns;

@@ -9,11 +9,11 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use una_core::Error;
-use una_core::augment::{Augmenter, Negatives, Sentence, Tally};
-use una_core::reader::{Column, Progress};
-use una_core::rng::Place;
-use una_core::stop::Stop;
-use una_core::tokens::Tokens;
+use una_core::negatives::rng::Place;
+use una_core::negatives::{Augmenter, Negatives, Sentence, Tally};
+use una_core::progress::Stop;
+use una_core::text::reader::{Column, Progress};
+use una_core::tokenize::tokens::Tokens;
 
 use crate::door::{SHORT_BYTES, STEP, Ticker, by_size, long_beside, short};
 use crate::errors::to_py;

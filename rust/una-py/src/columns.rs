@@ -7,7 +7,7 @@ use crossbeam_channel::{Receiver, Sender};
 use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use pyo3::types::PyByteArray;
-use una_core::reader::{Block, Column, Offsets, Rows, row_name};
+use una_core::text::reader::{Block, Column, Offsets, Rows, row_name};
 
 use crate::errors::input_error;
 

@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crossbeam_channel::bounded;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
-use una_core::artifact::{Arrays, counts_from_arrays, freeze_to, load_counts_within, save_counts_on};
-use una_core::budget::Budget;
+use una_core::count::budget::Budget;
 use una_core::count::{Batch, Plan, Settings, TermCounts};
-use una_core::reader::{self, Block, Progress, ReadOptions};
-use una_core::stop::{Stop, Watch};
+use una_core::file::{Arrays, counts_from_arrays, freeze_to, load_counts_within, save_counts_on};
+use una_core::progress::{Stop, Watch};
 use una_core::table::{Pruning, TermTable as CoreTable};
+use una_core::text::reader::{self, Block, Progress, ReadOptions};
 
 use crate::columns::{Chunks, drain, feed_bytes, feed_columns, send};
 use crate::custom::CustomTokenizer;

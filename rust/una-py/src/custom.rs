@@ -4,10 +4,10 @@ use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
-use una_core::casing::lowercase as lower;
 use una_core::count::Batch;
-use una_core::reader::{Block, ReadOptions};
-use una_core::tokens::Tokens as CoreTokens;
+use una_core::text::lowercase::lowercase as lower;
+use una_core::text::reader::{Block, ReadOptions};
+use una_core::tokenize::tokens::Tokens as CoreTokens;
 
 use crate::errors::{input_error, to_py};
 use crate::text::Strings;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use pyo3::prelude::*;
 use una_core::Error;
-use una_core::reader::Progress;
-use una_core::stop::Stop;
+use una_core::progress::Stop;
+use una_core::text::reader::Progress;
 
 use crate::errors::{no_thread, to_py};
 

@@ -2,11 +2,11 @@
 
 use numpy::{PyReadonlyArray1, PyReadwriteArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
-use una_core::encode::{
+use una_core::negatives::rng::Place;
+use una_core::negatives::token_ids::{
     Drawn as CoreDrawn, Encoded as CoreEncoded, Encoder as Core, Frame, Speller, Template,
 };
-use una_core::rng::Place;
-use una_core::stop::Stop;
+use una_core::progress::Stop;
 
 use crate::augmenter::Augmenter;
 use crate::custom::Tokens;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use una_core::replace;
+use una_core::file::atomic_file;
 
 use crate::errors::to_py;
 
@@ -11,5 +11,5 @@ use crate::errors::to_py;
 #[pyfunction]
 #[pyo3(signature = (path, other))]
 pub(crate) fn exchange(path: PathBuf, other: PathBuf) -> PyResult<bool> {
-    replace::exchange(&path, &other).map_err(|error| to_py(&error))
+    atomic_file::exchange(&path, &other).map_err(|error| to_py(&error))
 }

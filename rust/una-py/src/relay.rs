@@ -3,7 +3,7 @@
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use pyo3::prelude::*;
-use una_core::reader::Block;
+use una_core::text::reader::Block;
 
 use crate::columns::Fed;
 use crate::door::{STEP, guarded};
@@ -56,7 +56,7 @@ pub(crate) fn relay(
         let (sender, blocks) = bounded(2);
         let read = move || {
             let mut emit = |block| sender.send(Ok(block)).map_err(|_| una_core::Error::Interrupted);
-            if let Err(error) = guarded(|_| read(&mut emit), &una_core::stop::Stop::default()) {
+            if let Err(error) = guarded(|_| read(&mut emit), &una_core::progress::Stop::default()) {
                 let _ = sender.send(Err(error)); // nobody listens any more where that fails
             }
         };

@@ -8,10 +8,10 @@ use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use una_core::Error;
-use una_core::artifact;
-use una_core::reader::Progress;
-use una_core::stop::Stop;
+use una_core::file;
+use una_core::progress::Stop;
 use una_core::table::TermTable as Core;
+use una_core::text::reader::Progress;
 use una_core::transform::transform;
 
 use crate::custom::Tokens;
@@ -47,23 +47,23 @@ impl TermTable {
 impl TermTable {
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        short(py, |_| artifact::load_table(&path)).map(Self::from)
+        short(py, |_| file::load_table(&path)).map(Self::from)
     }
 
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        short(py, |_| artifact::save_table(&self.core, &path))
+        short(py, |_| file::save_table(&self.core, &path))
     }
 
     /// The bytes that `save` writes.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &short(py, |_| artifact::table_bytes(&self.core))?))
+        Ok(PyBytes::new(py, &short(py, |_| file::table_bytes(&self.core))?))
     }
 
     /// The table that such bytes hold.
     #[staticmethod]
     fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
         let parse =
-            || artifact::parse_table(data).map_err(|reason| Error::Artifact { path: "bytes".into(), reason });
+            || file::parse_table(data).map_err(|reason| Error::Artifact { path: "bytes".into(), reason });
         short(py, |_| parse()).map(Self::from)
     }
 
@@ -73,7 +73,7 @@ impl TermTable {
 
     #[getter]
     fn digest(&self, py: Python<'_>) -> &str {
-        py.detach(|| self.digest.get_or_init(|| artifact::digest(&self.core)))
+        py.detach(|| self.digest.get_or_init(|| file::digest(&self.core)))
     }
 
     #[getter]

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList, PyString};
-use una_core::casing::{self, LowerMap};
-use una_core::reader::{self, Block, Gaps, Malformed, Progress, ReadOptions, Rows, Shard};
+use una_core::text::lowercase::{self, LowerMap};
+use una_core::text::reader::{self, Block, Gaps, Malformed, Progress, ReadOptions, Rows, Shard};
+use una_core::tokenize::tokens::each_token;
 use una_core::tokenize::{Scratch, Tokenizer};
-use una_core::tokens::each_token;
 
 use crate::custom::Tokens;
 use crate::door::{Ticker, long};
@@ -209,7 +209,8 @@ pub(crate) fn spool(
 ) -> PyResult<(u64, u64, u64, u64)> {
     let options = reading.options();
     let progress = Progress::default();
-    let work = |stop: &_| una_core::spool::spool(&paths, options, &text, &ends, stop, &progress);
+    let work =
+        |stop: &_| una_core::text::mapped_corpus::spool(&paths, options, &text, &ends, stop, &progress);
     let all = long(py, &Ticker { show: tick }, &progress, work)?;
     Ok((all.n_documents, all.n_bytes, all.passed.empty, all.passed.skipped))
 }
@@ -233,7 +234,7 @@ pub(crate) fn tokenize<'py>(
     let strs = strings.as_strs()?;
     let given = Tokens::of(tokens.as_ref(), strs.len())?;
     let tokenize = |(i, sentence): (usize, &str)| {
-        let text = if lowercase { casing::lowercase(sentence, &mut buffer) } else { sentence };
+        let text = if lowercase { lowercase::lowercase(sentence, &mut buffer) } else { sentence };
         let map = if lowercase { LowerMap::new(sentence) } else { LowerMap::default() };
         let (mut tokens, mut spans) = (Vec::new(), Vec::new());
         let cut = given.map(|tokens| tokens.get(i));

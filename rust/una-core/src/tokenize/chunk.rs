@@ -6,7 +6,8 @@
 use super::classes::{self, Classes};
 use super::contractions::CONTRACTIONS;
 use super::treebank::Edition;
-use super::{Place, Token, chars};
+use super::{Place, Token};
+use crate::text::unicode;
 
 /// Whitespace stands before the byte.
 const GAP: u8 = 1;
@@ -315,14 +316,14 @@ impl<'t> Rules<'t, '_> {
     fn quotes_one_letter(&self, at: usize) -> bool {
         let mut after = self.text[at + 1..].chars();
         let clitic = |c: char| matches!(c.to_ascii_lowercase(), 'm' | 't' | 's' | 'd' | 'n' | 'ſ');
-        after.next().is_some_and(|c| chars::is_word(c) && !clitic(c))
-            && !after.next().is_some_and(chars::is_word)
+        after.next().is_some_and(|c| unicode::is_word(c) && !clitic(c))
+            && !after.next().is_some_and(unicode::is_word)
     }
 
     /// `(?i)(?<!\w)(\')(?!(?:re|ve|ll|m|t|s|d|n)\b)(?=\w)`
     fn quotes_a_word(&self, at: usize) -> bool {
         const CLITICS: [&str; 8] = ["re", "ve", "ll", "m", "t", "s", "d", "n"];
-        let word = |c: Option<char>| c.is_some_and(chars::is_word_uts18);
+        let word = |c: Option<char>| c.is_some_and(unicode::is_word_uts18);
         let rest = &self.text[at + 1..];
         let clitic =
             |clitic: &str| caseless_prefix(rest, clitic).is_some_and(|end| !word(rest[end..].chars().next()));
@@ -343,7 +344,7 @@ impl<'t> Rules<'t, '_> {
         while at < self.bytes.len() {
             let matches = is_comma(self.bytes[at])
                 && match self.char_at(at + 1) {
-                    Some(next) => !chars::is_digit(next),
+                    Some(next) => !unicode::is_digit(next),
                     None => self.chunk.after != Edge::Text,
                 };
             if matches {
@@ -443,12 +444,12 @@ impl<'t> Rules<'t, '_> {
                 let led = if contraction.after_space {
                     self.space_at(at) && own_gap != Some(at)
                 } else {
-                    self.gap(at) || !self.char_before(at).is_some_and(chars::is_word)
+                    self.gap(at) || !self.char_before(at).is_some_and(unicode::is_word)
                 };
                 let followed = if contraction.before_space {
                     self.gap(end) || end == self.bytes.len()
                 } else {
-                    !self.word_follows(end, chars::is_word)
+                    !self.word_follows(end, unicode::is_word)
                 };
                 if led && followed {
                     own_gap = (!self.gap(end)).then_some(end);

@@ -90,7 +90,7 @@ pub(super) fn of_char(c: char) -> Classes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chars;
+    use crate::text::unicode;
 
     #[test]
     fn every_character_with_a_class_is_found_by_its_first_byte() {
@@ -98,10 +98,10 @@ mod tests {
             let mut bytes = [0; 4];
             let first = OF_BYTE[usize::from(c.encode_utf8(&mut bytes).as_bytes()[0])];
             if c.is_ascii() {
-                assert_eq!(first & SPACE != 0, chars::is_space(c), "{c:?}");
+                assert_eq!(first & SPACE != 0, unicode::is_space(c), "{c:?}");
             } else {
                 assert!(first == LEAD || first == 0 && of_char(c) == 0, "{c:?}");
-                assert_eq!(of_char(c) & SPACE != 0, chars::is_space(c), "{c:?}");
+                assert_eq!(of_char(c) & SPACE != 0, unicode::is_space(c), "{c:?}");
             }
         }
     }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
-use crate::naive::treebank::Treebank;
+use crate::tokenize::naive::Treebank;
 use proptest::prelude::*;
 
 fn tokens(tokenizer: Tokenizer, text: &str) -> Vec<&str> {
@@ -147,14 +147,14 @@ proptest! {
             let mut position = 0;
             let mut scratch = Scratch::default();
             tokenizer.tokenize(&text, &mut scratch, |token| {
-                assert!(text[position..token.start].chars().all(chars::is_space));
+                assert!(text[position..token.start].chars().all(unicode::is_space));
                 assert!(token.start < token.end);
                 let written = &text[token.start..token.end];
                 let quote = matches!((token.text, written), ("``", "\"" | "''") | ("''", "\""));
                 assert!(quote || token.text == written);
                 position = token.end;
             });
-            prop_assert!(text[position..].chars().all(chars::is_space));
+            prop_assert!(text[position..].chars().all(unicode::is_space));
         }
     }
 

@@ -6,7 +6,8 @@
 //! nothing that any rule acts on, or a few marks each of which is told by its neighbours; the rest go through [`Chunk`].
 use super::chunk::{Chunk, Edge};
 use super::classes::{self, Classes};
-use super::{Place, Scratch, Token, chars};
+use super::{Place, Scratch, Token};
+use crate::text::unicode;
 
 /// The version of NLTK whose rules are followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ impl Edition {
     /// `\s` of the edition's engine.
     pub(super) fn is_space(self, c: char) -> bool {
         match self {
-            Self::Nltk39 => chars::is_space(c),
+            Self::Nltk39 => unicode::is_space(c),
             Self::Nltk310 => c.is_whitespace(),
         }
     }
@@ -130,7 +131,7 @@ impl<'t> Source<'t> {
                 let class = classes::OF_BYTE[usize::from(byte)] & classes::MARKS;
                 let holds = match class {
                     0 => period != Some(at),
-                    classes::COMMA => self.text[at + 1..scan.end].starts_with(chars::is_digit),
+                    classes::COMMA => self.text[at + 1..scan.end].starts_with(unicode::is_digit),
                     _ => false,
                 };
                 if holds {

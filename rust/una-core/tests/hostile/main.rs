@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mutant::{Dice, Parts};
-use una_core::artifact::{counts_bytes, parse_counts, parse_table, table_bytes};
-use una_core::augment::{Augmenter, Options, Sentence, Surface};
 use una_core::count::{Plan, Settings, TermCounts};
-use una_core::reader::{Progress, ReadOptions, Rows};
-use una_core::rng::Place;
-use una_core::stop::Stop;
+use una_core::file::{counts_bytes, parse_counts, parse_table, table_bytes};
+use una_core::negatives::rng::Place;
+use una_core::negatives::{Augmenter, Options, Sentence, Surface};
+use una_core::progress::Stop;
 use una_core::table::{Pruning, TermTable};
+use una_core::text::reader::{Progress, ReadOptions, Rows};
 use una_core::tokenize::Tokenizer;
 use una_core::transform::transform;
 

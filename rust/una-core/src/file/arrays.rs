@@ -1,0 +1,85 @@
+//! Counts as arrays in memory, to pass through other engines.
+
+use super::{Checked, check_stats, check_term};
+use crate::count::{Settings, Stats, TermCounts};
+use crate::error::Result;
+use crate::progress::Watch;
+
+/// The arrays of a file of counts, in memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Arrays {
+    /// All terms, one after another.
+    pub term_bytes: Vec<u8>,
+    /// Where each term starts in `term_bytes`, and where the last one stops.
+    pub offsets: Vec<u64>,
+    /// Number of sentences that hold the term.
+    pub df: Vec<u64>,
+    /// Numerator, in lowest terms, of the largest part of a sentence that the term makes up.
+    pub best_count: Vec<u32>,
+    /// Its denominator.
+    pub best_length: Vec<u32>,
+}
+
+impl Arrays {
+    /// The arrays of counts, in order of term bytes.
+    ///
+    /// # Errors
+    /// [`crate::Error::Storage`] where terms are on disk; [`crate::Error::Interrupted`].
+    pub fn of_counts(counts: &TermCounts, threads: usize, watch: Watch<'_>) -> Result<Self> {
+        let mut arrays = Self { offsets: vec![0], ..Self::default() };
+        counts.by_bytes(threads, watch)?.for_each(watch, |term, stats| {
+            arrays.push(term, stats);
+            Ok(())
+        })?;
+        Ok(arrays)
+    }
+
+    fn push(&mut self, term: &[u8], stats: Stats) {
+        self.term_bytes.extend_from_slice(term);
+        self.offsets.push(self.term_bytes.len() as u64);
+        self.df.push(stats.df);
+        self.best_count.push(stats.best.count());
+        self.best_length.push(stats.best.length());
+    }
+
+    /// A term and its numbers; what the offsets say is yet to be believed.
+    fn get(&self, i: usize) -> Checked<(&[u8], u64, u32, u32)> {
+        let bounds = self.offsets[i] as usize..self.offsets[i + 1] as usize;
+        let term = self.term_bytes.get(bounds).unwrap_or_default();
+        check_term(i as u64, term)?;
+        Ok((term, self.df[i], self.best_count[i], self.best_length[i]))
+    }
+
+    fn check_lengths(&self) -> Checked<()> {
+        let n = self.df.len();
+        if n >= u32::MAX as usize {
+            return Err(format!("{n} terms: memory holds fewer than 2^32"));
+        }
+        if self.offsets.len() != n + 1 || self.offsets[0] != 0 {
+            return Err(format!("{n} terms need {} offsets, the first 0", n + 1));
+        }
+        if self.offsets[n] != self.term_bytes.len() as u64 {
+            return Err("the last offset is not the length of term_bytes".into());
+        }
+        if self.best_count.len() != n || self.best_length.len() != n {
+            return Err(format!("{n} terms need as many best_count and best_length"));
+        }
+        Ok(())
+    }
+}
+
+/// Counts from arrays that may come from anywhere, with the checks of a file; terms may stand in any order.
+///
+/// # Errors
+/// A sentence that says which of them fails, and where.
+pub fn counts_from_arrays(settings: Settings, n_documents: u64, arrays: &Arrays) -> Checked<TermCounts> {
+    arrays.check_lengths()?;
+    let mut counts = TermCounts::restored(settings, n_documents, None);
+    for i in 0..arrays.df.len() {
+        let (term, df, count, length) = arrays.get(i)?;
+        if !counts.insert(term, check_stats(i as u64, n_documents, df, count, length)?) {
+            return Err(format!("term {i} stands twice"));
+        }
+    }
+    Ok(counts)
+}

@@ -1,0 +1,425 @@
+//! Which tokens go, and what replaces them (paper, sections 3.1 and 3.2).
+
+use std::ops::Range;
+
+use super::{Augmenter, Buffers, Misfit, Replace, Select, Sentence, TokenPlan};
+use crate::arch::prefetch;
+use crate::error::Error;
+use crate::negatives::rng::{Draws, Purpose, below, unit};
+use crate::terms::index::Key;
+use crate::text::lowercase::lowercase;
+use crate::tfidf::{replacement_probabilities, tf_of};
+use crate::tokenize::tokens::each_token;
+
+/// Rejection draws before the exact search takes over. Each block of the generator holds two.
+const REJECTION_BLOCKS: u64 = 8;
+
+/// Blocks of the generator that are made side by side.
+const SIDE_BY_SIDE: usize = 2;
+
+impl Augmenter {
+    /// Tokenises, scores and decides; hands the plan of each sentence, with its number, to `then`.
+    ///
+    /// Nearly every step of a token ends in a look at memory far away, so a group of sentences goes from step to step
+    /// together, and what the next step needs is fetched for all of them at once.
+    pub(crate) fn with_plans(
+        &self,
+        sentences: &[Sentence<'_>],
+        buffers: &mut Buffers,
+        mut then: impl FnMut(usize, &mut [TokenPlan<'_>], &[Key]),
+    ) -> Result<(), Misfit> {
+        let Buffers { scratch, lowered, decision } = buffers;
+        if lowered.len() < sentences.len() {
+            lowered.resize_with(sentences.len(), String::new);
+        }
+        decision.start();
+        let settings = self.table.settings();
+        let bytes: usize = sentences.iter().map(|sentence| sentence.text.len()).sum();
+        let mut plan = Vec::with_capacity(bytes / 4 + sentences.len());
+        for (number, (sentence, lowered)) in sentences.iter().zip(lowered).enumerate() {
+            let text = if settings.lowercase { lowercase(sentence.text, lowered) } else { sentence.text };
+            let (first, misfit) = (plan.len(), |error| Misfit { number, error });
+            each_token(&settings.tokenizer, sentence.tokens, text, scratch, |token| {
+                decision.keys.push(self.key(token.text));
+                plan.push(TokenPlan::new(token));
+            })
+            .map_err(misfit)?;
+            if sentence.tokens.is_some() {
+                self.check_spans(&plan[first..]).map_err(misfit)?;
+            }
+            decision.ends.push(plan.len());
+        }
+        self.look_up(&mut plan, &decision.keys, &mut decision.long);
+        for (number, sentence) in sentences.iter().enumerate() {
+            let tokens = decision.tokens(number);
+            self.decide(sentence, &mut plan[tokens], decision).map_err(|error| Misfit { number, error })?;
+        }
+        self.replace(sentences, &mut plan, decision);
+        for number in 0..sentences.len() {
+            let tokens = decision.tokens(number);
+            then(number, &mut plan[tokens.clone()], &decision.keys[tokens]);
+        }
+        Ok(())
+    }
+
+    /// What `term` is looked up by; has its slot fetched.
+    #[inline]
+    fn key(&self, term: &str) -> Key {
+        let key = Key::new(term.as_bytes());
+        self.table.index().hint(&key);
+        key
+    }
+
+    /// Finds the rank of every token. A term that its slot does not hold whole is guessed first, and compared when its
+    /// bounds and then its bytes have been fetched.
+    fn look_up(&self, plan: &mut [TokenPlan<'_>], keys: &[Key], long: &mut Vec<u32>) {
+        let (index, terms, idf) = (self.table.index(), self.table.terms(), self.table.idf());
+        long.clear();
+        for (i, (step, key)) in (0u32..).zip(plan.iter_mut().zip(keys)) {
+            step.rank = index.guess(key);
+            if let Some(rank) = step.rank {
+                prefetch(&idf[rank as usize]);
+                if !key.is_whole() {
+                    terms.fetch_bounds(rank);
+                    long.push(i);
+                }
+            }
+        }
+        for rank in long.iter().filter_map(|&i| plan[i as usize].rank) {
+            terms.fetch(rank);
+        }
+        for &i in &*long {
+            let step = &mut plan[i as usize];
+            let term = step.token.text.as_bytes();
+            if step.rank.is_some_and(|rank| terms.get(rank) != term) {
+                step.rank = index.get(&keys[i as usize], term, terms);
+            }
+        }
+    }
+
+    /// Scores the tokens of a sentence, and picks those that go.
+    fn decide(
+        &self,
+        sentence: &Sentence<'_>,
+        plan: &mut [TokenPlan<'_>],
+        decision: &mut Decision,
+    ) -> crate::error::Result<()> {
+        if let Some(weights) = sentence.weights
+            && weights.len() != plan.len()
+        {
+            let (found, needed) = (weights.len(), plan.len());
+            return Err(Error::Option(format!("weights has {found} numbers for {needed} tokens")));
+        }
+        let draws = Draws::new(self.options.seed, sentence.place);
+        self.score(plan, decision);
+        self.select(plan, sentence.weights, decision);
+        self.choose(plan, draws, decision);
+        self.pick(plan, draws, decision);
+        Ok(())
+    }
+
+    /// Makes the first draws of the tokens that go, and has fetched what they are held against.
+    fn pick(&self, plan: &[TokenPlan<'_>], draws: Draws, decision: &mut Decision) {
+        let Decision { positions, picks, pick_ends, .. } = decision;
+        let score = self.table.score();
+        for indices in positions.chunks(SIDE_BY_SIDE) {
+            let mut slots = [0; SIDE_BY_SIDE];
+            for (slot, &index) in slots.iter_mut().zip(indices) {
+                *slot = replace_slot(index, 0);
+            }
+            for (&index, words) in indices.iter().zip(draws.blocks(Purpose::Replace, slots)) {
+                let choices = self.choices(&plan[index as usize]);
+                if choices.len() > 0 {
+                    prefetch(&score[choices.at(0) as usize]);
+                    prefetch(&score[choices.at(below(words[0], choices.len())) as usize]);
+                }
+                picks.push(Pick { index, choices, words });
+            }
+        }
+        pick_ends.push(picks.len());
+    }
+
+    /// Draws what replaces the tokens that were picked.
+    fn replace(&self, sentences: &[Sentence<'_>], plan: &mut [TokenPlan<'_>], decision: &Decision) {
+        let terms = self.table.terms();
+        for (number, sentence) in sentences.iter().enumerate() {
+            let draws = Draws::new(self.options.seed, sentence.place);
+            let plan = &mut plan[decision.tokens(number)];
+            for pick in decision.picks(number) {
+                let replacement = self.draw(pick, draws);
+                plan[pick.index as usize].replacement = replacement;
+                if let Some(rank) = replacement {
+                    terms.fetch_bounds(rank);
+                }
+            }
+        }
+        for number in 0..sentences.len() {
+            let plan = &plan[decision.tokens(number)];
+            for rank in decision.picks(number).iter().filter_map(|pick| plan[pick.index as usize].replacement)
+            {
+                terms.fetch(rank);
+            }
+        }
+    }
+
+    /// Gives every token its TF-IDF.
+    fn score(&self, plan: &mut [TokenPlan<'_>], decision: &mut Decision) {
+        decision.count(plan);
+        let (length, idf) = (plan.len() as u32, self.table.idf());
+        let once = tf_of(1, length.max(1));
+        let Decision { first, counts, scores, .. } = decision;
+        scores.clear();
+        scores.extend(plan.iter_mut().zip(&*first).map(|(step, &first)| {
+            let count = counts[first as usize];
+            let tf = if count == 1 { once } else { tf_of(count, length) };
+            step.score = step.rank.map_or(self.unseen_idf, |rank| idf[rank as usize]) * tf;
+            step.score
+        }));
+    }
+
+    /// Gives every token its probability. The law holds among the tokens that may go.
+    fn select(&self, plan: &mut [TokenPlan<'_>], weights: Option<&[f64]>, decision: &mut Decision) {
+        let Decision { positions, scores, probabilities, .. } = decision;
+        if let Some(weights) = weights {
+            scores.copy_from_slice(weights);
+        }
+        if self.options.min_score <= 0.0 && self.protected.is_empty() {
+            self.share_out(plan.len(), scores, probabilities);
+            for (step, &p) in plan.iter_mut().zip(&*probabilities) {
+                step.probability = p;
+            }
+            return;
+        }
+        positions.clear();
+        positions.extend((0..plan.len() as u32).filter(|&i| self.may_go(&plan[i as usize])));
+        for (to, &from) in positions.iter().enumerate() {
+            scores[to] = scores[from as usize];
+        }
+        scores.truncate(positions.len());
+        self.share_out(plan.len(), scores, probabilities);
+        for (&i, &p) in positions.iter().zip(&*probabilities) {
+            plan[i as usize].probability = p;
+        }
+    }
+
+    fn may_go(&self, step: &TokenPlan<'_>) -> bool {
+        step.score >= self.options.min_score && !self.protected.holds(step)
+    }
+
+    /// The probabilities of the tokens that may go, from their scores; the sentence has `length` tokens.
+    fn share_out(&self, length: usize, scores: &mut [f64], probabilities: &mut Vec<f64>) {
+        let replace_prob = self.options.replace_prob;
+        if self.options.select == Select::Uniform {
+            probabilities.clear();
+            probabilities.resize(scores.len(), if length < 3 { 0.0 } else { replace_prob });
+            return;
+        }
+        if self.options.select == Select::Inverse {
+            let highest = scores.iter().copied().fold(0.0, f64::max);
+            for score in &mut *scores {
+                *score = highest - *score;
+            }
+        }
+        replacement_probabilities(scores, replace_prob, probabilities);
+    }
+
+    /// The positions of the tokens that go.
+    fn choose(&self, plan: &[TokenPlan<'_>], draws: Draws, decision: &mut Decision) {
+        const LANES: usize = 4 * SIDE_BY_SIDE;
+        let positions = &mut decision.positions;
+        // One room more than there are tokens, since what does not go is written as well, and then written over.
+        positions.clear();
+        positions.resize(plan.len() + 1, 0);
+        let mut chosen = 0;
+        for (first, steps) in (0u32..).step_by(LANES).zip(plan.chunks(LANES)) {
+            let slot = u64::from(first / 4);
+            let blocks =
+                draws.blocks(Purpose::Select, std::array::from_fn::<_, SIDE_BY_SIDE, _>(|i| slot + i as u64));
+            for ((position, step), &word) in (first..).zip(steps).zip(blocks.as_flattened()) {
+                positions[chosen] = position;
+                chosen += usize::from(unit(word) < step.probability);
+            }
+        }
+        positions.truncate(chosen);
+        let most = self.options.max_replaced.of(plan.len());
+        if positions.len() > most {
+            let probability = |i: &u32| plan[*i as usize].probability;
+            positions.sort_by(|a, b| probability(b).total_cmp(&probability(a)).then(a.cmp(b)));
+            positions.truncate(most);
+        }
+    }
+
+    /// The ranks that may replace a token.
+    #[must_use]
+    pub fn window(&self, step: &TokenPlan<'_>) -> Range<u32> {
+        if self.options.replace == Replace::Uniform {
+            return 0..self.table.len() as u32;
+        }
+        let rank = step.rank.unwrap_or_else(|| self.table.rank_of_score(step.score));
+        self.table.vicinity(rank, self.options.radius)
+    }
+
+    fn choices(&self, step: &TokenPlan<'_>) -> Choices {
+        Choices::new(self.window(step), if self.options.exclude_self { step.rank } else { None })
+    }
+
+    /// The term that replaces a token; none where there is no other.
+    fn draw(&self, pick: &Pick, draws: Draws) -> Option<u32> {
+        let Pick { index, ref choices, mut words } = *pick;
+        if choices.len() == 0 {
+            return None;
+        }
+        if self.options.replace == Replace::Uniform {
+            return Some(choices.at(below(words[0], choices.len())));
+        }
+        // Neighbours score nearly alike, so a uniform rank kept with probability score / highest is soon kept.
+        // Either way has the same law, so that which of the two ends the draw does not matter.
+        let highest = self.table.score()[choices.at(0) as usize];
+        for attempt in 1..=REJECTION_BLOCKS {
+            for pair in words.as_chunks::<2>().0 {
+                let rank = choices.at(below(pair[0], choices.len()));
+                if unit(pair[1]) * highest < self.table.score()[rank as usize] || highest <= 0.0 {
+                    return Some(rank);
+                }
+            }
+            words = draws.block(Purpose::Replace, replace_slot(index, attempt));
+        }
+        Some(self.search(choices, unit(words[0])))
+    }
+
+    /// The choice whose share of all the choices' score holds `u`.
+    fn search(&self, choices: &Choices, u: f64) -> u32 {
+        let Range { start, end } = choices.window;
+        let sum = |from: u32, to: u32| self.tail[from as usize] - self.tail[to as usize];
+        let (before_end, after_start) = choices.own.map_or((end, end), |own| (own, own + 1));
+        let (before, after) = (sum(start, before_end), sum(after_start, end));
+        let target = u * (before + after);
+        if target < before || after_start == end {
+            self.search_run(start..before_end, target)
+        } else {
+            self.search_run(after_start..end, target - before)
+        }
+    }
+
+    /// The rank of a run at which the sum of scores from its start passes `target`.
+    fn search_run(&self, run: Range<u32>, target: f64) -> u32 {
+        let tail = &self.tail[run.start as usize..=run.end as usize];
+        // tail falls: the position is the last whose own sum still reaches what is left.
+        let found = tail.partition_point(|&sum| sum >= tail[0] - target);
+        run.start + found.saturating_sub(1).min(tail.len() - 2) as u32
+    }
+}
+
+const fn replace_slot(index: u32, attempt: u64) -> u64 {
+    (index as u64) << 8 | attempt
+}
+
+/// The ranks that may replace a token: a window, perhaps without the token's own. `own` lies in the window.
+#[derive(Debug)]
+struct Choices {
+    window: Range<u32>,
+    own: Option<u32>,
+}
+
+impl Choices {
+    fn new(window: Range<u32>, own: Option<u32>) -> Self {
+        Self { window, own }
+    }
+
+    fn len(&self) -> usize {
+        self.window.len() - usize::from(self.own.is_some())
+    }
+
+    fn at(&self, offset: usize) -> u32 {
+        let rank = self.window.start + offset as u32;
+        rank + u32::from(self.own.is_some_and(|own| rank >= own))
+    }
+}
+
+/// A token that goes, and its first draws.
+#[derive(Debug)]
+struct Pick {
+    /// Which token of its sentence it is.
+    index: u32,
+    choices: Choices,
+    words: [u64; 4],
+}
+
+/// What is worked out for a group of sentences, in buffers that the next group uses again.
+#[derive(Debug, Default)]
+pub(super) struct Decision {
+    /// Of all tokens of the group, as are `picks`.
+    keys: Vec<Key>,
+    /// Which of the tokens are longer than a slot shows.
+    long: Vec<u32>,
+    /// Where the tokens of each sentence stop.
+    ends: Vec<usize>,
+    picks: Vec<Pick>,
+    pick_ends: Vec<usize>,
+    /// A hash table of positions plus one, 0 where it is free. This and the rest are of one sentence.
+    slots: Vec<u32>,
+    /// The first position of each token's term.
+    first: Vec<u32>,
+    /// How often the term occurs, at its first position.
+    counts: Vec<u32>,
+    positions: Vec<u32>,
+    scores: Vec<f64>,
+    probabilities: Vec<f64>,
+}
+
+impl Decision {
+    fn start(&mut self) {
+        self.keys.clear();
+        self.ends.clear();
+        self.picks.clear();
+        self.pick_ends.clear();
+    }
+
+    /// Which tokens of the group are those of a sentence.
+    fn tokens(&self, number: usize) -> Range<usize> {
+        run(&self.ends, number)
+    }
+
+    fn picks(&self, number: usize) -> &[Pick] {
+        &self.picks[run(&self.pick_ends, number)]
+    }
+
+    /// Counts how often each term of a sentence, the next to be decided, occurs in it.
+    fn count(&mut self, plan: &[TokenPlan<'_>]) {
+        let keys = &self.keys[self.tokens(self.pick_ends.len())];
+        self.slots.clear();
+        self.slots.resize((2 * plan.len()).next_power_of_two(), 0);
+        self.counts.clear();
+        self.counts.resize(plan.len(), 0);
+        self.first.clear();
+        for (i, (step, key)) in (0u32..).zip(plan.iter().zip(keys)) {
+            let first = first_of(&mut self.slots, plan, step, key.hash(), i);
+            self.first.push(first);
+            self.counts[first as usize] += 1;
+        }
+    }
+}
+
+/// Part `number` of what is cut at `ends`.
+fn run(ends: &[usize], number: usize) -> Range<usize> {
+    let start = if number == 0 { 0 } else { ends[number - 1] };
+    start..ends[number]
+}
+
+/// The first position of the term of token `i`, which is entered if it is new.
+#[inline]
+fn first_of(slots: &mut [u32], plan: &[TokenPlan<'_>], step: &TokenPlan<'_>, hash: u64, i: u32) -> u32 {
+    let mut at = hash as usize;
+    loop {
+        let mask = slots.len() - 1;
+        let slot = &mut slots[at & mask];
+        match slot.checked_sub(1) {
+            None => {
+                *slot = i + 1;
+                return i;
+            }
+            Some(first) if plan[first as usize].is_same_term(step) => return first,
+            Some(_) => at += 1,
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Terms and their ids: all term bytes in one arena, ids in order of first insertion.
+
+use std::hash::{BuildHasher, Hasher};
+use std::sync::LazyLock;
+
+use foldhash::fast::FixedState;
+
+use crate::arch::{self, prefetch, prefetch_at};
+use crate::terms::arena::Terms;
+
+/// Slots that are fetched ahead while a table grows.
+const AHEAD: usize = 16;
+
+/// Keyed anew in each process, so that no text can be made to collide; shared within it, so that tables agree on
+/// the partition of a term. Nothing that leaves the process depends on it.
+static HASHER: LazyLock<FixedState> = LazyLock::new(|| {
+    let entropy = std::collections::hash_map::RandomState::new().hash_one(0u8);
+    FixedState::with_seed(entropy)
+});
+
+/// The hash of a term, the same for every [`Vocab`] of this process.
+#[must_use]
+pub fn hash(term: &[u8]) -> u64 {
+    let mut hasher = HASHER.build_hasher();
+    hasher.write(term);
+    hasher.finish()
+}
+
+/// A set of terms, each with a dense id.
+///
+/// A look-up touches three places in memory: a slot, the bounds of the term, its bytes. Whoever has many look-ups
+/// before him can have each of the three fetched ahead of time.
+///
+#[derive(Debug, Clone, Default)]
+pub struct Vocab {
+    terms: Terms,
+    places: Places,
+}
+
+/// Where terms are found by their hashes.
+///
+/// Invariant: `hashes[id]` is that of term `id`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places {
+    hashes: Vec<u64>,
+    /// Open addressing. Invariant: none, or a power of two of them of which a third at least is free.
+    slots: Vec<Slot>,
+}
+
+/// A term's place in the table: half of its hash, and its id.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    tag: u32,
+    id: u32,
+}
+
+impl Slot {
+    const FREE: Self = Self { tag: 0, id: u32::MAX };
+
+    const fn new(hash: u64, id: u32) -> Self {
+        Self { tag: (hash >> 32) as u32, id }
+    }
+
+    const fn is_free(self) -> bool {
+        self.id == u32::MAX
+    }
+}
+
+impl Vocab {
+    /// An empty set with room for `terms` terms of `bytes` bytes together.
+    #[must_use]
+    pub fn with_capacity(terms: usize, bytes: usize) -> Self {
+        Self {
+            terms: Terms::with_capacity(terms, bytes),
+            places: Places { hashes: Vec::with_capacity(terms), slots: vec![Slot::FREE; slots_for(terms)] },
+        }
+    }
+
+    /// Number of terms.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.terms.len()
+    }
+
+    /// Whether there is no term.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// All terms, one after another, in order of id.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.terms.bytes()
+    }
+
+    /// Where each term stops in [`Self::bytes`].
+    #[must_use]
+    pub fn ends(&self) -> &[u64] {
+        self.terms.ends()
+    }
+
+    /// The bytes of term `id`.
+    ///
+    /// # Panics
+    /// If `id` is not below [`Self::len`].
+    #[must_use]
+    pub fn term(&self, id: u32) -> &[u8] {
+        self.terms.get(id)
+    }
+
+    /// The stored hash of term `id`.
+    #[must_use]
+    pub fn hash_of(&self, id: u32) -> u64 {
+        self.places.hashes[id as usize]
+    }
+
+    /// The id of `term`, if it is in the set.
+    #[must_use]
+    pub fn get(&self, term: &[u8]) -> Option<u32> {
+        self.get_hashed(hash(term), term)
+    }
+
+    /// [`Self::get`] for a caller that knows `hash(term)`.
+    #[must_use]
+    pub fn get_hashed(&self, hash: u64, term: &[u8]) -> Option<u32> {
+        self.find(hash, term).ok()
+    }
+
+    /// The id of `term`, inserted if it is new; and whether it is new.
+    pub fn intern(&mut self, term: &[u8]) -> (u32, bool) {
+        self.intern_hashed(hash(term), term)
+    }
+
+    /// [`Self::intern`] for a caller that knows `hash(term)`.
+    pub fn intern_hashed(&mut self, hash: u64, term: &[u8]) -> (u32, bool) {
+        self.places.make_room_for_one();
+        match self.find(hash, term) {
+            Ok(id) => (id, false),
+            Err(free) => {
+                self.terms.push(term);
+                (self.places.take(free, hash), true)
+            }
+        }
+    }
+
+    /// [`Self::get_hashed`] for a caller that also has a [`Self::guess`].
+    #[inline]
+    pub(crate) fn get_guessed(&self, guess: Option<u32>, hash: u64, term: &[u8]) -> Option<u32> {
+        guess.filter(|&id| self.term(id) == term).or_else(|| self.get_hashed(hash, term))
+    }
+
+    /// [`Self::intern_hashed`] for a caller that also has a [`Self::guess`].
+    #[inline]
+    pub(crate) fn intern_guessed(&mut self, guess: Option<u32>, hash: u64, term: &[u8]) -> (u32, bool) {
+        match guess {
+            Some(id) if self.term(id) == term => (id, false),
+            _ => self.intern_hashed(hash, term),
+        }
+    }
+
+    /// The terms, and where they are found: for whoever adds terms that are new to both of them.
+    pub(crate) const fn halves(&mut self) -> (&mut Terms, &mut Places) {
+        (&mut self.terms, &mut self.places)
+    }
+
+    /// Bytes of memory that the set takes once it has held so many terms, of so many bytes.
+    pub(crate) fn memory_for(&self, terms: usize, bytes: usize) -> usize {
+        let slots = slots_for(terms).max(self.places.slots.len());
+        bytes + 2 * terms * size_of::<u64>() + slots * size_of::<Slot>()
+    }
+
+    /// Makes room for so many terms, of so many bytes, in memory that takes none before it is used.
+    pub(crate) fn reserve(&mut self, terms: usize, bytes: usize) {
+        self.terms.reserve(terms, bytes);
+        self.places.hashes.reserve(terms);
+    }
+
+    /// Gives memory that is not used back.
+    pub(crate) fn shrink(&mut self) {
+        self.terms.shrink();
+        self.places.hashes.shrink_to_fit();
+    }
+
+    /// Removes all terms, and keeps the memory for others.
+    pub(crate) fn clear(&mut self) {
+        self.terms.clear();
+        self.places.hashes.clear();
+        self.places.slots.fill(Slot::FREE);
+    }
+
+    /// Has the slot fetched at which looking up a term of this hash will start.
+    #[inline]
+    pub(crate) fn fetch_slot(&self, hash: u64) {
+        let Places { slots, .. } = &self.places;
+        if let Some(slot) = slots.get(hash as usize & slots.len().wrapping_sub(1)) {
+            prefetch(slot);
+        }
+    }
+
+    /// The id of the term that probably has this hash, if there seems to be one; has its bounds fetched.
+    #[inline]
+    pub(crate) fn guess(&self, hash: u64) -> Option<u32> {
+        let tag = (hash >> 32) as u32;
+        let Places { slots, .. } = &self.places;
+        let home = hash as usize & slots.len().wrapping_sub(1);
+        let mut near = slots.get(home..)?.iter().take_while(|slot| !slot.is_free());
+        let slot = near.find(|slot| slot.tag == tag)?;
+        self.terms.fetch_bounds(slot.id);
+        Some(slot.id)
+    }
+
+    /// [`Self::guess`] for terms of all these hashes; has all memory fetched that looking them up needs, so that the
+    /// waits for it overlap.
+    pub(crate) fn guess_all(
+        &self,
+        hashes: impl Iterator<Item = u64> + Clone,
+        guesses: &mut Vec<Option<u32>>,
+    ) {
+        for hash in hashes.clone() {
+            self.fetch_slot(hash);
+        }
+        guesses.clear();
+        guesses.extend(hashes.map(|hash| self.guess(hash)));
+        for &id in guesses.iter().flatten() {
+            self.fetch_term(id);
+        }
+    }
+
+    /// Has the bytes of term `id` fetched.
+    #[inline]
+    pub(crate) fn fetch_term(&self, id: u32) {
+        self.terms.fetch(id);
+    }
+
+    /// Has the hash and the bounds of term `id` fetched.
+    #[inline]
+    pub(crate) fn fetch_key(&self, id: u32) {
+        prefetch(&self.places.hashes[id as usize]);
+        self.fetch_bounds(id);
+    }
+
+    /// Has the bounds of term `id` fetched, which [`Self::fetch_term`] needs.
+    #[inline]
+    pub(crate) fn fetch_bounds(&self, id: u32) {
+        self.terms.fetch_bounds(id);
+    }
+
+    /// The id of a term, or else the index of the slot to put it in; the last needs a free slot.
+    #[inline]
+    fn find(&self, hash: u64, term: &[u8]) -> Result<u32, usize> {
+        self.places.find(hash, |id| self.term(id) == term)
+    }
+}
+
+impl Places {
+    /// Adds terms of these hashes, all of them new.
+    pub(crate) fn add_new(&mut self, hashes: impl Iterator<Item = u64>) {
+        let first = self.hashes.len();
+        self.hashes.extend(hashes);
+        let size = slots_for(self.hashes.len());
+        if size > self.slots.len() { self.grow(size) } else { self.find_slots(first) }
+    }
+
+    /// The id of the term of this hash that `is_it`, or else the index of the slot to put it in.
+    #[inline]
+    fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Result<u32, usize> {
+        let tag = (hash >> 32) as u32;
+        let mask = self.slots.len().wrapping_sub(1);
+        let mut index = hash as usize & mask;
+        while let Some(slot) = self.slots.get(index) {
+            if slot.is_free() {
+                break;
+            }
+            if slot.tag == tag && is_it(slot.id) {
+                return Ok(slot.id);
+            }
+            index = (index + 1) & mask;
+        }
+        Err(index)
+    }
+
+    /// Gives the next term a free slot, and returns its id.
+    #[inline]
+    fn take(&mut self, free: usize, hash: u64) -> u32 {
+        let id = self.hashes.len() as u32;
+        self.slots[free] = Slot::new(hash, id);
+        self.hashes.push(hash);
+        id
+    }
+
+    #[inline]
+    fn make_room_for_one(&mut self) {
+        let size = slots_for(self.hashes.len() + 1);
+        if size > self.slots.len() {
+            self.grow(size);
+        }
+    }
+
+    fn grow(&mut self, size: usize) {
+        self.slots = Vec::new(); // the old ones need not be in memory beside the new ones
+        self.slots = arch::vec_of(Slot::FREE, size);
+        self.find_slots(0);
+    }
+
+    /// Gives each term from this id on a slot.
+    fn find_slots(&mut self, first: usize) {
+        let mask = self.slots.len().wrapping_sub(1);
+        for id in first..self.hashes.len() {
+            if let Some(&soon) = self.hashes.get(id + AHEAD) {
+                prefetch_at(&self.slots, soon as usize & mask);
+            }
+            let mut index = self.hashes[id] as usize & mask;
+            while !self.slots[index].is_free() {
+                index = (index + 1) & mask;
+            }
+            self.slots[index] = Slot::new(self.hashes[id], id as u32);
+        }
+    }
+}
+
+/// The least power of two of slots of which so many terms leave a third free.
+pub(crate) const fn slots_for(terms: usize) -> usize {
+    if terms == 0 { 0 } else { (terms + terms / 2 + 2).next_power_of_two() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    proptest! {
+        #[test]
+        fn behaves_as_a_map_from_term_to_first_sight(terms in prop::collection::vec("[a-c]{0,3}", 0..200)) {
+            let mut vocab = Vocab::default();
+            let mut model: HashMap<String, u32> = HashMap::new();
+            for term in &terms {
+                let next = model.len() as u32;
+                let expected = *model.entry(term.clone()).or_insert(next);
+                prop_assert_eq!(vocab.intern(term.as_bytes()), (expected, expected == next));
+            }
+            prop_assert_eq!(vocab.len(), model.len());
+            for term in &terms {
+                let id = model[term];
+                prop_assert_eq!(vocab.get(term.as_bytes()), Some(id));
+                prop_assert_eq!(vocab.term(id), term.as_bytes());
+            }
+            prop_assert_eq!(vocab.get(b"zzzz"), None);
+        }
+    }
+}

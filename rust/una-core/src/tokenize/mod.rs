@@ -1,0 +1,247 @@
+//! Terms out of a sentence: five rules, each a reading that a reference implementation defines.
+//!
+//! | name | equals |
+//! |---|---|
+//! | `treebank` | NLTK 3.10.4, `word_tokenize(text, preserve_line=True)` |
+//! | `treebank-3.9` | NLTK 3.9.1, the same call |
+//! | `word` | scikit-learn's pattern, `re.findall(r"(?u)\b\w\w+\b", text)` |
+//! | `unicode` | the words of UAX 29 |
+//! | `whitespace` | Python's `text.split()` |
+//!
+//! A sixth, [`Tokenizer::Custom`], is a name alone: its tokens come from outside, see [`crate::tokenize::tokens`].
+//!
+//! None of them changes case: lower-case the text first (see [`crate::text::lowercase`]) where that is wanted.
+//!
+//! ```
+//! use una_core::tokenize::{Scratch, Tokenizer};
+//!
+//! let mut tokens = Vec::new();
+//! Tokenizer::Treebank.tokenize("\"they can't\", she said.", &mut Scratch::default(), |token| {
+//!     tokens.push(token.text);
+//! });
+//! assert_eq!(tokens, ["``", "they", "ca", "n't", "''", ",", "she", "said", "."]);
+//! ```
+mod chunk;
+mod classes;
+mod contractions;
+mod custom;
+#[cfg(any(test, feature = "naive"))]
+pub mod naive;
+pub mod tokens;
+mod treebank;
+mod words;
+
+use unicode_segmentation::UnicodeSegmentation;
+
+use crate::text::unicode;
+pub use custom::CustomName;
+use treebank::Edition;
+use words::Words;
+pub(crate) use words::letters_and_digits;
+
+/// A token of a text: what it reads as, and the bytes of the text it covers.
+///
+/// The two differ for quotes alone: a `"` reads as ` `` ` or `''` by its side, and an opening `''` as ` `` `. A token
+/// from outside may stand nowhere in the text (a stem, say): it covers nothing, and `start` is `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Token<'t> {
+    /// What the token reads as.
+    pub text: &'t str,
+    /// The first byte of the source that the token covers.
+    pub start: usize,
+    /// The byte after the last that the token covers.
+    pub end: usize,
+}
+
+impl<'t> Token<'t> {
+    /// The token that covers `start..end` of `source` and reads as it is written.
+    fn verbatim(source: &'t str, start: usize, end: usize) -> Self {
+        Self { text: &source[start..end], start, end }
+    }
+}
+
+/// A rule that cuts a text into tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Tokenizer {
+    /// NLTK 3.10.4's word tokenizer.
+    Treebank,
+    /// NLTK 3.9.1's word tokenizer, which keeps dashes and leading single quotes on their words.
+    Treebank39,
+    /// Runs of at least two letters, numbers or underscores.
+    Word,
+    /// The words of Unicode's UAX 29. A Chinese character is a word of its own.
+    Unicode,
+    /// Whatever stands between whitespace.
+    Whitespace,
+    /// A rule outside this crate, which hands over its tokens.
+    Custom(CustomName),
+}
+
+impl Tokenizer {
+    /// Every tokenizer of this crate.
+    pub const ALL: [Self; 5] =
+        [Self::Treebank, Self::Treebank39, Self::Word, Self::Unicode, Self::Whitespace];
+
+    /// The name users choose it by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Treebank => "treebank",
+            Self::Treebank39 => "treebank-3.9",
+            Self::Word => "word",
+            Self::Unicode => "unicode",
+            Self::Whitespace => "whitespace",
+            Self::Custom(name) => name.as_str(),
+        }
+    }
+
+    /// The tokenizer of that name; one outside this crate where it has a colon.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        let own = Self::ALL.into_iter().find(|tokenizer| tokenizer.name() == name);
+        own.or_else(|| CustomName::new(name).map(Self::Custom))
+    }
+
+    /// Calls `sink` with each token of `text`, from left to right; spans never overlap. With none for a rule outside
+    /// this crate.
+    pub fn tokenize<'t>(&self, text: &'t str, scratch: &mut Scratch, sink: impl FnMut(Token<'t>)) {
+        match self {
+            Self::Treebank => treebank::tokenize(text, Edition::Nltk310, scratch, sink),
+            Self::Treebank39 => treebank::tokenize(text, Edition::Nltk39, scratch, sink),
+            Self::Word => words(text, sink),
+            Self::Unicode => unicode_words(text, sink),
+            Self::Whitespace => whitespace(text, sink),
+            Self::Custom(_) => {}
+        }
+    }
+}
+
+impl Tokenizer {
+    /// Where the tail of `text` starts: at 0, or after a space (U+0020).
+    ///
+    /// Up to there, what stands between two spaces, or between the start of the text and a space, has the same tokens
+    /// in whatever text it stands so; where it begins with an ASCII letter or digit, the start of the text is as good
+    /// as a space. And the tail has the same tokens as the end of whatever text, after a space. Lower-
+    /// casing keeps to the same bounds. For the treebank rules this holds because, whitespace apart, they look across
+    /// a space only for the final full stop, which no character but white space and closing signs can follow.
+    pub(crate) fn tail(text: &str) -> usize {
+        const CLOSING: [char; 9] = [']', ')', '}', '>', '"', '\'', '»', '”', '’'];
+        let body = match text.as_bytes() {
+            [.., last] if last.is_ascii_alphanumeric() || *last == b'.' => text,
+            _ => text.trim_end_matches(|c| unicode::is_space(c) || CLOSING.contains(&c)),
+        };
+        memchr::memrchr(b' ', body.as_bytes()).map_or(0, |space| space + 1)
+    }
+
+    /// Where the first of at most two terms of a piece ends, and where the second, which starts there: told without the
+    /// rules where the piece is ASCII letters and digits, so many, and one mark at most.
+    #[inline]
+    pub(crate) fn split_word(&self, piece: &[u8], run: usize, place: Place) -> Option<(usize, usize)> {
+        let is_word = run > 1 && matches!(piece[run..], [] | [b',' | b'.']);
+        match self {
+            Self::Treebank | Self::Treebank39 => {
+                treebank::split_word(piece, run, place).map(|split| (split, piece.len()))
+            }
+            Self::Word | Self::Unicode => is_word.then_some((run, run)),
+            Self::Whitespace => is_word.then_some((piece.len(), piece.len())),
+            Self::Custom(_) => None,
+        }
+    }
+
+    /// Calls `sink` with the terms of a piece, as [`Self::tail`] cuts them, in that place of a sentence.
+    pub(crate) fn tokenize_piece(
+        &self,
+        piece: &str,
+        place: Place,
+        scratch: &mut Scratch,
+        mut sink: impl FnMut(&str),
+    ) {
+        let Scratch { marks, padded, .. } = scratch;
+        let sink_token = |token: Token<'_>| sink(token.text);
+        match self {
+            Self::Treebank => treebank::tokenize_piece(piece, place, Edition::Nltk310, marks, sink_token),
+            Self::Treebank39 => treebank::tokenize_piece(piece, place, Edition::Nltk39, marks, sink_token),
+            Self::Word => words(piece, sink_token),
+            Self::Unicode => {
+                // Combining marks at the start of a piece belong to the space before it.
+                padded.clear();
+                padded.extend([if place.starts_text() { "" } else { " " }, piece]);
+                unicode_words(padded, sink_token);
+            }
+            Self::Whitespace => whitespace(piece, sink_token),
+            Self::Custom(_) => {}
+        }
+    }
+}
+
+/// Where in its sentence a piece stands, as far as that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Right at the start, where that may matter, and a space follows.
+    First = 1,
+    /// Between two spaces.
+    Middle = 2,
+    /// After a space, up to the end of the sentence.
+    Tail = 3,
+    /// The sentence as a whole.
+    Whole = 4,
+}
+
+impl Place {
+    const fn starts_text(self) -> bool {
+        matches!(self, Self::First | Self::Whole)
+    }
+
+    const fn ends_text(self) -> bool {
+        matches!(self, Self::Tail | Self::Whole)
+    }
+}
+
+/// Buffers that one call leaves to the next, so that tokenizing allocates nothing in the long run.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    marks: Vec<u8>,
+    words: Words,
+    padded: String,
+}
+
+fn words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
+    runs(text, unicode::is_word, |start, end| {
+        let token = Token::verbatim(text, start, end);
+        if token.text.chars().nth(1).is_some() {
+            sink(token);
+        }
+    });
+}
+
+fn unicode_words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
+    for (start, word) in text.unicode_word_indices() {
+        sink(Token { text: word, start, end: start + word.len() });
+    }
+}
+
+fn whitespace<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
+    runs(text, |c| !unicode::is_space(c), |start, end| sink(Token::verbatim(text, start, end)));
+}
+
+/// Calls `sink` with the bounds of each longest run of characters that `belongs` accepts.
+fn runs(text: &str, belongs: impl Fn(char) -> bool, mut sink: impl FnMut(usize, usize)) {
+    let mut start = None;
+    for (offset, c) in text.char_indices() {
+        match (start, belongs(c)) {
+            (None, true) => start = Some(offset),
+            (Some(begin), false) => {
+                sink(begin, offset);
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    if let Some(begin) = start {
+        sink(begin, text.len());
+    }
+}
+
+#[cfg(test)]
+mod tests;

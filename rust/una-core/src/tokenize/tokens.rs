@@ -1,0 +1,197 @@
+//! Sentences that were cut into tokens outside this crate, in flat buffers.
+//!
+//! ```
+//! use una_core::tokenize::tokens::Tokens;
+//!
+//! let mut tokens = Tokens::default();
+//! for token in ["the", "cat", "sit"] {
+//!     tokens.push_found("the cat sits", token);
+//! }
+//! tokens.end_sentence();
+//! let spans: Vec<_> = tokens.get(0).iter().map(|token| (token.start, token.end)).collect();
+//! assert_eq!(spans, [(0, 3), (4, 7), (8, 11)]);
+//! ```
+
+use std::ops::Range;
+
+use crate::error::{Error, Result};
+use crate::tokenize::{Scratch, Token, Tokenizer};
+
+/// The tokens of a number of sentences, one after another.
+#[derive(Debug, Clone, Default)]
+pub struct Tokens {
+    text: String,
+    placed: Vec<Placed>,
+    /// Where each sentence stops in `placed`.
+    ends: Vec<usize>,
+    /// How far the sentence in hand is covered by its tokens.
+    covered: usize,
+}
+
+/// A token: where it stops in [`Tokens::text`], and the bytes of its sentence that it covers.
+#[derive(Debug, Clone, Copy)]
+struct Placed {
+    end: usize,
+    span: (usize, usize),
+}
+
+impl Tokens {
+    /// Number of sentences that were ended.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is no sentence.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The tokens of sentence `i`.
+    ///
+    /// # Panics
+    /// If `i` is not below [`Self::len`].
+    #[must_use]
+    pub fn get(&self, i: usize) -> Cut<'_> {
+        let first = if i == 0 { 0 } else { self.ends[i - 1] };
+        let start = if first == 0 { 0 } else { self.placed[first - 1].end };
+        Cut { text: &self.text, start, tokens: &self.placed[first..self.ends[i]] }
+    }
+
+    /// The tokens of each sentence.
+    pub fn iter(&self) -> impl Iterator<Item = Cut<'_>> {
+        (0..self.len()).map(|i| self.get(i))
+    }
+
+    /// Adds a token to the sentence in hand, of which it covers nothing, as far as is known.
+    pub fn push(&mut self, token: &str) {
+        self.push_span(token, self.covered..self.covered);
+    }
+
+    /// Adds a token that is looked for in its sentence, after the tokens before it.
+    pub fn push_found(&mut self, sentence: &str, token: &str) {
+        let rest = sentence.get(self.covered..).unwrap_or_default();
+        let start = rest.find(token).map(|at| self.covered + at);
+        self.push_span(token, start.map_or(self.covered..self.covered, |start| start..start + token.len()));
+    }
+
+    /// Adds the token that reads `span` of its sentence, and says whether there is such a span. Where it reaches back
+    /// before the end of the token before it, it covers nothing.
+    pub fn push_at(&mut self, sentence: &str, span: Range<usize>) -> bool {
+        let Some(token) = sentence.get(span.clone()) else { return false };
+        self.push_span(token, if span.start < self.covered { self.covered..self.covered } else { span });
+        true
+    }
+
+    /// Ends the sentence in hand.
+    pub fn end_sentence(&mut self) {
+        self.ends.push(self.placed.len());
+        self.covered = 0;
+    }
+
+    fn push_span(&mut self, token: &str, span: Range<usize>) {
+        self.text.push_str(token);
+        self.covered = span.end;
+        self.placed.push(Placed { end: self.text.len(), span: (span.start, span.end) });
+    }
+}
+
+/// The tokens of one sentence.
+#[derive(Debug, Clone, Copy)]
+pub struct Cut<'a> {
+    text: &'a str,
+    /// Where the first token starts in `text`.
+    start: usize,
+    tokens: &'a [Placed],
+}
+
+impl<'a> Cut<'a> {
+    /// The tokens, in order; those that stand nowhere in the sentence cover nothing of it.
+    pub fn iter(self) -> impl Iterator<Item = Token<'a>> {
+        let mut from = self.start;
+        self.tokens.iter().map(move |&Placed { end, span: (start, stop) }| {
+            let text = &self.text[std::mem::replace(&mut from, end)..end];
+            Token { text, start, end: stop }
+        })
+    }
+}
+
+/// Calls `sink` with the tokens of a sentence: those that `tokenizer` finds in `text`, or those given.
+///
+/// # Errors
+/// [`Error::Option`] where none are given and the tokenizer is not of this crate.
+pub fn each_token<'t>(
+    tokenizer: &Tokenizer,
+    given: Option<Cut<'t>>,
+    text: &'t str,
+    scratch: &mut Scratch,
+    sink: impl FnMut(Token<'t>),
+) -> Result<()> {
+    match (tokenizer, given) {
+        (Tokenizer::Custom(_), Some(cut)) => cut.iter().for_each(sink),
+        (Tokenizer::Custom(name), None) => return Err(not_ours(name.as_str())),
+        (_, _) => tokenizer.tokenize(text, scratch, sink),
+    }
+    Ok(())
+}
+
+/// Text is at hand, and the tokenizer is not.
+pub(crate) fn not_ours(name: &str) -> Error {
+    Error::Option(format!(
+        "the tokenizer {name:?} is not of this library: sentences must come with their tokens"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    type Found = Vec<(String, usize, usize)>;
+
+    fn found(cut: Cut<'_>) -> Found {
+        cut.iter().map(|token| (token.text.to_owned(), token.start, token.end)).collect()
+    }
+
+    #[test]
+    fn what_stands_nowhere_covers_nothing() {
+        let mut tokens = Tokens::default();
+        for token in ["ran", "dog", "the", "dog"] {
+            tokens.push_found("the dog runs, the dog", token);
+        }
+        tokens.end_sentence();
+        tokens.end_sentence();
+        tokens.push("x");
+        tokens.end_sentence();
+        let spans: Vec<_> = found(tokens.get(0)).into_iter().map(|(_, start, end)| (start, end)).collect();
+        assert_eq!(spans, [(0, 0), (4, 7), (14, 17), (18, 21)]);
+        assert_eq!(found(tokens.get(1)), []);
+        assert_eq!(found(tokens.get(2)), [("x".to_owned(), 0, 0)]);
+    }
+
+    #[test]
+    fn spans_that_reach_back_or_out_are_not_kept() {
+        let mut tokens = Tokens::default();
+        assert!(tokens.push_at("né e", 1..3));
+        assert!(tokens.push_at("né e", 0..3));
+        assert!(!tokens.push_at("né e", 2..3));
+        assert!(!tokens.push_at("né e", 3..9));
+        tokens.end_sentence();
+        assert_eq!(found(tokens.get(0)), [("é".to_owned(), 1, 3), ("né".to_owned(), 3, 3)]);
+    }
+
+    proptest! {
+        #[test]
+        fn tokens_that_stand_in_the_sentence_are_found_where_they_stand(text in "[a-cé ]{0,20}") {
+            let mut tokens = Tokens::default();
+            let mut expected = Found::new();
+            Tokenizer::Whitespace.tokenize(&text, &mut Scratch::default(), |token| {
+                tokens.push_found(&text, token.text);
+                expected.push((token.text.to_owned(), token.start, token.end));
+            });
+            tokens.end_sentence();
+            prop_assert_eq!(found(tokens.get(0)), expected);
+        }
+    }
+}
