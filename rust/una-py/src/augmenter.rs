@@ -10,9 +10,9 @@ use una_core::text::reader::Column;
 
 use crate::batch::{Batch, Made, MadeColumn};
 use crate::columns;
-use crate::custom::Tokens;
-use crate::door::short;
 use crate::errors::to_py;
+use crate::gil::short;
+use crate::py_tokenizer::Tokens;
 use crate::table::TermTable;
 use crate::text::characters;
 

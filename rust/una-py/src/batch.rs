@@ -15,8 +15,8 @@ use una_core::progress::Stop;
 use una_core::text::reader::{Column, Progress};
 use una_core::tokenize::tokens::Tokens;
 
-use crate::door::{SHORT_BYTES, STEP, Ticker, by_size, long_beside, short};
 use crate::errors::to_py;
+use crate::gil::{SHORT_BYTES, STEP, Ticker, by_size, long_beside, short};
 use crate::text::{Taker, Texts};
 
 /// Blocks for each thread that are on their way at once: so many that none is without work while this thread waits for

@@ -14,10 +14,10 @@ use una_core::table::{Pruning, TermTable as CoreTable};
 use una_core::text::reader::{self, Block, Progress, ReadOptions};
 
 use crate::columns::{Chunks, drain, feed_bytes, feed_columns, send};
-use crate::custom::CustomTokenizer;
-use crate::door::{Ticker, long, long_beside};
 use crate::errors::to_py;
-use crate::relay::relay;
+use crate::gil::{Ticker, long, long_beside};
+use crate::py_tokenizer::CustomTokenizer;
+use crate::read_ahead::read_ahead;
 use crate::table::TermTable;
 use crate::text::{Reading, feed, tokenizer};
 
@@ -150,7 +150,9 @@ impl TermCounter {
         let read_all = |emit: &mut dyn FnMut(Block) -> una_core::Result<()>| {
             reader::each_block(paths, read, &progress, emit)
         };
-        self.update_blocks(py, options, &progress, |tick, visit| relay(py, tick, visit, read_all, |_| Ok(())))
+        self.update_blocks(py, options, &progress, |tick, visit| {
+            read_ahead(py, tick, visit, read_all, |_| Ok(()))
+        })
     }
 
     /// Counts a stream whose tokenizer is Python code: on this thread it is read and cut, on others its bytes become
@@ -170,7 +172,7 @@ impl TermCounter {
         };
         self.update_blocks(py, options, &Progress::default(), |tick, visit| {
             // The closure owns the sender, so that the reader ends where it does.
-            relay(py, tick, visit, read_all, move |inbox| {
+            read_ahead(py, tick, visit, read_all, move |inbox| {
                 feed_bytes(stream, |bytes| {
                     tick()?;
                     inbox.offer(&sender, Some(bytes))
@@ -431,7 +433,7 @@ impl TermCounter {
             best_count: best_count.as_slice()?.to_vec(),
             best_length: best_length.as_slice()?.to_vec(),
         };
-        let counts = crate::door::short(py, |_| {
+        let counts = crate::gil::short(py, |_| {
             counts_from_arrays(settings, n_documents, &arrays).map_err(una_core::Error::Input)
         })?;
         Ok(Self::holding(counts))

@@ -9,9 +9,9 @@ use una_core::negatives::token_ids::{
 use una_core::progress::Stop;
 
 use crate::augmenter::Augmenter;
-use crate::custom::Tokens;
-use crate::door::{by_size, short};
 use crate::errors::to_py;
+use crate::gil::{by_size, short};
+use crate::py_tokenizer::Tokens;
 use crate::text::Strings;
 
 /// Terms shown to the tokenizer at a time: few calls, and no more than some MB of its answers alive.

@@ -6,12 +6,12 @@ mod augmenter;
 mod batch;
 mod columns;
 mod counter;
-mod custom;
-mod door;
 mod encoder;
 mod errors;
 mod files;
-mod relay;
+mod gil;
+mod py_tokenizer;
+mod read_ahead;
 mod table;
 mod text;
 
@@ -22,8 +22,8 @@ use pyo3::prelude::*;
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<text::Reading>()?;
-    module.add_class::<custom::CustomTokenizer>()?;
-    module.add_class::<custom::Tokens>()?;
+    module.add_class::<py_tokenizer::CustomTokenizer>()?;
+    module.add_class::<py_tokenizer::Tokens>()?;
     module.add_class::<counter::TermCounter>()?;
     module.add_class::<table::TermTable>()?;
     module.add_class::<augmenter::Augmenter>()?;

@@ -14,8 +14,8 @@ use una_core::table::TermTable as Core;
 use una_core::text::reader::Progress;
 use una_core::transform::transform;
 
-use crate::custom::Tokens;
-use crate::door::{Ticker, long, short};
+use crate::gil::{Ticker, long, short};
+use crate::py_tokenizer::Tokens;
 use crate::text::Strings;
 
 /// Values, columns and row bounds of a sparse matrix.

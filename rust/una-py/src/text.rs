@@ -10,9 +10,9 @@ use una_core::text::reader::{self, Block, Gaps, Malformed, Progress, ReadOptions
 use una_core::tokenize::tokens::each_token;
 use una_core::tokenize::{Scratch, Tokenizer};
 
-use crate::custom::Tokens;
-use crate::door::{Ticker, long};
 use crate::errors::{input_error, to_py};
+use crate::gil::{Ticker, long};
+use crate::py_tokenizer::Tokens;
 
 /// A list of str held by reference, so that the GIL can be released while its text is read.
 pub(crate) struct Strings<'py> {

@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use una_core::text::reader::Block;
 
 use crate::columns::Fed;
-use crate::door::{STEP, guarded};
 use crate::errors::{no_thread, to_py};
+use crate::gil::{STEP, guarded};
 
 /// Where read blocks arrive, and what is done with each; it answers whether to go on.
 pub(crate) struct Inbox<'a, 'py> {
@@ -45,7 +45,7 @@ impl Inbox<'_, '_> {
 }
 
 /// Runs `read` on a thread of its own, where it emits blocks; they arrive on this one, which runs `feed` first.
-pub(crate) fn relay(
+pub(crate) fn read_ahead(
     py: Python<'_>,
     tick: &dyn Fn() -> PyResult<()>,
     visit: &mut dyn FnMut(Block) -> PyResult<bool>,
