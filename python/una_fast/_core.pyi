@@ -2,26 +2,29 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import disjoint_base
 
 __all__ = [
     "Augmenter",
     "CustomTokenizer",
-    "Drawn",
+    "DrawnWords",
     "Encoded",
     "Encoder",
     "Reading",
+    "Source",
     "TermCounter",
     "TermTable",
     "Tokens",
     "__version__",
     "exchange",
     "read_sentences",
-    "spool",
     "tokenize",
+    "write_mapped_corpus",
 ]
 
 __version__: str
@@ -60,6 +63,40 @@ class CustomTokenizer:
 @final
 class Tokens: ...
 
+@disjoint_base
+class Source:
+    @final
+    class Files(Source):
+        __match_args__ = ("paths",)
+        def __new__(cls, paths: Sequence[_Path]) -> Source.Files: ...
+        @property
+        def paths(self) -> list[Path]: ...
+
+    @final
+    class Rows(Source):
+        __match_args__ = ("sentences",)
+        def __new__(cls, sentences: Iterable[str]) -> Source.Rows: ...
+        @property
+        def sentences(self) -> Any: ...
+
+    @final
+    class Columns(Source):
+        __match_args__ = ("columns",)
+        def __new__(cls, columns: Iterable[tuple[_Path | None, Iterable[_Batch]]]) -> Source.Columns: ...
+        @property
+        def columns(self) -> Any: ...
+
+    @final
+    class Stream(Source):
+        __match_args__ = ("stream", "name", "json")
+        def __new__(cls, stream: Any, *, name: _Path, json: bool) -> Source.Stream: ...
+        @property
+        def stream(self) -> Any: ...
+        @property
+        def name(self) -> Path: ...
+        @property
+        def json(self) -> bool: ...
+
 @final
 class TermCounter:
     def __new__(
@@ -82,39 +119,10 @@ class TermCounter:
     def n_skipped(self) -> int: ...
     @property
     def n_null(self) -> int: ...
-    def update_files(
+    def update(
         self,
-        paths: Sequence[_Path],
+        source: Source,
         *,
-        reading: Reading,
-        threads: int,
-        tick: _Tick,
-        custom: CustomTokenizer | None,
-    ) -> None: ...
-    def update_rows(
-        self,
-        sentences: Iterable[str],
-        *,
-        reading: Reading,
-        threads: int,
-        tick: _Tick,
-        custom: CustomTokenizer | None,
-    ) -> None: ...
-    def update_columns(
-        self,
-        columns: Iterable[tuple[_Path | None, Iterable[_Batch]]],
-        *,
-        reading: Reading,
-        threads: int,
-        tick: _Tick,
-        custom: CustomTokenizer | None,
-    ) -> None: ...
-    def update_stream(
-        self,
-        stream: Any,
-        *,
-        name: _Path,
-        json: bool,
         reading: Reading,
         threads: int,
         tick: _Tick,
@@ -253,12 +261,12 @@ class Encoder:
         epoch: int,
         view: int,
         threads: int,
-    ) -> Drawn: ...
-    def compose(self, rows: Sequence[Sequence[str]]) -> Drawn: ...
-    def assemble(self, drawn: Drawn, tokenize: _Tokenize) -> Encoded: ...
+    ) -> DrawnWords: ...
+    def compose(self, rows: Sequence[Sequence[str]]) -> DrawnWords: ...
+    def assemble(self, drawn: DrawnWords, tokenize: _Tokenize) -> Encoded: ...
 
 @final
-class Drawn: ...
+class DrawnWords: ...
 
 @final
 class Encoded:
@@ -271,7 +279,7 @@ def exchange(path: _Path, other: _Path) -> bool: ...
 def read_sentences(
     paths: Sequence[_Path], *, reading: Reading, tick: _Tick
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint64], int, int]: ...
-def spool(
+def write_mapped_corpus(
     paths: Sequence[_Path], text: _Path, ends: _Path, *, reading: Reading, tick: _Tick
 ) -> tuple[int, int, int, int]: ...
 def tokenize(

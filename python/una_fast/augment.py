@@ -488,12 +488,12 @@ def _checked_weights(weights: ArrayLike, row: int) -> NDArray[np.float64]:
 
 
 def _flat_weights(weights: Iterable[ArrayLike], n: int) -> tuple[NDArray[np.float64], NDArray[np.uint64]]:
-    """The weights of all sentences one after another, and where those of each stop."""
+    """The weights of all sentences one after another, and their offsets by sentence: one more than sentences."""
     arrays = [_checked_weights(each, row) for row, each in enumerate(weights)]
     if len(arrays) != n:
         raise OptionError(f"weights must be one array for each of {n} sentences, not {len(arrays)}")
-    ends = np.cumsum([len(array) for array in arrays], dtype=np.uint64)
-    return np.concatenate([*arrays, np.empty(0)]), ends
+    offsets = np.cumsum([0, *map(len, arrays)], dtype=np.uint64)
+    return np.concatenate([*arrays, np.empty(0)]), offsets
 
 
 def _check_word(name: str, value: int) -> None:

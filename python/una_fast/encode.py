@@ -174,7 +174,7 @@ class NegativeEncoder:
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
         return [e.ids for e in self._backend.encode_batch_fast(texts, add_special_tokens=False)]
 
-    def _assemble(self, drawn: _core.Drawn, out: tuple[Any, Any] | None = None) -> EncodedNegatives:
+    def _assemble(self, drawn: _core.DrawnWords, out: tuple[Any, Any] | None = None) -> EncodedNegatives:
         encoded = self._core.assemble(drawn, self._tokenize)
         n, longest = len(encoded), encoded.longest
         width = min(-(-longest // self._multiple) * self._multiple, self.max_length)

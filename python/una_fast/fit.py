@@ -209,29 +209,34 @@ class TermCounter:
             options = _Options(reading=self._reading, threads=self._threads, tick=tick, custom=custom)
             if files is not None:
                 self._update_files(files, options)
-            elif isinstance(source, Sentences):
-                self._core.update_columns([(None, source.batches())], **options)
-            elif is_column(source):
-                columns = [(None, batches_of_object(source, self._column))]
-                self._core.update_columns(columns, **options)
-            elif is_stream(source):
-                name = stream_name(source)
-                self._core.update_stream(source, name=name, json=self._json_streams, **options)
             else:
-                self._core.update_rows(cast("Iterable[str]", source), **options)
+                self._core.update(self._in_memory(source), **options)
+
+    def _in_memory(self, source: Source) -> _core.Source:
+        """A source that is no file, as what it is."""
+        if isinstance(source, Sentences):
+            return _core.Source.Columns([(None, source.batches())])
+        if is_column(source):
+            return _core.Source.Columns([(None, batches_of_object(source, self._column))])
+        if is_stream(source):
+            return _core.Source.Stream(source, name=stream_name(source), json=self._json_streams)
+        return _core.Source.Rows(cast("Iterable[str]", source))
 
     def _update_files(self, files: list[Path], options: _Options) -> None:
-        text = [path for path in files if not is_column_file(path)]
-        columns = ((path, batches_of_file(path, self._column)) for path in files if is_column_file(path))
-        if len(text) == len(files):
-            self._core.update_files(text, **options)
-        elif not text:
-            self._core.update_columns(columns, **options)
+        paths = [path for path in files if not is_column_file(path)]
+        text = _core.Source.Files(paths)
+        columns = _core.Source.Columns(
+            (path, batches_of_file(path, self._column)) for path in files if is_column_file(path)
+        )
+        if len(paths) == len(files):
+            self._core.update(text, **options)
+        elif not paths:
+            self._core.update(columns, **options)
         else:
             # Apart first, so that a fault in either leaves the counts as they were.
             both = self._core.apart()
-            both.update_files(text, **options)
-            both.update_columns(columns, **options)
+            both.update(text, **options)
+            both.update(columns, **options)
             self._core.merge(both, threads=self._threads)
 
     def merge(self, other: TermCounter) -> None:

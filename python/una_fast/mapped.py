@@ -143,7 +143,7 @@ def _copy(
         counts = _write(encoded(cells, aligned=aligned), text, ends)
     else:
         with counting("copying", total_bytes(files), show=progress) as tick:
-            counts = _core.spool(files, text, ends, reading=how, tick=tick)
+            counts = _core.write_mapped_corpus(files, text, ends, reading=how, tick=tick)
     facts: dict[str, Any] = dict(zip(("n_documents", "n_bytes", "n_empty", "n_skipped"), counts, strict=True))
     return {**facts, "sha256": _map(folder, {**facts, "sha256": None}).digest()}
 

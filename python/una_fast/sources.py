@@ -247,8 +247,8 @@ def load_sentences(
     if any(map(is_column_file, files)):
         return _pack(_strings_of_files(files, how, column, nulls=aligned), aligned=aligned)
     with counting("reading", total_bytes(files), show=progress) as tick:
-        data, ends, n_empty, n_skipped = _core.read_sentences(files, reading=how, tick=tick)
-    return Sentences(data, ends, n_empty=n_empty, n_skipped=n_skipped)
+        data, offsets, n_empty, n_skipped = _core.read_sentences(files, reading=how, tick=tick)
+    return Sentences(data, offsets[1:], n_empty=n_empty, n_skipped=n_skipped)
 
 
 def sentences_of(source: Source, *, column: str | None = None, nulls: bool = False) -> Iterator[str]:
@@ -275,8 +275,8 @@ def _strings_of_files(
         if is_column_file(path):
             yield from strings(batches_of_file(path, column), nulls=nulls)
         else:
-            data, ends, _, _ = _core.read_sentences([path], reading=how, tick=None)
-            yield from Sentences(data, ends)
+            data, offsets, _, _ = _core.read_sentences([path], reading=how, tick=None)
+            yield from Sentences(data, offsets[1:])
 
 
 def encoded(sentences: Iterable[str], *, aligned: bool = False) -> Iterator[bytes]:

@@ -247,9 +247,8 @@ class TermTable:
             import pyarrow as pa
         except ImportError as error:
             raise MissingExtraError("to_arrow needs pyarrow: pip install 'una-fast[arrow]'") from error
-        data, ends = self._core.term_bytes()
-        offsets = np.concatenate([[0], ends]).astype(np.int64)
-        terms = large_strings(offsets, data)
+        data, offsets = self._core.term_bytes()
+        terms = large_strings(offsets.astype(np.int64), data)
         count, length = self._core.best()
         return pa.table(
             {

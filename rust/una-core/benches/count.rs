@@ -9,13 +9,13 @@ use std::path::Path;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use una_core::Result;
-use una_core::count::{Plan, Settings, TermCounts};
+use una_core::count::{CountOptions, Pruning, TermCounts};
 use una_core::file::digest;
-use una_core::progress::{Stop, Watch};
-use una_core::table::{Pruning, TermTable};
+use una_core::progress::Work;
+use una_core::table::TermTable;
 use una_core::text::lowercase::lowercase;
-use una_core::text::reader::{LineBlocks, Progress, ReadOptions};
-use una_core::tokenize::{Scratch, Tokenizer};
+use una_core::text::{LineBlocks, ReadOptions};
+use una_core::tokenize::{Scratch, Settings, Tokenizer};
 
 const SETTINGS: Settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true };
 
@@ -42,9 +42,9 @@ fn text() -> Vec<u8> {
 }
 
 fn count(text: &[u8], threads: usize) -> Result<TermCounts> {
-    let (stop, progress, read) = (Stop::default(), Progress::default(), ReadOptions::default());
-    let plan = Plan { threads, read, budget: None, stop: &stop, progress: &progress };
-    TermCounts::count_blocks(SETTINGS, &plan, |emit| -> Result<()> {
+    let read = ReadOptions::default();
+    let options = CountOptions { read, ..CountOptions::default() };
+    TermCounts::count_blocks(SETTINGS, options, Work::on(threads), |emit| -> Result<()> {
         let mut blocks = LineBlocks::new(text, Path::new("text"), read);
         while let Some(block) = blocks.next_block()? {
             emit(block)?;
@@ -54,9 +54,7 @@ fn count(text: &[u8], threads: usize) -> Result<TermCounts> {
 }
 
 fn freeze(counts: &TermCounts, threads: usize) -> TermTable {
-    let (stop, progress) = (Stop::default(), Progress::default());
-    let watch = Watch { stop: &stop, progress: &progress };
-    TermTable::freeze_on(counts, Pruning::default(), threads, watch).unwrap()
+    TermTable::freeze(counts, Pruning::default(), Work::on(threads)).unwrap()
 }
 
 /// Document frequencies by the definition.

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use una_core::file::load_table;
-use una_core::negatives::rng::Place;
-use una_core::negatives::{Augmenter, Options, Sentence};
-use una_core::progress::Stop;
+use una_core::negatives::{Augmenter, DrawKey, Options, Sentence};
+use una_core::progress::Work;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -20,11 +19,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let text = std::fs::read_to_string(file)?;
     let lines: Vec<&str> = text.lines().collect();
     let augmenter = Augmenter::new(Arc::new(load_table(Path::new(table))?), Options::default(), &[])?;
-    let sentence = |i: usize| Sentence::new(lines[i], Place { row: i as u64, ..Place::default() });
+    let sentence = |i: usize| Sentence::new(lines[i], DrawKey { row: i as u64, ..DrawKey::default() });
     let mut least = Duration::MAX;
     for _ in 0..repeat {
         let start = Instant::now();
-        let made = augmenter.augment(lines.len(), sentence, threads, &Stop::default())?;
+        let made = augmenter.augment(lines.len(), sentence, Work::on(threads))?;
         least = least.min(start.elapsed());
         assert_eq!(made.iter().map(|part| part.iter().count()).sum::<usize>(), lines.len());
     }

@@ -6,13 +6,11 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use una_core::Result;
-use una_core::count::budget::Budget;
-use una_core::count::{Plan, Settings, TermCounts};
+use una_core::count::{CountOptions, MemoryLimit, Pruning, TermCounts};
 use una_core::file::freeze_to;
-use una_core::progress::{Stop, Watch};
-use una_core::table::Pruning;
-use una_core::text::reader::{self, Progress, ReadOptions};
-use una_core::tokenize::Tokenizer;
+use una_core::progress::{Progress, Work};
+use una_core::text;
+use una_core::tokenize::{Settings, Tokenizer};
 
 struct Options {
     files: Vec<PathBuf>,
@@ -52,24 +50,23 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 }
 
 fn fit(options: &Options, path: &std::path::Path) -> Result<()> {
-    let (stop, progress) = (Stop::default(), Progress::default());
-    let budget = options.memory.map(|bytes| Budget::new(bytes, None)).transpose()?;
-    let read = ReadOptions::default();
-    let plan =
-        Plan { threads: options.threads, read, budget: budget.as_ref(), stop: &stop, progress: &progress };
+    let limit = options.memory.map(|bytes| MemoryLimit::new(bytes, None)).transpose()?;
+    let progress = Progress::default();
+    let work = Work { progress: &progress, ..Work::on(options.threads) };
+    let count = CountOptions { memory_limit: limit.as_ref(), ..CountOptions::default() };
     let (start, unseen) = (Instant::now(), Progress::default());
     for file in &options.files {
-        let mut blocks = reader::open(file, plan.read, &unseen)?;
+        let mut blocks = text::open(file, count.read, &unseen)?;
         while blocks.next_block()?.is_some() {}
     }
     let reading = start.elapsed();
     let start = Instant::now();
     let settings = Settings { tokenizer: options.tokenizer, lowercase: true };
-    let mut counts = TermCounts::count_files(settings, &options.files, &plan)?;
+    let mut counts = TermCounts::count_files(settings, &options.files, count, work)?;
     let counting = start.elapsed();
-    let watch = Watch { stop: &stop, progress: &unseen };
-    counts.compact(watch)?;
-    let saved = freeze_to(&counts, Pruning::default(), options.threads, path, watch)?;
+    let work = Work::on(options.threads);
+    counts.compact(work)?;
+    let saved = freeze_to(&counts, Pruning::default(), path, work)?;
     let total = start.elapsed();
     let megabytes = progress.bytes.into_inner() as f64 / 1e6;
     println!("{} sentences, {} terms, digest {}", counts.n_documents(), saved.n_terms, saved.digest);

@@ -9,6 +9,7 @@ pub mod error;
 pub mod file;
 pub mod negatives;
 pub mod progress;
+pub mod ragged;
 pub mod table;
 pub mod terms;
 pub mod text;
@@ -17,4 +18,10 @@ mod threads;
 pub mod tokenize;
 pub mod transform;
 
+pub use count::{MemoryLimit, Pruning, TermCounts};
 pub use error::{Error, Result};
+pub use negatives::{Augmenter, DrawKey, Options, Sentence};
+pub use progress::{Progress, Stop, Work};
+pub use table::TermTable;
+pub use tfidf::TermStats;
+pub use tokenize::{Settings, Tokenizer};

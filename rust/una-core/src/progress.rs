@@ -1,9 +1,8 @@
-//! How a caller follows long work, and ends it early.
+//! The means of long work: threads to do it on, a flag that ends it early, and figures that tell how far it is.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
-use crate::text::reader::Progress;
 
 /// Terms between two looks at whether to stop.
 const STEP: u64 = 1 << 12;
@@ -18,7 +17,7 @@ impl Stop {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the end was asked for.
+    /// Returns true once the end was asked for.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)
@@ -36,19 +35,58 @@ impl Stop {
     }
 }
 
-/// Follows work on terms from outside.
+/// Figures that tell how far work has come; shared with the caller, who shows them.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Bytes taken from the files so far, compressed ones where a file is compressed.
+    pub bytes: AtomicU64,
+    /// Sentences counted so far; in work on terms, the terms that went by, once for each time they did.
+    pub documents: AtomicU64,
+}
+
+/// How work is done and followed. Nothing of it shows in the result.
 #[derive(Debug, Clone, Copy)]
-pub struct Watch<'a> {
-    /// Looked at several times a second.
+pub struct Work<'a> {
+    /// Threads that share the work; where the system refuses some, the others do it.
+    pub threads: usize,
+    /// The flag that ends the work, looked at several times a second.
     pub stop: &'a Stop,
-    /// Kept up to date; its documents are the terms that went by, once for each time they did.
+    /// The figures kept up to date meanwhile.
     pub progress: &'a Progress,
 }
 
-impl Watch<'_> {
-    /// To be called for each term, with a count that starts at zero.
+static NEVER: Stop = Stop(AtomicBool::new(false));
+static UNSEEN: Progress = Progress { bytes: AtomicU64::new(0), documents: AtomicU64::new(0) };
+
+impl Work<'static> {
+    /// Work on so many threads that nobody follows.
+    #[must_use]
+    pub const fn on(threads: usize) -> Self {
+        Self { threads, stop: &NEVER, progress: &UNSEEN }
+    }
+}
+
+impl Default for Work<'static> {
+    /// Work on one thread that nobody follows.
+    fn default() -> Self {
+        Self::on(1)
+    }
+}
+
+impl Work<'_> {
+    /// The same work without figures: for what would count a sentence or a term once more.
+    pub(crate) const fn unseen(self) -> Self {
+        Self { progress: &UNSEEN, ..self }
+    }
+
+    /// The same work on one thread.
+    pub(crate) const fn alone(self) -> Self {
+        Self { threads: 1, ..self }
+    }
+
+    /// Counts a term that went by; `done` starts at zero.
     #[inline]
-    pub(crate) fn tell(&self, done: &mut u64) -> Result<()> {
+    pub(crate) fn advance(&self, done: &mut u64) -> Result<()> {
         *done += 1;
         if done.is_multiple_of(STEP) {
             self.progress.documents.fetch_add(STEP, Ordering::Relaxed);
@@ -56,9 +94,4 @@ impl Watch<'_> {
         }
         Ok(())
     }
-}
-
-/// Does work that nobody follows.
-pub(crate) fn unwatched<T>(work: impl FnOnce(Watch<'_>) -> T) -> T {
-    work(Watch { stop: &Stop::default(), progress: &Progress::default() })
 }

@@ -2,28 +2,13 @@
 
 use std::ops::Range;
 
-use crate::count::spill::Sequence;
-use crate::count::{Settings, TermCounts};
+use crate::count::{Pruning, SortedTerms, TermCounts};
 use crate::error::{Error, Result};
-use crate::progress::{Watch, unwatched};
-use crate::terms::arena::Terms;
-use crate::terms::index::{Key, TermIndex};
+use crate::progress::Work;
+use crate::terms::TermArena;
+use crate::terms::index::{TermIndex, TermKey};
 use crate::tfidf::{Idf, Ratio, idf, score, table_order, tf};
-
-/// What is kept of the counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pruning {
-    /// Terms in fewer sentences are left out.
-    pub min_df: u64,
-    /// At most this many terms stay: those of the highest document frequency, ties broken by term bytes.
-    pub max_terms: Option<u64>,
-}
-
-impl Default for Pruning {
-    fn default() -> Self {
-        Self { min_df: 1, max_terms: None }
-    }
-}
+use crate::tokenize::Settings;
 
 /// Terms by rank. Immutable; equal counts and pruning give an equal table, bit for bit.
 ///
@@ -34,7 +19,7 @@ pub struct TermTable {
     settings: Settings,
     pruning: Pruning,
     n_documents: u64,
-    terms: Terms,
+    terms: TermArena,
     index: TermIndex,
     df: Vec<u64>,
     best: Vec<Ratio>,
@@ -43,30 +28,17 @@ pub struct TermTable {
 }
 
 impl TermTable {
-    /// Freezes counts into a table, on this thread.
-    ///
-    /// # Errors
-    /// As [`Self::freeze_on`].
-    pub fn freeze(counts: &TermCounts, pruning: Pruning) -> Result<Self> {
-        unwatched(|watch| Self::freeze_on(counts, pruning, 1, watch))
-    }
-
     /// Freezes counts into a table. Nothing that pruning leaves out is held beside it.
     ///
     /// # Errors
     /// [`Error::Input`] where there is no sentence or no term; [`Error::Option`] where pruning leaves nothing;
     /// [`Error::Storage`] where terms are on disk; [`Error::Interrupted`].
-    pub fn freeze_on(
-        counts: &TermCounts,
-        pruning: Pruning,
-        threads: usize,
-        watch: Watch<'_>,
-    ) -> Result<Self> {
-        let sequence = ranked(counts, pruning, threads, watch)?;
-        let n_terms = sequence.n_terms() as usize;
-        let mut terms = Terms::with_capacity(n_terms, sequence.term_bytes() as usize);
+    pub fn freeze(counts: &TermCounts, pruning: Pruning, work: Work<'_>) -> Result<Self> {
+        let sorted = ranked(counts, pruning, work)?;
+        let n_terms = sorted.n_terms() as usize;
+        let mut terms = TermArena::with_capacity(n_terms, sorted.term_bytes() as usize);
         let (mut df, mut best) = (Vec::with_capacity(n_terms), Vec::with_capacity(n_terms));
-        let index = sequence.for_each_beside_index(threads, watch, |term, stats| {
+        let index = sorted.for_each_beside_index(work, |term, stats| {
             terms.push(term);
             df.push(stats.df);
             best.push(stats.best);
@@ -86,7 +58,7 @@ impl TermTable {
         settings: Settings,
         pruning: Pruning,
         n_documents: u64,
-        terms: Terms,
+        terms: TermArena,
         df: Vec<u64>,
         best: Vec<Ratio>,
     ) -> std::result::Result<Self, String> {
@@ -136,7 +108,7 @@ impl TermTable {
 
     /// The terms, in order of rank.
     #[must_use]
-    pub const fn terms(&self) -> &Terms {
+    pub const fn terms(&self) -> &TermArena {
         &self.terms
     }
 
@@ -146,14 +118,14 @@ impl TermTable {
     /// If `rank` is not below [`Self::len`].
     #[must_use]
     pub fn term(&self, rank: u32) -> &str {
-        // Terms enter as `&str` or are validated on load, so this never takes the second way.
+        // TermArena enter as `&str` or are validated on load, so this never takes the second way.
         std::str::from_utf8(self.terms.get(rank)).unwrap_or("\u{fffd}")
     }
 
     /// The rank of `term`, if the table holds it.
     #[must_use]
     pub fn rank(&self, term: &str) -> Option<u32> {
-        self.index.get(&Key::new(term.as_bytes()), term.as_bytes(), &self.terms)
+        self.index.get(&TermKey::new(term.as_bytes()), term.as_bytes(), &self.terms)
     }
 
     /// The ranks by term, for many look-ups side by side.
@@ -197,7 +169,7 @@ impl TermTable {
         self.idf_of(rank) * tf(f64::from(count) / f64::from(length))
     }
 
-    /// Where a term of this score would stand: the first rank whose score is not larger, or the last rank.
+    /// The rank at which a term of this score would stand: the first rank whose score is not larger, or the last rank.
     #[must_use]
     pub fn rank_of_score(&self, score: f64) -> u32 {
         let rank = self.score.partition_point(|&s| s > score);
@@ -216,9 +188,8 @@ impl TermTable {
 pub(crate) fn ranked<'c>(
     counts: &'c TermCounts,
     pruning: Pruning,
-    threads: usize,
-    watch: Watch<'_>,
-) -> Result<Sequence<'c>> {
+    work: Work<'_>,
+) -> Result<SortedTerms<'c>> {
     if counts.n_documents() == 0 {
         return Err(Error::Input("the corpus is empty: no sentence was counted".into()));
     }
@@ -229,8 +200,8 @@ pub(crate) fn ranked<'c>(
             counts.settings().tokenizer.name()
         )));
     }
-    let sequence = counts.by_score(pruning, threads, watch)?;
-    let n_terms = sequence.n_terms();
+    let sorted = counts.by_score(pruning, work)?;
+    let n_terms = sorted.n_terms();
     if n_terms == 0 {
         let most = pruning.max_terms.map_or("none".into(), |most| most.to_string());
         return Err(Error::Option(format!(
@@ -241,15 +212,15 @@ pub(crate) fn ranked<'c>(
     if n_terms >= u32::MAX.into() {
         return Err(Error::Input(format!("{n_terms} distinct terms: a table holds fewer than 2^32")));
     }
-    Ok(sequence)
+    Ok(sorted)
 }
 
-/// Where each term stands; an error where one stands twice.
-fn index_of(terms: &Terms) -> std::result::Result<TermIndex, String> {
+/// The index of the terms by rank; an error where one stands twice.
+fn index_of(terms: &TermArena) -> std::result::Result<TermIndex, String> {
     TermIndex::new(terms).map_err(|rank| format!("term {rank} stands twice"))
 }
 
-/// What follows from the statistics, by rank.
+/// The numbers that follow from the statistics, by rank.
 struct Derived {
     idf: Vec<f64>,
     score: Vec<f64>,

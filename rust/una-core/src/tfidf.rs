@@ -69,6 +69,26 @@ impl PartialOrd for Ratio {
     }
 }
 
+/// The statistics of one term: all that is counted, in integers that merge exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TermStats {
+    /// Number of sentences that hold the term.
+    pub df: u64,
+    /// The largest part of a sentence that the term ever makes up.
+    pub best: Ratio,
+}
+
+impl TermStats {
+    /// The statistics of a term not counted yet.
+    pub(crate) const NONE: Self = Self { df: 0, best: Ratio::NONE };
+
+    /// No `df` exceeds the number of documents, whose sum is checked first: this one cannot overflow.
+    pub(crate) fn merge(&mut self, other: Self) {
+        self.df += other.df;
+        self.best = self.best.max(other.best);
+    }
+}
+
 const fn gcd(mut a: u32, mut b: u32) -> u32 {
     while b != 0 {
         (a, b) = (b, a % b);

@@ -1,5 +1,6 @@
-//! Work shared out among threads that end with the call: no pool outlives it, so that a fork leaves nothing dead.
-//! Where the system refuses a thread, those that there are do its share.
+//! Threads that end with the call: no pool outlives it, so that a fork leaves nothing dead.
+//!
+//! Where the system refuses a thread, those that there are do its part.
 
 use std::any::Any;
 use std::ops::Range;
@@ -11,22 +12,16 @@ use crate::error::{Error, Result};
 /// Sentences below which a second thread costs more than it gives.
 const SENTENCES_A_THREAD: usize = 256;
 
-/// `0..sentences` in runs of nearly equal length, one a thread; never more than is worth while, and at least one.
-pub(crate) fn runs(sentences: usize, threads: usize) -> Vec<Range<usize>> {
+/// Splits `0..sentences` into ranges of nearly equal length, one a thread: no more than is worth while, at least one.
+pub(crate) fn split(sentences: usize, threads: usize) -> Vec<Range<usize>> {
     let threads = threads.clamp(1, sentences / SENTENCES_A_THREAD + 1);
-    let share = sentences.div_ceil(threads).max(1);
-    (0..sentences.max(1)).step_by(share).map(|start| start..sentences.min(start + share)).collect()
-}
-
-/// Does every task, each on a thread of its own if the system has as many to give, and returns the answers in order.
-pub(crate) fn each<T: Send, R: Send>(tasks: Vec<T>, work: impl Fn(T) -> Result<R> + Sync) -> Result<Vec<R>> {
-    let threads = tasks.len();
-    each_on(tasks, threads, work)
+    let length = sentences.div_ceil(threads).max(1);
+    (0..sentences.max(1)).step_by(length).map(|start| start..sentences.min(start + length)).collect()
 }
 
 /// Does every task on so many threads, this one among them, or as many as the system has to give; returns the answers
-/// in order.
-pub(crate) fn each_on<T: Send, R: Send>(
+/// in the order of the tasks.
+pub(crate) fn map<T: Send, R: Send>(
     tasks: Vec<T>,
     threads: usize,
     work: impl Fn(T) -> Result<R> + Sync,
@@ -36,7 +31,7 @@ pub(crate) fn each_on<T: Send, R: Send>(
     let next = || lock(&tasks).next();
     let take_part = || std::iter::from_fn(|| next().map(|(at, task)| (at, work(task)))).collect::<Vec<_>>();
     let mut answers = std::thread::scope(|scope| {
-        let others: Vec<_> = (0..others).map_while(|_| start(scope, take_part)).collect();
+        let others: Vec<_> = (0..others).map_while(|_| spawn(scope, take_part)).collect();
         let mut answers = take_part();
         for thread in others {
             answers.extend(thread.join().map_err(panicked)?);
@@ -48,7 +43,7 @@ pub(crate) fn each_on<T: Send, R: Send>(
 }
 
 /// Does two pieces of work, side by side if the system has a thread to give.
-pub(crate) fn both<A: Send, B>(
+pub(crate) fn join<A: Send, B>(
     first: impl FnOnce() -> Result<A> + Send,
     second: impl FnOnce() -> Result<B>,
 ) -> Result<(A, B)> {
@@ -56,7 +51,7 @@ pub(crate) fn both<A: Send, B>(
     let first = Mutex::new(Some(first));
     let do_first = || lock(&first).take().map(|first| first());
     std::thread::scope(|scope| {
-        let thread = start(scope, do_first);
+        let thread = spawn(scope, do_first);
         let second = second();
         let first = match thread {
             Some(thread) => thread.join().map_err(panicked)?,
@@ -66,15 +61,15 @@ pub(crate) fn both<A: Send, B>(
     })
 }
 
-/// A thread of the scope that does the work; none where the system refuses another one, and the work is dropped.
-pub(crate) fn start<'scope, T: Send + 'scope>(
+/// Starts a thread of the scope that does the work. Returns `None` where the system refuses one; the work is dropped.
+pub(crate) fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> Option<ScopedJoinHandle<'scope, T>> {
     std::thread::Builder::new().spawn_scoped(scope, work).ok()
 }
 
-/// What a mutex holds, whether or not a thread has panicked with it.
+/// Locks a mutex, even one that a thread has panicked with.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -88,12 +83,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_cover_every_sentence_once_and_in_order() {
+    fn ranges_cover_every_sentence_once_and_in_order() {
         for sentences in [0, 1, 255, 256, 1000, 1025] {
             for threads in [0, 1, 2, 3, 7, 1000] {
-                let runs = runs(sentences, threads);
-                assert!(!runs.is_empty() && runs.len() <= threads.max(1));
-                assert!(runs.into_iter().flatten().eq(0..sentences));
+                let ranges = split(sentences, threads);
+                assert!(!ranges.is_empty() && ranges.len() <= threads.max(1));
+                assert!(ranges.into_iter().flatten().eq(0..sentences));
             }
         }
     }
@@ -102,7 +97,7 @@ mod tests {
     fn answers_stand_in_order_whatever_the_threads() {
         for threads in 0..5 {
             for n in 0..9 {
-                let doubled = each_on((0..n).collect(), threads, |i: i32| Ok(2 * i)).ok();
+                let doubled = map((0..n).collect(), threads, |i: i32| Ok(2 * i)).ok();
                 assert_eq!(doubled, Some((0..n).map(|i| 2 * i).collect()));
             }
         }
@@ -111,7 +106,7 @@ mod tests {
     #[test]
     fn a_fault_in_one_task_is_the_fault_of_all() {
         let odd = |n: u32| if n % 2 == 1 { Ok(n) } else { Err(Error::Input(format!("{n} is even"))) };
-        assert_eq!(each(vec![1, 3, 5], odd).ok(), Some(vec![1, 3, 5]));
-        assert!(matches!(each(vec![1, 2, 3], odd), Err(Error::Input(_))));
+        assert_eq!(map(vec![1, 3, 5], 3, odd).ok(), Some(vec![1, 3, 5]));
+        assert!(matches!(map(vec![1, 2, 3], 3, odd), Err(Error::Input(_))));
     }
 }

@@ -4,30 +4,31 @@
 use std::fs;
 use std::path::Path;
 
-use una_core::count::budget::Budget;
-use una_core::count::{Plan, Settings, TermCounts};
-use una_core::file::{digest, load_counts, load_counts_within, load_table, parse_table};
+use una_core::count::{CountOptions, MemoryLimit, Pruning, TermCounts};
+use una_core::file::{digest, load_counts, load_table, parse_table};
 use una_core::file::{save_counts, save_table};
-use una_core::progress::{Stop, Watch};
-use una_core::table::{Pruning, TermTable};
-use una_core::text::reader::{Block, Progress, ReadOptions};
-use una_core::tokenize::Tokenizer;
+use una_core::progress::Work;
+use una_core::ragged::Ragged;
+use una_core::table::TermTable;
+use una_core::text::Block;
+use una_core::tokenize::{Settings, Tokenizer};
 use una_core::{Error, Result};
 
 fn counts() -> TermCounts {
     let settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true };
-    let (stop, progress) = (Stop::default(), Progress::default());
-    let plan =
-        Plan { threads: 1, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
-    TermCounts::count_blocks(settings, &plan, |emit| -> Result<()> {
+    TermCounts::count_blocks(settings, CountOptions::default(), Work::default(), |emit| -> Result<()> {
         let body = "the cat sat on the mat|a dog lay on the rug|caf\u{e9} at noon".replace('|', "\n");
-        emit(Block::from_rows(body.clone().into_bytes(), vec![22, 44, body.len()], 0))
+        let mut rows = Ragged::default();
+        rows.push(&body.as_bytes()[..22]);
+        rows.push(&body.as_bytes()[22..44]);
+        rows.push(&body.as_bytes()[44..]);
+        emit(Block::from_rows(rows, 0))
     })
     .unwrap()
 }
 
 fn table() -> TermTable {
-    TermTable::freeze(&counts(), Pruning::default()).unwrap()
+    TermTable::freeze(&counts(), Pruning::default(), Work::default()).unwrap()
 }
 
 fn reason(path: &Path) -> String {
@@ -48,8 +49,8 @@ fn what_is_saved_is_loaded_and_saved_alike() {
     assert_eq!(digest(&loaded), digest(&table()));
     assert_eq!(loaded.score(), table().score());
 
-    save_counts(&counts(), &first).unwrap();
-    save_counts(&load_counts(&first).unwrap(), &second).unwrap();
+    save_counts(&counts(), &first, Work::default()).unwrap();
+    save_counts(&load_counts(&first, None, Work::default()).unwrap(), &second, Work::default()).unwrap();
     assert_eq!(fs::read(&first).unwrap(), fs::read(&second).unwrap());
 }
 
@@ -76,14 +77,13 @@ fn counts_are_refused_for_every_flipped_bit_and_every_truncation() {
     let folder = tempfile::tempdir().unwrap();
     let (path, spilling) = (folder.path().join("counts"), folder.path().join("spilling"));
     fs::create_dir(&spilling).unwrap();
-    save_counts(&counts(), &path).unwrap();
+    save_counts(&counts(), &path, Work::default()).unwrap();
     let good = fs::read(&path).unwrap();
-    let budget = Budget::new(0, Some(&spilling)).unwrap();
-    let (stop, progress) = (Stop::default(), Progress::default());
+    let limit = MemoryLimit::new(0, Some(&spilling)).unwrap();
     let refused = |bytes: &[u8], place: usize| {
         fs::write(&path, bytes).unwrap();
-        let budget = place.is_multiple_of(2).then(|| budget.clone());
-        let loaded = load_counts_within(budget, &path, Watch { stop: &stop, progress: &progress });
+        let limit = place.is_multiple_of(2).then(|| limit.clone());
+        let loaded = load_counts(&path, limit, Work::default());
         assert!(matches!(loaded, Err(Error::Artifact { .. })), "place {place}: {loaded:?}");
     };
     for byte in 0..good.len() {
@@ -101,7 +101,7 @@ fn counts_are_refused_for_every_flipped_bit_and_every_truncation() {
 fn another_kind_of_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
-    save_counts(&counts(), &path).unwrap();
+    save_counts(&counts(), &path, Work::default()).unwrap();
     assert_eq!(reason(&path), "it holds \"counts\", not \"table\"");
     fs::write(&path, "plain text, no table at all").unwrap();
     assert!(reason(&path).starts_with("no safetensors file"));
@@ -117,7 +117,7 @@ fn a_refused_write_leaves_the_old_file_and_no_litter() {
     assert!(matches!(save_table(&table(), folder.path()), Err(Error::Storage { .. })));
     let path = folder.path().join("old");
     fs::write(&path, "old").unwrap();
-    let refused = una_core::file::atomic_file::write_atomically(&path, |out| {
+    let refused = una_core::file::write_atomically(&path, |out| {
         out.write_all(b"half")?;
         Err(std::io::Error::other("disk full"))
     });

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use proptest::prelude::*;
-use una_core::count::{Plan, Settings, Stats, TermCounts};
+use una_core::count::{CountOptions, Pruning, TermCounts};
 use una_core::file::{digest, load_counts, save_counts};
-use una_core::progress::{Stop, Watch};
-use una_core::table::{Pruning, TermTable};
-use una_core::text::reader::{Block, LineBlocks, Progress, ReadOptions};
-use una_core::tfidf::{Ratio, table_order};
-use una_core::tokenize::Tokenizer;
+use una_core::progress::{Stop, Work};
+use una_core::ragged::Ragged;
+use una_core::table::TermTable;
+use una_core::text::{Block, LineBlocks, ReadOptions};
+use una_core::tfidf::{Ratio, TermStats, table_order};
+use una_core::tokenize::{Settings, Tokenizer};
 use una_core::{Error, Result};
 
 const SETTINGS: Settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true };
@@ -79,10 +80,9 @@ fn count_under(
     block_bytes: usize,
 ) -> Result<TermCounts> {
     let text = sentences.join("\n");
-    let (stop, progress) = (Stop::default(), Progress::default());
     let read = ReadOptions { block_bytes, ..ReadOptions::default() };
-    let plan = Plan { threads, read, budget: None, stop: &stop, progress: &progress };
-    TermCounts::count_blocks(settings, &plan, |emit| -> Result<()> {
+    let options = CountOptions { read, ..CountOptions::default() };
+    TermCounts::count_blocks(settings, options, Work::on(threads), |emit| -> Result<()> {
         let mut blocks = LineBlocks::new(text.as_bytes(), Path::new("text"), read);
         while let Some(block) = blocks.next_block()? {
             emit(block)?;
@@ -96,7 +96,7 @@ fn count(sentences: &[String], threads: usize, block_bytes: usize) -> Result<Ter
 }
 
 fn table(counts: &TermCounts) -> TermTable {
-    TermTable::freeze(counts, Pruning::default()).unwrap()
+    TermTable::freeze(counts, Pruning::default(), Work::default()).unwrap()
 }
 
 /// The slow twin: a map, and fractions compared by cross-multiplication.
@@ -125,7 +125,7 @@ fn naive_under(settings: Settings, sentences: &[String]) -> BTreeMap<String, (u6
 
 fn statistics(counts: &TermCounts) -> BTreeMap<String, (u64, Ratio)> {
     let mut all = BTreeMap::new();
-    let visit = |term: &[u8], stats: Stats| {
+    let visit = |term: &[u8], stats: TermStats| {
         all.insert(String::from_utf8(term.to_vec()).unwrap(), (stats.df, stats.best));
         Ok(())
     };
@@ -183,7 +183,7 @@ proptest! {
         while shards.len() > 1 {
             let last = shards.pop().unwrap();
             let at = if left { 0 } else { shards.len() / 2 };
-            shards[at].merge(&last, 2).unwrap();
+            shards[at].merge(&last, Work::on(2)).unwrap();
         }
         prop_assert_eq!(digest(&table(&whole)), digest(&table(&shards[0])));
     }
@@ -193,9 +193,9 @@ proptest! {
         let cut = cut.min(sentences.len());
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("counts");
-        save_counts(&count(&sentences[..cut], 2, 9).unwrap(), &path).unwrap();
-        let mut resumed = load_counts(&path).unwrap();
-        resumed.merge(&count(&sentences[cut..], 2, 9).unwrap(), 1).unwrap();
+        save_counts(&count(&sentences[..cut], 2, 9).unwrap(), &path, Work::default()).unwrap();
+        let mut resumed = load_counts(&path, None, Work::default()).unwrap();
+        resumed.merge(&count(&sentences[cut..], 2, 9).unwrap(), Work::default()).unwrap();
         prop_assert_eq!(digest(&table(&count(&sentences, 1, 99).unwrap())), digest(&table(&resumed)));
     }
 
@@ -205,7 +205,7 @@ proptest! {
         let mut expected: Vec<_> = naive(&sentences).into_iter().filter(|(_, (df, _))| *df >= min_df).collect();
         expected.sort_by(|a, b| (b.1.0, &a.0).cmp(&(a.1.0, &b.0)));
         expected.truncate(max_terms as usize);
-        let pruned = TermTable::freeze(&counts, Pruning { min_df, max_terms: Some(max_terms) });
+        let pruned = TermTable::freeze(&counts, Pruning { min_df, max_terms: Some(max_terms) }, Work::default());
         match pruned {
             Ok(table) => {
                 prop_assert_eq!(table.len(), expected.len());
@@ -221,16 +221,16 @@ proptest! {
 #[test]
 fn counts_under_other_settings_do_not_merge() {
     let mut ours = count(&["a".into()], 1, 9).unwrap();
-    let theirs = TermCounts::new(Settings { lowercase: false, ..SETTINGS });
-    let message = ours.merge(&theirs, 1).unwrap_err().to_string();
+    let theirs = TermCounts::new(Settings { lowercase: false, ..SETTINGS }, None);
+    let message = ours.merge(&theirs, Work::on(1)).unwrap_err().to_string();
     assert_eq!(message, "counts do not merge: lowercase is true here and false there");
 }
 
 #[test]
 fn nothing_to_count_is_an_error_that_says_so() {
     let counts = count(&[" ".into(), String::new()], 1, 9).unwrap();
-    assert_eq!(counts.passed().empty, 1);
-    let error = TermTable::freeze(&counts, Pruning::default()).unwrap_err();
+    assert_eq!(counts.skipped().empty, 1);
+    let error = TermTable::freeze(&counts, Pruning::default(), Work::default()).unwrap_err();
     assert_eq!(error.to_string(), "the corpus is empty: no sentence was counted");
 }
 
@@ -238,10 +238,9 @@ fn nothing_to_count_is_an_error_that_says_so() {
 fn the_first_fault_by_place_is_the_one_reported() {
     let text = format!("{}bad \u{0}\n{}worse \u{0}\n", "fine\n".repeat(50), "fine\n".repeat(50));
     for threads in 1..5 {
-        let (stop, progress) = (Stop::default(), Progress::default());
         let read = ReadOptions { block_bytes: 8, ..ReadOptions::default() };
-        let plan = Plan { threads, read, budget: None, stop: &stop, progress: &progress };
-        let error = TermCounts::count_blocks(SETTINGS, &plan, |emit| -> Result<()> {
+        let options = CountOptions { read, ..CountOptions::default() };
+        let error = TermCounts::count_blocks(SETTINGS, options, Work::on(threads), |emit| -> Result<()> {
             let mut blocks = LineBlocks::new(text.as_bytes(), Path::new("text"), read);
             while let Some(block) = blocks.next_block()? {
                 emit(block)?;
@@ -255,15 +254,16 @@ fn the_first_fault_by_place_is_the_one_reported() {
 
 #[test]
 fn a_stop_ends_the_count_and_leaves_nothing() {
-    let (stop, progress) = (Stop::default(), Progress::default());
-    let plan =
-        Plan { threads: 2, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
-    let result = TermCounts::count_blocks(SETTINGS, &plan, |emit| -> Result<()> {
+    let stop = Stop::default();
+    let work = Work { stop: &stop, ..Work::on(2) };
+    let result = TermCounts::count_blocks(SETTINGS, CountOptions::default(), work, |emit| -> Result<()> {
         for row in 0.. {
             if row == 3 {
                 stop.request();
             }
-            emit(Block::from_rows(b"a b".to_vec(), vec![3], row))?;
+            let mut rows = Ragged::default();
+            rows.push(b"a b");
+            emit(Block::from_rows(rows, row))?;
         }
         Ok(())
     });
@@ -283,12 +283,10 @@ fn threads_that_freeze_are_invisible() {
         })
         .collect();
     let counts = count(&sentences, 2, 1 << 16).unwrap();
-    let one = TermTable::freeze(&counts, Pruning::default()).unwrap();
+    let one = TermTable::freeze(&counts, Pruning::default(), Work::default()).unwrap();
     assert!(one.len() > 3 << 14);
     for threads in 2..5 {
-        let (stop, progress) = (Stop::default(), Progress::default());
-        let watch = Watch { stop: &stop, progress: &progress };
-        let many = TermTable::freeze_on(&counts, Pruning::default(), threads, watch).unwrap();
+        let many = TermTable::freeze(&counts, Pruning::default(), Work::on(threads)).unwrap();
         assert_eq!(digest(&one), digest(&many));
     }
     let at = |rank: usize| (one.score()[rank], one.term(rank as u32).as_bytes());

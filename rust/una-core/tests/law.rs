@@ -3,31 +3,20 @@
 
 use std::sync::Arc;
 
-use una_core::Result;
-use una_core::count::{Plan, Settings, TermCounts};
-use una_core::negatives::rng::Place;
+use una_core::count::{Pruning, TermCounts};
 use una_core::negatives::{
-    Augmenter, MaxReplaced, Negatives, Options, Replace, Select, Sentence, Surface, TokenPlan, in_case_of,
+    Augmenter, DrawKey, MaxReplaced, Negatives, Options, Replace, Select, Sentence, Surface, TokenPlan,
+    in_case_of,
 };
-use una_core::progress::Stop;
-use una_core::table::{Pruning, TermTable};
-use una_core::text::reader::{Block, Progress, ReadOptions};
+use una_core::progress::Work;
+use una_core::table::TermTable;
 use una_core::tfidf::replacement_probabilities;
-use una_core::tokenize::Tokenizer;
+use una_core::tokenize::{Settings, Tokenizer};
 
 fn fit(sentences: &[String], lowercase: bool) -> Arc<TermTable> {
     let settings = Settings { tokenizer: Tokenizer::Treebank, lowercase };
-    let (stop, progress) = (Stop::default(), Progress::default());
-    let plan =
-        Plan { threads: 1, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
-    let counts = TermCounts::count_blocks(settings, &plan, |emit| -> Result<()> {
-        let ends = sentences.iter().scan(0, |end, s| {
-            *end += s.len();
-            Some(*end)
-        });
-        emit(Block::from_rows(sentences.concat().into_bytes(), ends.collect(), 0))
-    });
-    Arc::new(TermTable::freeze(&counts.unwrap(), Pruning::default()).unwrap())
+    let counts = TermCounts::count_sentences(settings, sentences, Work::default());
+    Arc::new(TermTable::freeze(&counts.unwrap(), Pruning::default(), Work::default()).unwrap())
 }
 
 /// A vocabulary of 300 terms with falling frequency, so that scores differ a lot within a window.
@@ -36,8 +25,8 @@ fn table() -> Arc<TermTable> {
         .map(|i| {
             let words: Vec<String> = (0..2 + i % 9)
                 .map(|j| {
-                    let x = una_core::negatives::rng::philox4x64([i, j, 0, 0], [7, 7])[0];
-                    format!("w{}", (una_core::negatives::rng::unit(x).powi(3) * 300.0) as u32)
+                    let x = una_core::negatives::philox4x64([i, j, 0, 0], [7, 7])[0];
+                    format!("w{}", (una_core::negatives::unit(x).powi(3) * 300.0) as u32)
                 })
                 .collect();
             words.join(" ")
@@ -68,7 +57,7 @@ fn assert_fits(observed: &[u64], expected: &[f64], what: &str) {
 }
 
 fn at(text: &str, row: u64) -> Sentence<'_> {
-    Sentence::new(text, Place { row, ..Place::default() })
+    Sentence::new(text, DrawKey { row, ..DrawKey::default() })
 }
 
 fn explain<R>(
@@ -242,10 +231,10 @@ fn threads_and_batches_are_invisible() {
     let sentences: Vec<String> = (0..2000).map(|i| format!("w{} w{} w{}", i % 300, i % 7, i % 91)).collect();
     let strs: Vec<&str> = sentences.iter().map(String::as_str).collect();
     let augmenter = augmenter(&table, Options::default());
-    let place = |i: usize| Place { epoch: 2, row: i as u64, view: 1 };
+    let place = |i: usize| DrawKey { epoch: 2, row: i as u64, view: 1 };
     let all = |threads| -> (Vec<String>, u64) {
         let sentence = |i: usize| Sentence::new(strs[i], place(i));
-        let made = augmenter.augment(strs.len(), sentence, threads, &Stop::default()).unwrap();
+        let made = augmenter.augment(strs.len(), sentence, Work::on(threads)).unwrap();
         let changed = made.iter().map(|part| part.tally().changed).sum();
         (made.iter().flat_map(Negatives::iter).map(str::to_owned).collect(), changed)
     };
@@ -367,7 +356,7 @@ fn weights_from_outside_take_the_place_of_scores() {
         })
         .unwrap();
     let short = Sentence { weights: Some(&weights[..2]), ..sentence };
-    let refused = augmenter.augment(1, |_| short, 1, &Stop::default()).unwrap_err();
+    let refused = augmenter.augment(1, |_| short, Work::default()).unwrap_err();
     assert_eq!(refused.to_string(), "sentence 0: weights has 2 numbers for 3 tokens");
 }
 
@@ -376,7 +365,7 @@ fn the_tally_counts_what_was_done() {
     let table = table();
     let augmenter = augmenter(&table, Options { radius: 1, ..Options::default() });
     let texts = ["w0 w1 w2 w3", "", "w9"];
-    let made = augmenter.augment(3, |i| at(texts[i], i as u64), 1, &Stop::default()).unwrap();
+    let made = augmenter.augment(3, |i| at(texts[i], i as u64), Work::default()).unwrap();
     let tally = made[0].tally();
     let counted: u64 = (0..3)
         .map(|i| {

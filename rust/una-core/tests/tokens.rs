@@ -4,16 +4,15 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use una_core::count::{Batch, Plan, Settings, TermCounts};
+use una_core::count::{Batch, CountOptions, Pruning, TermCounts};
 use una_core::file::Arrays;
-use una_core::negatives::rng::Place;
-use una_core::negatives::{Augmenter, Options, Sentence, Surface};
-use una_core::progress::{Stop, Watch};
-use una_core::table::{Pruning, TermTable};
+use una_core::negatives::{Augmenter, DrawKey, Options, Sentence, Surface};
+use una_core::progress::Work;
+use una_core::table::TermTable;
 use una_core::text::lowercase::lowercase;
-use una_core::text::reader::{Passed, Progress, ReadOptions, Rows};
+use una_core::text::{Rows, Skipped};
 use una_core::tokenize::tokens::Tokens;
-use una_core::tokenize::{CustomName, Scratch, Tokenizer};
+use una_core::tokenize::{CustomName, Scratch, Settings, Tokenizer};
 use una_core::transform::transform;
 use una_core::{Error, Result};
 
@@ -38,14 +37,13 @@ fn cut(sentences: &[String]) -> Tokens {
 }
 
 fn count(settings: Settings, batches: Vec<Batch>, threads: usize) -> Result<TermCounts> {
-    let (stop, progress) = (Stop::default(), Progress::default());
-    let plan = Plan { threads, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
-    TermCounts::count_batches(settings, &plan, |emit| batches.into_iter().try_for_each(emit))
+    TermCounts::count_batches(settings, CountOptions::default(), Work::on(threads), |emit| {
+        batches.into_iter().try_for_each(emit)
+    })
 }
 
 fn arrays(counts: &TermCounts) -> Arrays {
-    let watch = Watch { stop: &Stop::default(), progress: &Progress::default() };
-    Arrays::of_counts(counts, 1, watch).unwrap()
+    Arrays::of_counts(counts, Work::default()).unwrap()
 }
 
 fn text(sentences: &[String]) -> Batch {
@@ -65,7 +63,7 @@ proptest! {
     fn counts_are_those_of_the_same_tokens_found_here(
         sentences in corpus(), share in 1usize..9, threads in 1usize..4
     ) {
-        let batches = sentences.chunks(share).map(|part| Batch::Tokens(cut(part), Passed::default())).collect();
+        let batches = sentences.chunks(share).map(|part| Batch::Tokens(cut(part), Skipped::default())).collect();
         let given = count(custom(), batches, threads).unwrap();
         let found = count(own(), vec![text(&sentences)], 1).unwrap();
         prop_assert_eq!(given.n_documents(), found.n_documents());
@@ -75,25 +73,25 @@ proptest! {
     #[test]
     fn rows_and_negatives_are_those_of_the_same_tokens_found_here(sentences in corpus(), seed in 0u64..99) {
         let table = |settings, batch| {
-            Arc::new(TermTable::freeze(&count(settings, vec![batch], 1).unwrap(), Pruning::default()).unwrap())
+            Arc::new(TermTable::freeze(&count(settings, vec![batch], 1).unwrap(), Pruning::default(), Work::default()).unwrap())
         };
-        let given = table(custom(), Batch::Tokens(cut(&sentences), Passed::default()));
+        let given = table(custom(), Batch::Tokens(cut(&sentences), Skipped::default()));
         let found = table(own(), text(&sentences));
-        let (tokens, stop) = (cut(&sentences), Stop::default());
+        let tokens = cut(&sentences);
         let texts: Vec<&str> = sentences.iter().map(String::as_str).collect();
         prop_assert_eq!(
-            transform(&given, &texts, Some(&tokens), 2, &stop).unwrap(),
-            transform(&found, &texts, None, 1, &stop).unwrap()
+            transform(&given, &texts, Some(&tokens), Work::on(2)).unwrap(),
+            transform(&found, &texts, None, Work::on(1)).unwrap()
         );
         for surface in [Surface::Reference, Surface::Preserve] {
             let options = Options { surface, seed, ..Options::default() };
             let augment = |table: &Arc<TermTable>, tokens: Option<&Tokens>| {
                 let sentence = |i: usize| Sentence {
                     tokens: tokens.map(|tokens| tokens.get(i)),
-                    ..Sentence::new(texts[i], Place { epoch: 0, row: i as u64, view: 0 })
+                    ..Sentence::new(texts[i], DrawKey { epoch: 0, row: i as u64, view: 0 })
                 };
                 let maker = Augmenter::new(table.clone(), options, &[]).unwrap();
-                let made = maker.augment(texts.len(), sentence, 1, &stop).unwrap();
+                let made = maker.augment(texts.len(), sentence, Work::default()).unwrap();
                 made.iter().flat_map(|part| part.iter().map(str::to_owned).collect::<Vec<_>>()).collect::<Vec<_>>()
             };
             prop_assert_eq!(augment(&given, Some(&tokens)), augment(&found, None));
@@ -110,7 +108,7 @@ fn without_tokens_a_tokenizer_from_outside_is_refused() {
         let refused = count(custom(), vec![text(&sentences)], threads).unwrap_err();
         assert!(matches!(refused, Error::Option(found) if found == message));
     }
-    let counts = count(custom(), vec![Batch::Tokens(cut(&sentences), Passed::default())], 1).unwrap();
-    let table = TermTable::freeze(&counts, Pruning::default()).unwrap();
-    assert!(matches!(transform(&table, &["a"], None, 1, &Stop::default()), Err(Error::Option(_))));
+    let counts = count(custom(), vec![Batch::Tokens(cut(&sentences), Skipped::default())], 1).unwrap();
+    let table = TermTable::freeze(&counts, Pruning::default(), Work::default()).unwrap();
+    assert!(matches!(transform(&table, &["a"], None, Work::default()), Err(Error::Option(_))));
 }

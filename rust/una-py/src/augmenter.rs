@@ -4,17 +4,16 @@ use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use una_core::Error;
-use una_core::negatives::rng::Place;
-use una_core::negatives::{Augmenter as Core, MaxReplaced, Options, Sentence, Tally, TokenPlan};
-use una_core::text::reader::Column;
+use una_core::negatives::{Augmenter as Core, DrawKey, MaxReplaced, Options, Sentence, Tally, TokenPlan};
+use una_core::text::Column;
 
-use crate::batch::{Batch, Made, MadeColumn};
+use crate::augment_call::{AugmentCall, Made, MadeColumn};
 use crate::columns;
 use crate::errors::to_py;
 use crate::gil::short;
 use crate::py_tokenizer::Tokens;
+use crate::strings::characters;
 use crate::table::TermTable;
-use crate::text::characters;
 
 /// Makes hard negatives.
 #[pyclass(frozen, module = "una_fast._core")]
@@ -32,7 +31,7 @@ type Counts = (u64, u64, u64, Vec<u64>);
 /// The offsets of large strings, and their bytes.
 type Strings<'py> = (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u8>>);
 
-/// The weights of all sentences, one after another, and where those of each sentence stop.
+/// The weights of all sentences, one after another, and their offsets by sentence.
 type Weights<'py> = (PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, u64>);
 
 #[pymethods]
@@ -97,12 +96,12 @@ impl Augmenter {
     ) -> PyResult<(Bound<'py, PyList>, Counts)> {
         let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
         let weights = match &weights {
-            Some((numbers, ends)) => Some((numbers.as_slice()?, ends.as_slice()?)),
+            Some((numbers, offsets)) => Some((numbers.as_slice()?, offsets.as_slice()?)),
             None => None,
         };
         let tokens = Tokens::of(tokens.as_ref(), sentences.len()?)?;
-        let batch = Batch { augmenter: &self.core, tokens, rows, epoch, view, weights, threads };
-        let Made { list, tally } = batch.augment(sentences)?;
+        let call = AugmentCall { augmenter: &self.core, tokens, rows, epoch, view, weights, threads };
+        let Made { list, tally } = call.augment(sentences)?;
         Ok((list, counts(&tally)))
     }
 
@@ -112,7 +111,7 @@ impl Augmenter {
     fn augment_columns<'py>(
         &self,
         py: Python<'py>,
-        batches: Vec<columns::Batch<'py>>,
+        batches: Vec<columns::ColumnBuffers<'py>>,
         tokens: Option<Bound<'py, Tokens>>,
         rows: Option<PyReadonlyArray1<'py, u64>>,
         epoch: u64,
@@ -122,8 +121,8 @@ impl Augmenter {
         let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
         let columns = batches.iter().map(columns::as_column).collect::<PyResult<Vec<_>>>()?;
         let tokens = Tokens::of(tokens.as_ref(), columns.iter().map(Column::len).sum())?;
-        let batch = Batch { augmenter: &self.core, tokens, rows, epoch, view, weights: None, threads };
-        let MadeColumn { offsets, data, tally } = batch.augment_columns(py, &columns)?;
+        let call = AugmentCall { augmenter: &self.core, tokens, rows, epoch, view, weights: None, threads };
+        let MadeColumn { offsets, data, tally } = call.augment_columns(py, &columns)?;
         Ok(((offsets.into_pyarray(py), data.into_pyarray(py)), counts(&tally)))
     }
 
@@ -140,7 +139,7 @@ impl Augmenter {
     ) -> PyResult<(Vec<Explained>, String)> {
         let weights = weights.as_ref().map(|weights| weights.as_slice()).transpose()?;
         let tokens = Tokens::of(tokens.as_ref(), 1)?.map(|tokens| tokens.get(0));
-        let keyed = Sentence { text: sentence, place: Place { epoch, row, view }, weights, tokens };
+        let keyed = Sentence { text: sentence, key: DrawKey { epoch, row, view }, weights, tokens };
         let convert = |plan: &[TokenPlan<'_>], negative: &str| {
             let tokens = plan.iter().map(|step| self.explained(sentence, step)).collect();
             (tokens, negative.to_owned())

@@ -6,20 +6,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crossbeam_channel::bounded;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
-use una_core::count::budget::Budget;
-use una_core::count::{Batch, Plan, Settings, TermCounts};
-use una_core::file::{Arrays, counts_from_arrays, freeze_to, load_counts_within, save_counts_on};
-use una_core::progress::{Stop, Watch};
-use una_core::table::{Pruning, TermTable as CoreTable};
-use una_core::text::reader::{self, Block, Progress, ReadOptions};
+use una_core::count::{Batch, CountOptions};
+use una_core::file::{Arrays, counts_from_arrays, freeze_to, load_counts, save_counts};
+use una_core::text::ReadOptions;
+use una_core::{MemoryLimit, Progress, Pruning, Settings, Stop, TermCounts, TermTable as CoreTable, Work};
 
-use crate::columns::{Chunks, drain, feed_bytes, feed_columns, send};
 use crate::errors::to_py;
-use crate::gil::{Ticker, long, long_beside};
+use crate::gil::{Ticker, long, long_beside, short};
 use crate::py_tokenizer::CustomTokenizer;
-use crate::read_ahead::read_ahead;
+use crate::reading::{Reading, tokenizer};
+use crate::source::{Source, each_block_of};
+use crate::streams::{Chunks, drain, feed_bytes, send};
 use crate::table::TermTable;
-use crate::text::{Reading, feed, tokenizer};
 
 /// The arrays of a file of counts.
 type Columns<'py> = (
@@ -30,12 +28,9 @@ type Columns<'py> = (
     Bound<'py, PyArray1<u32>>,
 );
 
-/// What lets Python see its signals and progress be shown.
-type Look<'a> = &'a dyn Fn() -> PyResult<()>;
-
-/// How sentences are counted, whatever they come from.
+/// How the sentences of a source are counted.
 struct Update<'py, 'r> {
-    reading: &'r Reading,
+    read: ReadOptions<'r>,
     threads: usize,
     tick: Option<Bound<'py, PyAny>>,
     /// The tokenizer, if it is Python code.
@@ -76,60 +71,108 @@ impl TermCounter {
     /// Counts by `count`, given the memory that is left.
     fn count(
         &self,
-        stop: &Stop,
-        count: impl FnOnce(Option<&Budget>) -> una_core::Result<TermCounts>,
+        work: Work<'_>,
+        read: ReadOptions<'_>,
+        count: impl FnOnce(CountOptions<'_>) -> una_core::Result<TermCounts>,
     ) -> una_core::Result<TermCounts> {
-        let budget = self.lock().make_room(Watch { stop, progress: &Progress::default() })?;
-        count(budget.as_ref())
+        let unseen = Progress::default();
+        let limit = self.lock().make_room(Work { progress: &unseen, ..work })?;
+        count(CountOptions { read, memory_limit: limit.as_ref() })
     }
 
     /// Adds what has been counted, unless the end was asked for meanwhile.
     fn add(&self, py: Python<'_>, counted: TermCounts, threads: usize) -> PyResult<()> {
         py.check_signals()?;
-        let progress = Progress::default();
-        let work = |stop: &_| self.lock().absorb(counted, threads, Watch { stop, progress: &progress });
-        long(py, &Ticker { show: None }, &progress, work)
+        self.long(py, threads, None, |counter, work| counter.lock().absorb(counted, work))
     }
 
-    /// Does long work on the counts, once they are brought together.
-    fn work<T: Send>(
+    /// Does long work with this counter.
+    fn long<T: Send>(
         &self,
         py: Python<'_>,
+        threads: usize,
         tick: Option<Bound<'_, PyAny>>,
-        work: impl FnOnce(&mut TermCounts, Watch<'_>) -> una_core::Result<T> + Send,
+        work: impl FnOnce(&Self, Work<'_>) -> una_core::Result<T> + Send,
     ) -> PyResult<T> {
         let progress = Progress::default();
-        let all = |stop: &_| {
-            let (mut counts, watch) = (self.lock(), Watch { stop, progress: &progress });
-            counts.compact(watch)?;
-            work(&mut counts, watch)
-        };
+        let all = |stop: &Stop| work(self, Work { threads, stop, progress: &progress });
         long(py, &Ticker { show: tick }, &progress, all)
     }
 
-    /// Counts the blocks that `feed` sends from this thread, which keeps the GIL meanwhile and calls the tokenizer, if
-    /// that is Python code.
-    fn update_blocks<'py>(
+    /// Does long work on the counts, once they are brought together.
+    fn compacted<T: Send>(
         &self,
-        py: Python<'py>,
-        options: &Update<'py, '_>,
-        progress: &Progress,
-        feed: impl FnOnce(Look<'_>, &mut dyn FnMut(Block) -> PyResult<bool>) -> PyResult<()>,
+        py: Python<'_>,
+        threads: usize,
+        tick: Option<Bound<'_, PyAny>>,
+        work: impl FnOnce(&mut TermCounts, Work<'_>) -> una_core::Result<T> + Send,
+    ) -> PyResult<T> {
+        self.long(py, threads, tick, |counter, context| {
+            let mut counts = counter.lock();
+            counts.compact(context)?;
+            work(&mut counts, context)
+        })
+    }
+
+    /// Counts files, which other threads read.
+    fn update_files(&self, py: Python<'_>, paths: &[PathBuf], update: Update<'_, '_>) -> PyResult<()> {
+        let Update { read, threads, tick, .. } = update;
+        let counted = self.long(py, threads, tick, |counter, work| {
+            counter
+                .count(work, read, |options| TermCounts::count_files(counter.settings, paths, options, work))
+        })?;
+        self.add(py, counted, threads)
+    }
+
+    /// Counts a stream, whose bytes this thread reads and others make lines of.
+    fn update_stream(
+        &self,
+        py: Python<'_>,
+        stream: &Bound<'_, PyAny>,
+        (name, json): (&Path, bool),
+        update: Update<'_, '_>,
     ) -> PyResult<()> {
-        let (sender, receiver) = bounded(2);
-        let (threads, read) = (options.threads, options.reading.options());
-        let work = |stop: &_| {
-            self.count(stop, |budget| {
-                let plan = Plan { threads, read, budget, stop, progress };
-                TermCounts::count_batches(self.settings, &plan, |emit| drain(&receiver, emit))
+        let Update { read, threads, tick, .. } = update;
+        let progress = Progress::default();
+        let (sender, receiver) = bounded(4);
+        let count = |stop: &Stop| {
+            let work = Work { threads, stop, progress: &progress };
+            self.count(work, read, |options| {
+                TermCounts::count_blocks(self.settings, options, work, |emit| {
+                    each_block_of(Chunks::new(receiver), name, json, read, emit)
+                })
             })
         };
-        let counted = long_beside(py, &Ticker { show: options.tick.clone() }, progress, work, move |tick| {
-            feed(tick, &mut |block| {
-                tick()?;
-                let batch = match &options.custom {
+        let counted = long_beside(py, &Ticker { show: tick }, &progress, count, move |look| {
+            feed_bytes(stream, |bytes| {
+                look()?;
+                Ok(send(py, &sender, Some(bytes)))
+            })?;
+            send(py, &sender, None);
+            Ok(())
+        })?;
+        self.add(py, counted, threads)
+    }
+
+    /// Counts the blocks that a source passes on from this thread, which keeps the GIL meanwhile and calls the
+    /// tokenizer, if that is Python code.
+    fn update_blocks(&self, py: Python<'_>, source: &Source, update: Update<'_, '_>) -> PyResult<()> {
+        let Update { read, threads, tick, custom } = update;
+        let progress = Progress::default();
+        let (sender, receiver) = bounded(2);
+        let count = |stop: &Stop| {
+            let work = Work { threads, stop, progress: &progress };
+            self.count(work, read, |options| {
+                TermCounts::count_batches(self.settings, options, work, |emit| drain(&receiver, emit))
+            })
+        };
+        let (ticker, progress) = (Ticker { show: tick }, &progress);
+        let counted = long_beside(py, &ticker, progress, count, move |look| {
+            source.feed(py, read, progress, look, &mut |block| {
+                look()?;
+                let batch = match &custom {
                     None => Batch::Text(block),
-                    Some(custom) => custom.get().batch(py, &block, &read, self.settings.lowercase, tick)?,
+                    Some(custom) => custom.get().batch(py, &block, &read, self.settings.lowercase, look)?,
                 };
                 Ok(send(py, &sender, Some(batch)))
             })?;
@@ -138,61 +181,6 @@ impl TermCounter {
         })?;
         self.add(py, counted, threads)
     }
-
-    /// Counts files whose tokenizer is Python code: they are read and counted on other threads, and cut on this one.
-    fn update_files_here<'py>(
-        &self,
-        py: Python<'py>,
-        paths: &[PathBuf],
-        options: &Update<'py, '_>,
-    ) -> PyResult<()> {
-        let (read, progress) = (options.reading.options(), Progress::default());
-        let read_all = |emit: &mut dyn FnMut(Block) -> una_core::Result<()>| {
-            reader::each_block(paths, read, &progress, emit)
-        };
-        self.update_blocks(py, options, &progress, |tick, visit| {
-            read_ahead(py, tick, visit, read_all, |_| Ok(()))
-        })
-    }
-
-    /// Counts a stream whose tokenizer is Python code: on this thread it is read and cut, on others its bytes become
-    /// lines and its tokens counts.
-    fn update_stream_here<'py>(
-        &self,
-        py: Python<'py>,
-        stream: &Bound<'py, PyAny>,
-        name: &Path,
-        json: bool,
-        options: &Update<'py, '_>,
-    ) -> PyResult<()> {
-        let (sender, receiver) = bounded(4);
-        let read = options.reading.options();
-        let read_all = move |emit: &mut dyn FnMut(Block) -> una_core::Result<()>| {
-            each_block_of(Chunks::new(receiver), name, json, read, emit)
-        };
-        self.update_blocks(py, options, &Progress::default(), |tick, visit| {
-            // The closure owns the sender, so that the reader ends where it does.
-            read_ahead(py, tick, visit, read_all, move |inbox| {
-                feed_bytes(stream, |bytes| {
-                    tick()?;
-                    inbox.offer(&sender, Some(bytes))
-                })?;
-                inbox.offer(&sender, None).map(|_| ())
-            })
-        })
-    }
-}
-
-/// Hands the blocks of a stream on.
-fn each_block_of(
-    bytes: Chunks,
-    name: &Path,
-    json: bool,
-    read: ReadOptions<'_>,
-    emit: &mut dyn FnMut(Block) -> una_core::Result<()>,
-) -> una_core::Result<()> {
-    let blocks = reader::blocks(bytes, name, read)?;
-    (if json { blocks.of_json() } else { blocks }).for_each(emit)
 }
 
 #[pymethods]
@@ -206,16 +194,14 @@ impl TermCounter {
         temp_dir: Option<PathBuf>,
     ) -> PyResult<Self> {
         let tokenizer = self::tokenizer(tokenizer)?;
-        let budget = budget(memory_limit, temp_dir)?;
-        Ok(Self::holding(TermCounts::within(Settings { tokenizer, lowercase }, budget)))
+        let limit = limit(memory_limit, temp_dir)?;
+        Ok(Self::holding(TermCounts::new(Settings { tokenizer, lowercase }, limit)))
     }
 
     /// A counter without counts, of the same settings and within the memory that is left; to be merged with this one.
     fn apart(&self, py: Python<'_>) -> PyResult<Self> {
-        let progress = Progress::default();
-        let room = |stop: &_| self.lock().make_room(Watch { stop, progress: &progress });
-        let budget = long(py, &Ticker { show: None }, &progress, room)?;
-        Ok(Self::holding(TermCounts::within(self.settings, budget)))
+        let limit = self.long(py, 1, None, |counter, work| counter.lock().make_room(work))?;
+        Ok(Self::holding(TermCounts::new(self.settings, limit)))
     }
 
     #[getter]
@@ -238,10 +224,10 @@ impl TermCounter {
         if let Some(known) = self.read(py, TermCounts::n_terms) {
             return Ok(known);
         }
-        self.work(py, None, |counts, _| Ok(counts.n_terms().unwrap_or_default()))
+        self.compacted(py, 1, None, |counts, _| Ok(counts.n_terms().unwrap_or_default()))
     }
 
-    /// Whether terms are on disk.
+    /// True where terms are on disk.
     #[getter]
     fn has_spilled(&self, py: Python<'_>) -> bool {
         self.read(py, TermCounts::has_spilled)
@@ -249,127 +235,51 @@ impl TermCounter {
 
     #[getter]
     fn n_empty(&self, py: Python<'_>) -> u64 {
-        self.read(py, |counts| counts.passed().empty)
+        self.read(py, |counts| counts.skipped().empty)
     }
 
     #[getter]
     fn n_skipped(&self, py: Python<'_>) -> u64 {
-        self.read(py, |counts| counts.passed().skipped)
+        self.read(py, |counts| counts.skipped().malformed)
     }
 
     #[getter]
     fn n_null(&self, py: Python<'_>) -> u64 {
-        self.read(py, |counts| counts.passed().null)
+        self.read(py, |counts| counts.skipped().null)
     }
 
-    /// Counts files; all of them or, where an exception is raised, none.
-    #[pyo3(signature = (paths, *, reading, threads, tick, custom))]
-    fn update_files<'py>(
+    /// Counts the sentences of a source; all of them or, where an exception is raised, none.
+    #[pyo3(signature = (source, *, reading, threads, tick, custom))]
+    fn update<'py>(
         &self,
         py: Python<'py>,
-        paths: Vec<PathBuf>,
+        source: &Source,
         reading: &Reading,
         threads: usize,
         tick: Option<Bound<'py, PyAny>>,
         custom: Option<Bound<'py, CustomTokenizer>>,
     ) -> PyResult<()> {
-        if custom.is_some() {
-            return self.update_files_here(py, &paths, &Update { reading, threads, tick, custom });
+        let update = Update { read: reading.options(), threads, tick, custom };
+        match source {
+            Source::Files { paths } if update.custom.is_none() => self.update_files(py, paths, update),
+            Source::Stream { stream, name, json } if update.custom.is_none() => {
+                self.update_stream(py, stream.bind(py), (name, *json), update)
+            }
+            _ => self.update_blocks(py, source, update),
         }
-        let progress = Progress::default();
-        let work = |stop: &_| {
-            self.count(stop, |budget| {
-                let plan = Plan { threads, read: reading.options(), budget, stop, progress: &progress };
-                TermCounts::count_files(self.settings, &paths, &plan)
-            })
-        };
-        let counted = long(py, &Ticker { show: tick }, &progress, work)?;
-        self.add(py, counted, threads)
-    }
-
-    /// Counts an iterable of str; all of it or, where an exception is raised, nothing.
-    #[pyo3(signature = (sentences, *, reading, threads, tick, custom))]
-    fn update_rows<'py>(
-        &self,
-        py: Python<'py>,
-        sentences: &Bound<'py, PyAny>,
-        reading: &Reading,
-        threads: usize,
-        tick: Option<Bound<'py, PyAny>>,
-        custom: Option<Bound<'py, CustomTokenizer>>,
-    ) -> PyResult<()> {
-        let options = Update { reading, threads, tick, custom };
-        self.update_blocks(py, &options, &Progress::default(), |_, visit| feed(sentences, visit))
-    }
-
-    /// Counts string columns, given as names and batches of buffers; all or, where an exception is raised, nothing.
-    #[pyo3(signature = (columns, *, reading, threads, tick, custom))]
-    fn update_columns<'py>(
-        &self,
-        py: Python<'py>,
-        columns: &Bound<'py, PyAny>,
-        reading: &Reading,
-        threads: usize,
-        tick: Option<Bound<'py, PyAny>>,
-        custom: Option<Bound<'py, CustomTokenizer>>,
-    ) -> PyResult<()> {
-        let options = Update { reading, threads, tick, custom };
-        self.update_blocks(py, &options, &Progress::default(), |_, visit| feed_columns(columns, visit))
-    }
-
-    /// Counts the lines of a binary file object; all of them or, where an exception is raised, none.
-    #[pyo3(signature = (stream, *, name, json, reading, threads, tick, custom))]
-    #[allow(clippy::too_many_arguments, reason = "keyword-only options of the Python half")]
-    fn update_stream<'py>(
-        &self,
-        py: Python<'py>,
-        stream: &Bound<'py, PyAny>,
-        name: PathBuf,
-        json: bool,
-        reading: &Reading,
-        threads: usize,
-        tick: Option<Bound<'py, PyAny>>,
-        custom: Option<Bound<'py, CustomTokenizer>>,
-    ) -> PyResult<()> {
-        if custom.is_some() {
-            let options = Update { reading, threads, tick, custom };
-            return self.update_stream_here(py, stream, &name, json, &options);
-        }
-        let progress = Progress::default();
-        let (sender, receiver) = bounded(4);
-        let work = |stop: &_| {
-            self.count(stop, |budget| {
-                let plan = Plan { threads, read: reading.options(), budget, stop, progress: &progress };
-                TermCounts::count_blocks(self.settings, &plan, |emit| {
-                    each_block_of(Chunks::new(receiver), &name, json, plan.read, emit)
-                })
-            })
-        };
-        let counted = long_beside(py, &Ticker { show: tick }, &progress, work, move |tick| {
-            feed_bytes(stream, |bytes| {
-                tick()?;
-                Ok(send(py, &sender, Some(bytes)))
-            })?;
-            send(py, &sender, None);
-            Ok(())
-        })?;
-        self.add(py, counted, threads)
     }
 
     /// Adds the counts of other text.
     #[pyo3(signature = (other, *, threads))]
     fn merge(&self, py: Python<'_>, other: &Self, threads: usize) -> PyResult<()> {
-        let progress = Progress::default();
-        let merge = |stop: &_| {
-            let watch = Watch { stop, progress: &progress };
-            if std::ptr::eq(self, other) {
-                let twice = self.lock().clone();
-                return self.lock().merge_under(&twice, threads, watch);
+        self.long(py, threads, None, |counter, work| {
+            if std::ptr::eq(counter, other) {
+                let twice = counter.lock().clone();
+                return counter.lock().merge(&twice, work);
             }
-            let (mut ours, theirs) = self.lock_both(other);
-            ours.merge_under(&theirs, threads, watch)
-        };
-        long(py, &Ticker { show: None }, &progress, merge)
+            let (mut ours, theirs) = counter.lock_both(other);
+            ours.merge(&theirs, work)
+        })
     }
 
     #[pyo3(signature = (path, *, threads, tick))]
@@ -380,7 +290,7 @@ impl TermCounter {
         threads: usize,
         tick: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.work(py, tick, |counts, watch| save_counts_on(counts, threads, &path, watch))
+        self.compacted(py, threads, tick, |counts, work| save_counts(counts, &path, work))
     }
 
     #[staticmethod]
@@ -391,8 +301,8 @@ impl TermCounter {
         memory_limit: Option<usize>,
         temp_dir: Option<PathBuf>,
     ) -> PyResult<Self> {
-        let (budget, progress) = (budget(memory_limit, temp_dir)?, Progress::default());
-        let load = |stop: &_| load_counts_within(budget, &path, Watch { stop, progress: &progress });
+        let (limit, progress) = (limit(memory_limit, temp_dir)?, Progress::default());
+        let load = |stop: &_| load_counts(&path, limit, Work { threads: 1, stop, progress: &progress });
         long(py, &Ticker { show: None }, &progress, load).map(Self::holding)
     }
 
@@ -400,7 +310,7 @@ impl TermCounter {
     #[pyo3(signature = (*, threads))]
     fn arrays<'py>(&self, py: Python<'py>, threads: usize) -> PyResult<Columns<'py>> {
         let Arrays { term_bytes, offsets, df, best_count, best_length } =
-            self.work(py, None, |counts, watch| Arrays::of_counts(counts, threads, watch))?;
+            self.compacted(py, threads, None, |counts, work| Arrays::of_counts(counts, work))?;
         Ok((
             term_bytes.into_pyarray(py),
             offsets.into_pyarray(py),
@@ -433,7 +343,7 @@ impl TermCounter {
             best_count: best_count.as_slice()?.to_vec(),
             best_length: best_length.as_slice()?.to_vec(),
         };
-        let counts = crate::gil::short(py, |_| {
+        let counts = short(py, |_| {
             counts_from_arrays(settings, n_documents, &arrays).map_err(una_core::Error::Input)
         })?;
         Ok(Self::holding(counts))
@@ -450,9 +360,8 @@ impl TermCounter {
         tick: Option<Bound<'_, PyAny>>,
     ) -> PyResult<TermTable> {
         let pruning = Pruning { min_df, max_terms };
-        let freeze =
-            |counts: &mut TermCounts, watch: Watch<'_>| CoreTable::freeze_on(counts, pruning, threads, watch);
-        self.work(py, tick, freeze).map(TermTable::from)
+        let freeze = |counts: &mut TermCounts, work: Work<'_>| CoreTable::freeze(counts, pruning, work);
+        self.compacted(py, threads, tick, freeze).map(TermTable::from)
     }
 
     /// Freezes the counts into the file of a table; returns how many terms it holds, and its digest.
@@ -467,12 +376,13 @@ impl TermCounter {
         tick: Option<Bound<'_, PyAny>>,
     ) -> PyResult<(u64, String)> {
         let pruning = Pruning { min_df, max_terms };
-        let saved = self.work(py, tick, |counts, watch| freeze_to(counts, pruning, threads, &path, watch))?;
+        let saved =
+            self.compacted(py, threads, tick, |counts, work| freeze_to(counts, pruning, &path, work))?;
         Ok((saved.n_terms, saved.digest))
     }
 }
 
-fn budget(memory_limit: Option<usize>, temp_dir: Option<PathBuf>) -> PyResult<Option<Budget>> {
-    let budget = memory_limit.map(|bytes| Budget::new(bytes, temp_dir.as_deref()));
-    budget.transpose().map_err(|error| to_py(&error))
+fn limit(memory_limit: Option<usize>, temp_dir: Option<PathBuf>) -> PyResult<Option<MemoryLimit>> {
+    let limit = memory_limit.map(|bytes| MemoryLimit::new(bytes, temp_dir.as_deref()));
+    limit.transpose().map_err(|error| to_py(&error))
 }

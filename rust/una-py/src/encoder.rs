@@ -2,17 +2,17 @@
 
 use numpy::{PyReadonlyArray1, PyReadwriteArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
-use una_core::negatives::rng::Place;
 use una_core::negatives::token_ids::{
-    Drawn as CoreDrawn, Encoded as CoreEncoded, Encoder as Core, Frame, Speller, Template,
+    DrawnWords as CoreDrawn, Encoded as CoreEncoded, Encoder as Core, EncoderBuilder, Template,
 };
-use una_core::progress::Stop;
+use una_core::negatives::{DrawKey, ProbeContext};
+use una_core::progress::{Stop, Work};
 
 use crate::augmenter::Augmenter;
 use crate::errors::to_py;
 use crate::gil::{by_size, short};
 use crate::py_tokenizer::Tokens;
-use crate::text::Strings;
+use crate::strings::Strings;
 
 /// Terms shown to the tokenizer at a time: few calls, and no more than some MB of its answers alive.
 const TERMS_A_CALL: usize = 8 << 10;
@@ -40,16 +40,16 @@ impl Encoder {
         cache: usize,
     ) -> PyResult<Self> {
         let template = Template::new(prefix, suffix, pad_id, max_length).map_err(|e| to_py(&e))?;
-        let [alone, twice] = ids(tokenize, Frame::texts().to_vec())?.try_into().unwrap_or_default();
-        let frame = Frame::new(&alone, &twice).map_err(|e| to_py(&e))?;
-        let mut speller = Speller::new(augmenter.core.clone(), frame);
+        let [alone, twice] = ids(tokenize, ProbeContext::texts().to_vec())?.try_into().unwrap_or_default();
+        let context = ProbeContext::new(&alone, &twice).map_err(|e| to_py(&e))?;
+        let mut builder = EncoderBuilder::new(augmenter.core.clone(), context);
         loop {
-            let texts = speller.texts(TERMS_A_CALL);
+            let texts = builder.texts(TERMS_A_CALL);
             if texts.is_empty() {
-                return Ok(Self { core: short(py, |_| speller.finish(template, cache))? });
+                return Ok(Self { core: short(py, |_| builder.finish(template, cache))? });
             }
             let ids = ids(tokenize, texts)?;
-            short(py, |_| speller.spell(&ids))?;
+            short(py, |_| builder.learn(&ids))?;
         }
     }
 
@@ -70,23 +70,28 @@ impl Encoder {
         epoch: u64,
         view: u32,
         threads: usize,
-    ) -> PyResult<Drawn> {
+    ) -> PyResult<DrawnWords> {
         let strings = Strings::extract(sentences)?;
         let strs = strings.as_strs()?;
         let rows = rows.as_ref().map(|rows| rows.as_slice()).transpose()?;
         let tokens = Tokens::of(tokens.as_ref(), strs.len())?;
-        let place = |i: usize| Place { epoch, row: rows.map_or(i as u64, |rows| rows[i]), view };
-        let work = |stop: &Stop| self.core.draw(&strs, tokens, place, threads, stop);
-        Ok(Drawn { core: by_size(py, strs.iter().map(|s| s.len()).sum(), work)? })
+        let key = |i: usize| DrawKey { epoch, row: rows.map_or(i as u64, |rows| rows[i]), view };
+        let draw = |stop: &Stop| self.core.draw(&strs, tokens, key, Work { stop, ..Work::on(threads) });
+        Ok(DrawnWords { core: by_size(py, strs.iter().map(|s| s.len()).sum(), draw)? })
     }
 
     /// Given words instead of drawn ones.
-    fn compose(&self, py: Python<'_>, rows: Vec<Vec<String>>) -> PyResult<Drawn> {
-        Ok(Drawn { core: short(py, |_| Ok(self.core.compose(&rows)))? })
+    fn compose(&self, py: Python<'_>, rows: Vec<Vec<String>>) -> PyResult<DrawnWords> {
+        Ok(DrawnWords { core: short(py, |_| Ok(self.core.compose(&rows)))? })
     }
 
     /// Asks the tokenizer for what is not known, which mostly is nothing, and puts the ids together.
-    fn assemble(&self, py: Python<'_>, drawn: &mut Drawn, tokenize: &Bound<'_, PyAny>) -> PyResult<Encoded> {
+    fn assemble(
+        &self,
+        py: Python<'_>,
+        drawn: &mut DrawnWords,
+        tokenize: &Bound<'_, PyAny>,
+    ) -> PyResult<Encoded> {
         let drawn = &mut drawn.core;
         let texts = drawn.texts();
         if !texts.is_empty() {
@@ -107,7 +112,7 @@ fn ids(tokenize: &Bound<'_, PyAny>, texts: Vec<String>) -> PyResult<Vec<Vec<u32>
 
 /// The words of negatives.
 #[pyclass(module = "una_fast._core")]
-pub(crate) struct Drawn {
+pub(crate) struct DrawnWords {
     core: CoreDrawn,
 }
 

@@ -1,9 +1,9 @@
-//! What the system does with files, where Python has no word for it.
+//! System calls on files that Python has no function for.
 
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use una_core::file::atomic_file;
+use una_core::file;
 
 use crate::errors::to_py;
 
@@ -11,5 +11,5 @@ use crate::errors::to_py;
 #[pyfunction]
 #[pyo3(signature = (path, other))]
 pub(crate) fn exchange(path: PathBuf, other: PathBuf) -> PyResult<bool> {
-    atomic_file::exchange(&path, &other).map_err(|error| to_py(&error))
+    file::exchange(&path, &other).map_err(|error| to_py(&error))
 }

@@ -1,4 +1,4 @@
-//! The one door through which the GIL is released.
+//! The one place where the GIL is released.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -7,8 +7,7 @@ use std::time::Duration;
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use pyo3::prelude::*;
 use una_core::Error;
-use una_core::progress::Stop;
-use una_core::text::reader::Progress;
+use una_core::progress::{Progress, Stop};
 
 use crate::errors::{no_thread, to_py};
 

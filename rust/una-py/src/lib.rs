@@ -1,9 +1,9 @@
-//! Python binding of `una-core`: extract, go through the one GIL door, convert.
+//! Python binding of `una-core`: extract, release the GIL, call the core, convert.
 
 #![allow(clippy::needless_pass_by_value, reason = "PyO3 hands arguments over by value")]
 
+mod augment_call;
 mod augmenter;
-mod batch;
 mod columns;
 mod counter;
 mod encoder;
@@ -12,8 +12,11 @@ mod files;
 mod gil;
 mod py_tokenizer;
 mod read_ahead;
+mod reading;
+mod source;
+mod streams;
+mod strings;
 mod table;
-mod text;
 
 use pyo3::prelude::*;
 
@@ -21,18 +24,19 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    module.add_class::<text::Reading>()?;
+    module.add_class::<reading::Reading>()?;
     module.add_class::<py_tokenizer::CustomTokenizer>()?;
     module.add_class::<py_tokenizer::Tokens>()?;
+    module.add_class::<source::Source>()?;
     module.add_class::<counter::TermCounter>()?;
     module.add_class::<table::TermTable>()?;
     module.add_class::<augmenter::Augmenter>()?;
     module.add_class::<encoder::Encoder>()?;
-    module.add_class::<encoder::Drawn>()?;
+    module.add_class::<encoder::DrawnWords>()?;
     module.add_class::<encoder::Encoded>()?;
     module.add_function(wrap_pyfunction!(files::exchange, module)?)?;
-    module.add_function(wrap_pyfunction!(text::read_sentences, module)?)?;
-    module.add_function(wrap_pyfunction!(text::spool, module)?)?;
-    module.add_function(wrap_pyfunction!(text::tokenize, module)?)?;
+    module.add_function(wrap_pyfunction!(reading::read_sentences, module)?)?;
+    module.add_function(wrap_pyfunction!(reading::write_mapped_corpus, module)?)?;
+    module.add_function(wrap_pyfunction!(py_tokenizer::tokenize, module)?)?;
     Ok(())
 }

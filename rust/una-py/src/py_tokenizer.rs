@@ -5,12 +5,14 @@ use pyo3::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use una_core::count::Batch;
-use una_core::text::lowercase::lowercase as lower;
-use una_core::text::reader::{Block, ReadOptions};
-use una_core::tokenize::tokens::Tokens as CoreTokens;
+use una_core::text::lowercase::{LowerMap, lowercase as lower};
+use una_core::text::{Block, ReadOptions};
+use una_core::tokenize::Scratch;
+use una_core::tokenize::tokens::{Tokens as CoreTokens, each_token};
 
 use crate::errors::{input_error, to_py};
-use crate::text::Strings;
+use crate::reading::tokenizer;
+use crate::strings::{Strings, to_characters};
 
 /// Sentences between two looks at the signals.
 const STEP: usize = 256;
@@ -164,6 +166,40 @@ impl CustomTokenizer {
     fn refusal(&self, py: Python<'_>, what: &str, sentence: &str) -> PyErr {
         input_error(py, &format!("the tokenizer {:?} {what} for {}", self.name, shown(sentence)))
     }
+}
+
+/// The tokens of one sentence, and the characters of it that each covers.
+type Tokenized<'py> = (Bound<'py, PyList>, Vec<(usize, usize)>);
+
+/// The tokens of each sentence, with their spans in characters of the sentence as written.
+#[pyfunction]
+#[pyo3(signature = (sentences, *, tokenizer, lowercase, tokens=None))]
+pub(crate) fn tokenize<'py>(
+    sentences: &Bound<'py, PyAny>,
+    tokenizer: &str,
+    lowercase: bool,
+    tokens: Option<Bound<'py, Tokens>>,
+) -> PyResult<Vec<Tokenized<'py>>> {
+    let py = sentences.py();
+    let tokenizer = self::tokenizer(tokenizer)?;
+    let (mut scratch, mut buffer) = (Scratch::default(), String::new());
+    let strings = Strings::extract(sentences)?;
+    let strs = strings.as_strs()?;
+    let given = Tokens::of(tokens.as_ref(), strs.len())?;
+    let tokenize = |(i, sentence): (usize, &str)| {
+        let text = if lowercase { lower(sentence, &mut buffer) } else { sentence };
+        let map = if lowercase { LowerMap::new(sentence) } else { LowerMap::default() };
+        let (mut tokens, mut spans) = (Vec::new(), Vec::new());
+        let given = given.map(|tokens| tokens.get(i));
+        each_token(&tokenizer, given, text, &mut scratch, |token| {
+            tokens.push(token.text);
+            spans.push((map.original(token.start), map.original(token.end)));
+        })
+        .map_err(|e| to_py(&e))?;
+        to_characters(sentence, &mut spans);
+        Ok((PyList::new(py, tokens)?, spans))
+    };
+    strs.into_iter().enumerate().map(tokenize).collect()
 }
 
 fn type_name(object: &Bound<'_, PyAny>) -> String {

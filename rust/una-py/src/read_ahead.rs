@@ -3,11 +3,11 @@
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 use pyo3::prelude::*;
-use una_core::text::reader::Block;
+use una_core::text::Block;
 
-use crate::columns::Fed;
 use crate::errors::{no_thread, to_py};
 use crate::gil::{STEP, guarded};
+use crate::streams::Fed;
 
 /// Where read blocks arrive, and what is done with each; it answers whether to go on.
 pub(crate) struct Inbox<'a, 'py> {

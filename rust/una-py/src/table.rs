@@ -9,14 +9,13 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 use una_core::Error;
 use una_core::file;
-use una_core::progress::Stop;
+use una_core::progress::{Progress, Stop, Work};
 use una_core::table::TermTable as Core;
-use una_core::text::reader::Progress;
 use una_core::transform::transform;
 
 use crate::gil::{Ticker, long, short};
 use crate::py_tokenizer::Tokens;
-use crate::text::Strings;
+use crate::strings::Strings;
 
 /// Values, columns and row bounds of a sparse matrix.
 type Sparse<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u64>>);
@@ -130,20 +129,20 @@ impl TermTable {
         let strings = Strings::extract(sentences)?;
         let strs = strings.as_strs()?;
         let tokens = Tokens::of(tokens.as_ref(), strs.len())?;
-        let work = |stop: &Stop| transform(&self.core, &strs, tokens, threads, stop);
-        let rows = long(py, &Ticker { show: None }, &Progress::default(), work)?;
-        let bounds: Vec<u64> = std::iter::once(0).chain(rows.ends).collect();
-        Ok((rows.values.into_pyarray(py), rows.ranks.into_pyarray(py), bounds.into_pyarray(py)))
+        let weigh = |stop: &Stop| transform(&self.core, &strs, tokens, Work { stop, ..Work::on(threads) });
+        let rows = long(py, &Ticker { show: None }, &Progress::default(), weigh)?;
+        let (ranks, offsets) = rows.ranks.into_parts();
+        Ok((rows.values.into_pyarray(py), ranks.into_pyarray(py), offsets.into_pyarray(py)))
     }
 
     fn terms<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         PyList::new(py, (0..self.core.len() as u32).map(|rank| self.core.term(rank)))
     }
 
-    /// All term bytes in order of rank, copied, and where each term stops.
+    /// All term bytes in order of rank, copied, and the bounds of the terms: 0, and the end of each.
     fn term_bytes<'py>(&self, py: Python<'py>) -> (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u64>>) {
         let terms = self.core.terms();
-        (terms.bytes().to_vec().into_pyarray(py), terms.ends().to_vec().into_pyarray(py))
+        (terms.bytes().to_vec().into_pyarray(py), terms.offsets().to_vec().into_pyarray(py))
     }
 
     /// Document frequencies by rank, copied.

@@ -1,157 +1,158 @@
 //! Counting: in one pass, on all threads, how many sentences hold each term and how large a part of one it ever is.
 //!
-//! The state is integers that merge exactly (see [`TermCounts::merge`]), so that threads, blocks, file order and
-//! shards cannot change it. Workers count blocks into tables of their own; these are then merged, one partition of
-//! the terms to a thread. Under a [`Budget`] they write tables to sorted runs, which are merged when the terms are
-//! asked for.
+//! In the words of databases: *hash aggregation with spilling, then an external sort by k-way merge*. Workers add up
+//! sentences in hash tables of their own ([`worker`], [`term_map`]); these are merged, one partition of the terms to a
+//! thread. Under a [`MemoryLimit`] a worker whose table is full writes it to a sorted [`run`], and the runs are merged
+//! when the terms are asked for ([`spill`], [`merge`]).
+//!
+//! The state is integers that merge exactly (see [`TermCounts::merge`]), so that threads, blocks, file order and shards
+//! cannot change it.
 
-pub(crate) mod accumulator;
-pub mod budget;
-pub(crate) mod piece_cache;
+mod accumulator;
+mod merge;
+mod piece_cache;
 mod pieces;
-pub(crate) mod run;
-pub(crate) mod sort;
-pub(crate) mod spill;
-pub(crate) mod term_map;
+mod prune;
+mod run;
+mod sort;
+mod spill;
+mod term_map;
 mod worker;
 
-use std::fmt::Debug;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::ScopedJoinHandle;
-
-use crossbeam_channel::{Receiver, bounded};
+use std::sync::Arc;
 
 use crate::arch::give_back_free_memory;
-use crate::count::budget::Budget;
-use crate::count::run::Run;
-use crate::count::sort::{Merge, Order, Sorted};
-use crate::count::spill::{Sequence, Sieve};
-use crate::count::term_map::Part;
 use crate::error::{Error, Result};
-use crate::progress::{Stop, Watch, unwatched};
-use crate::table::Pruning;
-use crate::text::reader::{self, Block, Passed, Progress, ReadOptions};
-use crate::tfidf::{Idf, Ratio};
-use crate::threads::{self, lock};
-use crate::tokenize::Tokenizer;
-use crate::tokenize::tokens::Tokens;
-use worker::{Counted, Local};
+use crate::progress::Work;
+use crate::terms::interner::hash;
+use crate::text::{self, Block, Skipped};
+use crate::tfidf::{Idf, TermStats};
+use crate::threads;
+use crate::tokenize::Settings;
+use merge::Merge;
+use prune::PruneFilter;
+use run::Run;
+use sort::{Order, Sorted};
+use term_map::TermMap;
+use worker::PartialCounts;
+
+pub use prune::Pruning;
+pub use run::MemoryLimit;
+pub use worker::{Batch, CountOptions};
+
+pub(crate) use run::RunWriter;
+pub(crate) use spill::SortedTerms;
 
 /// Terms are spread over this many partitions, so that as many threads can merge without a lock.
-const PARTS: usize = 16;
+const PARTITIONS: usize = 16;
 
-/// Terms for which another thread is worth its start when two tables become one.
+/// Terms for which another thread is worth its start when two maps become one.
 const WORTH_A_THREAD: usize = 1 << 13;
 
-/// How text becomes terms. Counts made under different settings do not mix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settings {
-    /// What cuts a sentence into terms.
-    pub tokenizer: Tokenizer,
-    /// Whether sentences are lower-cased first.
-    pub lowercase: bool,
-}
-
-impl Settings {
-    /// # Errors
-    /// [`Error::Option`] naming the setting that differs.
-    fn check_same(self, theirs: Self) -> Result<()> {
-        let differ = |what: &str, ours: &dyn Debug, theirs: &dyn Debug| {
-            Err(Error::Option(format!("counts do not merge: {what} is {ours:?} here and {theirs:?} there")))
-        };
-        if self.tokenizer != theirs.tokenizer {
-            return differ("tokenizer", &self.tokenizer.name(), &theirs.tokenizer.name());
-        }
-        if self.lowercase != theirs.lowercase {
-            return differ("lowercase", &self.lowercase, &theirs.lowercase);
-        }
-        Ok(())
-    }
-}
-
-/// What is known of one term.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stats {
-    /// Number of sentences that hold the term.
-    pub df: u64,
-    /// The largest part of a sentence that the term ever makes up.
-    pub best: Ratio,
-}
-
-impl Stats {
-    /// Those of a term not counted yet.
-    pub(crate) const NONE: Self = Self { df: 0, best: Ratio::NONE };
-
-    /// No `df` exceeds the number of documents, whose sum is checked first: this one cannot overflow.
-    pub(crate) fn merge(&mut self, other: Self) {
-        self.df += other.df;
-        self.best = self.best.max(other.best);
-    }
-}
-
-/// How to go about counting; nothing here shows in the result.
-#[derive(Debug, Clone, Copy)]
-pub struct Plan<'a> {
-    /// Number of threads that count.
-    pub threads: usize,
-    /// How the text is read.
-    pub read: ReadOptions<'a>,
-    /// Memory for terms, if it is limited.
-    pub budget: Option<&'a Budget>,
-    /// Looked at several times a second.
-    pub stop: &'a Stop,
-    /// Kept up to date.
-    pub progress: &'a Progress,
-}
-
-/// What one thread counts at a time.
-#[derive(Debug)]
-pub enum Batch {
-    /// Text, to be cut into terms.
-    Text(Block),
-    /// Sentences that are cut already, and the lines beside them that became none.
-    Tokens(Tokens, Passed),
-}
-
-impl From<Block> for Batch {
-    fn from(block: Block) -> Self {
-        Self::Text(block)
-    }
-}
-
-/// The partition, of `of`, that a term belongs to. These are bits of the hash that the tables themselves hardly use.
+/// The partition, of `of`, that a term belongs to. These are bits of the hash that the maps themselves hardly use.
 const fn partition(hash: u64, of: usize) -> usize {
     (hash >> 40) as usize % of
 }
 
+/// Terms in memory, each once.
+#[derive(Debug, Clone)]
+enum TermMaps {
+    /// One map of all terms: what few threads counted, or nothing yet.
+    Whole(TermMap),
+    /// [`PARTITIONS`] maps, with each term in that of its [`partition`]: what many threads merged.
+    Partitioned(Vec<TermMap>),
+}
+
+impl Default for TermMaps {
+    fn default() -> Self {
+        Self::Whole(TermMap::default())
+    }
+}
+
+impl TermMaps {
+    fn as_slice(&self) -> &[TermMap] {
+        match self {
+            Self::Whole(map) => std::slice::from_ref(map),
+            Self::Partitioned(maps) => maps,
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [TermMap] {
+        match self {
+            Self::Whole(map) => std::slice::from_mut(map),
+            Self::Partitioned(maps) => maps,
+        }
+    }
+
+    /// Bytes of memory that the terms take, sorting included.
+    fn memory(&self) -> usize {
+        memory_of(self.as_slice())
+    }
+
+    fn len(&self) -> u64 {
+        self.as_slice().iter().map(|map| map.stats.len() as u64).sum()
+    }
+
+    /// The map that holds the terms of this hash.
+    fn map_of(&mut self, hash: u64) -> &mut TermMap {
+        match self {
+            Self::Whole(map) => map,
+            Self::Partitioned(maps) => &mut maps[partition(hash, PARTITIONS)],
+        }
+    }
+}
+
+fn memory_of(maps: &[TermMap]) -> usize {
+    maps.iter().map(TermMap::memory).sum()
+}
+
 /// The exact, mergeable statistics of a corpus.
+///
+/// ```
+/// use una_core::{Settings, TermCounts, Work};
+///
+/// let sentences = ["the cat slept", "a dog slept", "the cat"];
+/// let mut counts = TermCounts::count_sentences(Settings::default(), sentences, Work::default())?;
+/// assert_eq!(counts.n_documents(), 3);
+///
+/// // The counts of more text add up, in any order, to those of all of it.
+/// let more = TermCounts::count_sentences(Settings::default(), ["the dog barked"], Work::default())?;
+/// counts.merge(&more, Work::default())?;
+/// let mut frequent = Vec::new();
+/// counts.for_each(|term, stats| {
+///     if stats.df > 2 {
+///         frequent.push((String::from_utf8_lossy(term).into_owned(), stats.df));
+///     }
+///     Ok(())
+/// })?;
+/// assert_eq!(frequent, [("the".to_owned(), 3)]);
+/// # Ok::<(), una_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct TermCounts {
     settings: Settings,
     n_documents: u64,
-    passed: Passed,
-    /// One table of all terms, or [`PARTS`] of them by [`partition`].
-    parts: Vec<Part>,
-    /// What memory had no room for, in order of term bytes. A term may be in several of them, and in memory.
+    skipped: Skipped,
+    maps: TermMaps,
+    /// Terms that memory had no room for, in order of their bytes. A term may be in several runs, and in memory.
     runs: Vec<Arc<Run>>,
     /// Invariant: given where there are runs.
-    budget: Option<Budget>,
+    limit: Option<MemoryLimit>,
 }
 
 impl TermCounts {
-    /// The statistics of no text.
+    /// The statistics of no text, which will keep to a memory limit if there is one.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
-        Self::within(settings, None)
-    }
-
-    /// The statistics of no text, which will hold to a budget.
-    #[must_use]
-    pub fn within(settings: Settings, budget: Option<Budget>) -> Self {
-        let parts = vec![Part::default(); PARTS];
-        Self { settings, n_documents: 0, passed: Passed::default(), parts, runs: Vec::new(), budget }
+    pub fn new(settings: Settings, limit: Option<MemoryLimit>) -> Self {
+        Self {
+            settings,
+            n_documents: 0,
+            skipped: Skipped::default(),
+            maps: TermMaps::default(),
+            runs: Vec::new(),
+            limit,
+        }
     }
 
     /// How text became terms.
@@ -160,7 +161,7 @@ impl TermCounts {
         self.settings
     }
 
-    /// Number of sentences counted.
+    /// Number of sentences counted, `N`.
     #[must_use]
     pub const fn n_documents(&self) -> u64 {
         self.n_documents
@@ -168,33 +169,32 @@ impl TermCounts {
 
     /// Lines that became no document.
     #[must_use]
-    pub const fn passed(&self) -> Passed {
-        self.passed
+    pub const fn skipped(&self) -> Skipped {
+        self.skipped
     }
 
     /// Adds to the lines that became no document.
-    pub const fn add_passed(&mut self, passed: Passed) {
-        self.passed.add(passed);
+    pub const fn add_skipped(&mut self, skipped: Skipped) {
+        self.skipped.add(skipped);
     }
 
     /// Number of distinct terms, as far as that is known: after [`Self::compact`] it is.
     #[must_use]
     pub fn n_terms(&self) -> Option<u64> {
-        let in_memory = self.parts.iter().map(|part| part.stats.len() as u64).sum();
-        match (in_memory, self.runs.as_slice()) {
+        match (self.maps.len(), self.runs.as_slice()) {
             (n_terms, []) => Some(n_terms),
             (0, [whole]) => Some(whole.n_terms()),
             _ => None,
         }
     }
 
-    /// Whether terms are on disk.
+    /// Returns true where terms are on disk.
     #[must_use]
     pub fn has_spilled(&self) -> bool {
         !self.runs.is_empty()
     }
 
-    /// Whether there is no term.
+    /// Returns true where there is no term.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.n_terms() == Some(0)
@@ -204,43 +204,74 @@ impl TermCounts {
     ///
     /// # Errors
     /// [`Error::Storage`] for what is on disk; whatever `visit` returns.
-    pub fn for_each(&self, visit: impl FnMut(&[u8], Stats) -> Result<()>) -> Result<()> {
-        unwatched(|watch| self.by_bytes(1, watch)?.for_each(watch, visit))
+    pub fn for_each(&self, visit: impl FnMut(&[u8], TermStats) -> Result<()>) -> Result<()> {
+        self.by_bytes(Work::default())?.for_each(Work::default(), visit)
     }
 
-    /// Puts in a term that is not there yet, or else says so by the answer false.
-    pub(crate) fn insert(&mut self, term: &[u8], stats: Stats) -> bool {
-        let hash = crate::terms::interner::hash(term);
-        let of = self.parts.len();
-        self.parts[partition(hash, of)].insert(hash, term, stats)
+    /// Inserts a term. Returns false, and changes nothing, if it was already there.
+    pub(crate) fn insert(&mut self, term: &[u8], stats: TermStats) -> bool {
+        let hash = hash(term);
+        self.maps.map_of(hash).insert(hash, term, stats)
     }
 
     /// Counts that come from a file: to be filled by [`Self::insert`], or all in a run.
-    pub(crate) fn restored(settings: Settings, n_documents: u64, run: Option<(Arc<Run>, Budget)>) -> Self {
-        let (runs, budget) = run.map_or((Vec::new(), None), |(run, budget)| (vec![run], Some(budget)));
-        Self { n_documents, runs, ..Self::within(settings, budget) }
+    pub(crate) fn restored(
+        settings: Settings,
+        n_documents: u64,
+        run: Option<(Arc<Run>, MemoryLimit)>,
+    ) -> Self {
+        let (runs, limit) = run.map_or((Vec::new(), None), |(run, limit)| (vec![run], Some(limit)));
+        Self { n_documents, runs, ..Self::new(settings, limit) }
     }
 
-    /// Counts all lines of `paths` on `plan.threads` threads.
+    /// Counts sentences that are in memory; white space alone is no document.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a NUL, by sentence; [`Error::Option`] where the tokenizer is not of this crate.
+    pub fn count_sentences<S: AsRef<str>>(
+        settings: Settings,
+        sentences: impl IntoIterator<Item = S>,
+        work: Work<'_>,
+    ) -> Result<Self> {
+        let mut rows = text::Rows::default();
+        Self::count_blocks(settings, CountOptions::default(), work, |emit| {
+            for sentence in sentences {
+                rows.push(Some(sentence.as_ref().as_bytes()));
+                if rows.is_full() {
+                    emit(rows.take())?;
+                }
+            }
+            emit(rows.take())
+        })
+    }
+
+    /// Counts all lines of files.
     ///
     /// # Errors
     /// What reading says.
-    pub fn count_files(settings: Settings, paths: &[PathBuf], plan: &Plan<'_>) -> Result<Self> {
-        Self::count_blocks(settings, plan, |emit| reader::each_block(paths, plan.read, plan.progress, emit))
+    pub fn count_files(
+        settings: Settings,
+        paths: &[PathBuf],
+        options: CountOptions<'_>,
+        work: Work<'_>,
+    ) -> Result<Self> {
+        Self::count_blocks(settings, options, work, |emit| {
+            text::each_block(paths, options.read, work.progress, emit)
+        })
     }
 
-    /// Counts the blocks that `feed` emits, on `plan.threads` threads beside the one that feeds.
-    ///
-    /// With one thread, blocks are counted where they are emitted.
+    /// Counts the blocks that `feed` hands over, on the threads of `work` beside the one that feeds. With one thread,
+    /// blocks are counted where they are handed over.
     ///
     /// # Errors
     /// What `feed` returns, and the first fault by place in the text, whichever thread met it.
     pub fn count_blocks<E: From<Error>>(
         settings: Settings,
-        plan: &Plan<'_>,
+        options: CountOptions<'_>,
+        work: Work<'_>,
         feed: impl FnOnce(&mut dyn FnMut(Block) -> Result<()>) -> std::result::Result<(), E>,
     ) -> std::result::Result<Self, E> {
-        Self::count_batches(settings, plan, |emit| feed(&mut |block| emit(Batch::Text(block))))
+        Self::count_batches(settings, options, work, |emit| feed(&mut |block| emit(Batch::Text(block))))
     }
 
     /// [`Self::count_blocks`], of text or of sentences that are cut already.
@@ -249,190 +280,191 @@ impl TermCounts {
     /// As there; [`Error::Option`] for text where the tokenizer is not of this crate.
     pub fn count_batches<E: From<Error>>(
         settings: Settings,
-        plan: &Plan<'_>,
+        options: CountOptions<'_>,
+        work: Work<'_>,
         feed: impl FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E>,
     ) -> std::result::Result<Self, E> {
-        let counted =
-            if plan.threads <= 1 { alone(settings, plan, feed) } else { fan_out(settings, plan, feed) }?;
-        let mut counts = Self::within(settings, plan.budget.cloned());
-        counts.gather(counted, plan)?;
+        let counted = worker::count(settings, options, work, feed)?;
+        let mut counts = Self::new(settings, options.memory_limit.cloned());
+        counts.gather(counted, work)?;
         Ok(counts)
     }
 
-    fn gather(&mut self, counted: Vec<Counted>, plan: &Plan<'_>) -> Result<()> {
-        let mut tables = Vec::new();
-        for Counted { n_documents, passed, table, runs } in counted {
+    /// Makes the counts of all workers one.
+    ///
+    /// Each worker has a map of its own, and most of its terms are in the maps of the others too. Of one map there is
+    /// nothing to merge. Two become one in place: the larger takes the smaller in, so that the fewest terms move and no
+    /// third map is made. More are spread over partitions by hash: a thread then merges its partitions of all maps
+    /// without a lock, where one map after another would leave all threads but one idle. Where the memory limit has no
+    /// room for the maps and the sum of them at once, all go to disk instead, and are merged when they are asked for.
+    fn gather(&mut self, counted: Vec<PartialCounts>, work: Work<'_>) -> Result<()> {
+        let mut maps = Vec::new();
+        for PartialCounts { n_documents, skipped, map, runs } in counted {
             self.n_documents += n_documents;
-            self.passed.add(passed);
+            self.skipped.add(skipped);
             self.runs.extend(runs);
-            tables.push(table);
+            maps.push(map);
         }
-        if self.budget.is_some() {
+        if self.limit.is_some() {
             give_back_free_memory();
         }
-        // The tables, and the one that is made of them.
-        if tables.len() > 1 && self.has_no_room_for(2 * bytes_of(&tables)) {
-            let unseen = Progress::default();
-            let watch = Watch { stop: plan.stop, progress: &unseen };
-            return tables.iter().try_for_each(|table| self.spill(std::slice::from_ref(table), watch));
+        if maps.len() > 1 && self.has_no_room_for(2 * memory_of(&maps)) {
+            return maps.iter().try_for_each(|map| self.spill(std::slice::from_ref(map), work.unseen()));
         }
-        self.parts = match <[Part; 1]>::try_from(tables).map_err(<[Part; 2]>::try_from) {
-            Ok(only) => only.into(),
-            Err(Ok(two)) => vec![united(two)?],
-            Err(Err(many)) => spread(&many, plan.threads)?,
+        self.maps = match <[TermMap; 1]>::try_from(maps).map_err(<[TermMap; 2]>::try_from) {
+            Ok([only]) => TermMaps::Whole(only),
+            Err(Ok(two)) => TermMaps::Whole(united(two)?),
+            Err(Err(many)) => TermMaps::Partitioned(spread(&many, work.threads)?),
         };
-        self.parts.iter_mut().for_each(Part::shrink);
+        self.maps.as_mut_slice().iter_mut().for_each(TermMap::shrink);
         Ok(())
     }
 
     fn has_no_room_for(&self, bytes: usize) -> bool {
-        self.budget.as_ref().is_some_and(|budget| bytes > budget.bytes())
+        self.limit.as_ref().is_some_and(|limit| bytes > limit.bytes())
     }
 
-    /// Writes the terms of tables, none of which is in two of them, to a run, if there is a budget.
-    fn spill(&mut self, tables: &[Part], watch: Watch<'_>) -> Result<()> {
-        if let Some(budget) = &self.budget
-            && tables.iter().any(|table| !table.stats.is_empty())
+    /// Writes the terms of maps, none of which is in two of them, to a run, if there is a limit.
+    fn spill(&mut self, maps: &[TermMap], work: Work<'_>) -> Result<()> {
+        if let Some(limit) = &self.limit
+            && maps.iter().any(|map| !map.stats.is_empty())
         {
-            let sorted = Sorted::new(tables, Order::Bytes, |_, _| true, 1, watch.stop)?;
-            self.runs.push(sorted.write(budget.folder(), watch)?);
+            let sorted = Sorted::new(maps, Order::Bytes, |_, _| true, work.alone())?;
+            self.runs.push(sorted.write(limit.dir(), work)?);
         }
         Ok(())
     }
 
     /// Writes what is in memory to a run.
-    fn spill_own(&mut self, watch: Watch<'_>) -> Result<()> {
-        let parts = std::mem::replace(&mut self.parts, vec![Part::default()]);
-        self.spill(&parts, watch).inspect_err(|_| self.parts = parts)
+    fn spill_own(&mut self, work: Work<'_>) -> Result<()> {
+        let maps = std::mem::take(&mut self.maps);
+        self.spill(maps.as_slice(), work).inspect_err(|_| self.maps = maps)
     }
 
-    /// The budget of an update, which takes what these counts do not.
+    /// Makes room for an update where the terms held leave little of the memory limit. Returns the limit that is left
+    /// for the update.
     ///
     /// # Errors
-    /// What the system says where they have to make room.
-    pub fn make_room(&mut self, watch: Watch<'_>) -> Result<Option<Budget>> {
-        let Some(budget) = self.budget.clone() else { return Ok(None) };
-        if 2 * bytes_of(&self.parts) > budget.bytes() {
-            self.spill_own(watch)?;
+    /// What the system says where terms have to go to disk.
+    pub fn make_room(&mut self, work: Work<'_>) -> Result<Option<MemoryLimit>> {
+        let Some(limit) = self.limit.clone() else { return Ok(None) };
+        if 2 * self.maps.memory() > limit.bytes() {
+            self.spill_own(work)?;
         }
-        Ok(Some(budget.less(bytes_of(&self.parts))))
+        Ok(Some(limit.less(self.maps.memory())))
     }
 
-    /// Brings all terms together, where they are not yet: in memory, if the budget has room for them and for sorting
+    /// Brings all terms together, where they are not yet: in memory, if the limit has room for them and for sorting
     /// them, else in one run. What follows, saving and freezing, then need not do so itself.
     ///
     /// # Errors
     /// [`Error::Storage`] where the system refuses; [`Error::Interrupted`]. The counts are then as they were.
-    pub fn compact(&mut self, watch: Watch<'_>) -> Result<()> {
-        let Some(budget) = self.budget.clone() else { return Ok(()) };
-        if !self.runs.is_empty() || self.has_no_room_for(bytes_of(&self.parts)) {
-            self.spill_own(watch)?;
-            self.runs = vec![merged(&self.runs, &budget, watch)?];
+    pub fn compact(&mut self, work: Work<'_>) -> Result<()> {
+        let Some(limit) = self.limit.clone() else { return Ok(()) };
+        if !self.runs.is_empty() || self.has_no_room_for(self.maps.memory()) {
+            self.spill_own(work)?;
+            self.runs = vec![merged(&self.runs, &limit, work)?];
         }
         Ok(())
     }
 
     /// All terms in order of their bytes.
-    pub(crate) fn by_bytes(&self, threads: usize, watch: Watch<'_>) -> Result<Sequence<'_>> {
-        match self.whole(watch)? {
-            None => Sequence::of_tables(&self.parts, Order::Bytes, &Sieve::ALL, threads, watch),
-            Some(whole) => Sequence::of_run(&whole),
+    pub(crate) fn by_bytes(&self, work: Work<'_>) -> Result<SortedTerms<'_>> {
+        match self.whole(work)? {
+            None => SortedTerms::of_maps(self.maps.as_slice(), Order::Bytes, |_, _| true, work),
+            Some(whole) => SortedTerms::of_run(&whole),
         }
     }
 
     /// The terms that pruning leaves, in the order of a table.
-    pub(crate) fn by_score(
-        &self,
-        pruning: Pruning,
-        threads: usize,
-        watch: Watch<'_>,
-    ) -> Result<Sequence<'_>> {
+    pub(crate) fn by_score(&self, pruning: Pruning, work: Work<'_>) -> Result<SortedTerms<'_>> {
         let order = Order::Score(Idf::new(self.n_documents));
-        if let (Some(whole), Some(budget)) = (self.whole(watch)?, &self.budget) {
-            let sieve = Sieve::of_run(&whole, pruning, watch)?;
-            return Sequence::of_run_sorted(&whole, order, &sieve, budget, watch);
+        if let (Some(whole), Some(limit)) = (self.whole(work)?, &self.limit) {
+            let filter = PruneFilter::of_run(&whole, pruning, work)?;
+            let keep = |term: &[u8], stats| filter.keeps(term, stats);
+            return SortedTerms::of_run_sorted(&whole, order, keep, limit, work);
         }
-        let sieve = Sieve::of_tables(&self.parts, pruning);
-        Sequence::of_tables(&self.parts, order, &sieve, threads, watch)
+        let maps = self.maps.as_slice();
+        let filter = PruneFilter::of_maps(maps, pruning);
+        SortedTerms::of_maps(maps, order, |term, stats| filter.keeps(term, stats), work)
     }
 
     /// All terms in one run, if not all are in memory.
-    fn whole(&self, watch: Watch<'_>) -> Result<Option<Arc<Run>>> {
-        let Some(budget) = self.budget.as_ref().filter(|_| !self.runs.is_empty()) else { return Ok(None) };
-        let mut all = Self { runs: self.runs.clone(), ..Self::within(self.settings, Some(budget.clone())) };
-        all.spill(&self.parts, watch)?;
-        merged(&all.runs, budget, watch).map(Some)
+    fn whole(&self, work: Work<'_>) -> Result<Option<Arc<Run>>> {
+        let Some(limit) = self.limit.as_ref().filter(|_| !self.runs.is_empty()) else { return Ok(None) };
+        let mut all = Self { runs: self.runs.clone(), ..Self::new(self.settings, Some(limit.clone())) };
+        all.spill(self.maps.as_slice(), work)?;
+        merged(&all.runs, limit, work).map(Some)
     }
 
     /// Adds the counts of other text: `N` and `df` add, the ratio takes the larger. Exact, in any order.
     ///
-    /// Where only one side has a budget, it is the budget of the sum.
+    /// Where only one side has a memory limit, it is the limit of the sum.
     ///
     /// # Errors
     /// [`Error::Option`] naming the setting that differs; [`Error::Input`] where the sum of `N` passes 64 bits;
-    /// [`Error::Storage`] where a budget makes terms go to disk. The counts are then as they were.
-    pub fn merge(&mut self, other: &Self, threads: usize) -> Result<()> {
-        unwatched(|watch| self.merge_under(other, threads, watch))
-    }
-
-    /// [`Self::merge`], followed from outside.
-    ///
-    /// # Errors
-    /// As [`Self::merge`]; [`Error::Interrupted`].
-    pub fn merge_under(&mut self, other: &Self, threads: usize, watch: Watch<'_>) -> Result<()> {
+    /// [`Error::Storage`] where a limit makes terms go to disk; [`Error::Interrupted`]. The counts are then as they
+    /// were.
+    pub fn merge(&mut self, other: &Self, work: Work<'_>) -> Result<()> {
         self.settings.check_same(other.settings)?;
         let n_documents = sum(self.n_documents, other.n_documents)?;
-        self.budget = self.budget.take().or_else(|| other.budget.clone());
-        let bytes = bytes_of(&self.parts) + bytes_of(&other.parts);
-        if self.has_no_room_for(2 * bytes) {
-            self.spill_own(watch)?;
-            self.spill(&other.parts, watch)?;
+        self.limit = self.limit.take().or_else(|| other.limit.clone());
+        if self.has_no_room_for(2 * (self.maps.memory() + other.maps.memory())) {
+            self.spill_own(work)?;
+            self.spill(other.maps.as_slice(), work)?;
         } else {
-            self.add_tables(&other.parts, threads)?;
+            self.add_maps(&other.maps, work.threads)?;
         }
         self.runs.extend(other.runs.iter().cloned());
         self.n_documents = n_documents;
-        self.passed.add(other.passed);
+        self.skipped.add(other.skipped);
         Ok(())
     }
 
-    /// [`Self::merge_under`] with counts that are not needed any more, which saves a copy where these are empty.
+    /// [`Self::merge`] with counts that are not needed any more, which saves a copy where these are empty.
     ///
     /// # Errors
-    /// As [`Self::merge_under`].
-    pub fn absorb(&mut self, mut other: Self, threads: usize, watch: Watch<'_>) -> Result<()> {
-        if bytes_of(&self.parts) > 0 {
-            return self.merge_under(&other, threads, watch);
+    /// As [`Self::merge`].
+    pub fn absorb(&mut self, mut other: Self, work: Work<'_>) -> Result<()> {
+        if self.maps.len() > 0 {
+            return self.merge(&other, work);
         }
-        std::mem::swap(&mut self.parts, &mut other.parts);
-        let outcome = self.merge_under(&other, threads, watch);
+        std::mem::swap(&mut self.maps, &mut other.maps);
+        let outcome = self.merge(&other, work);
         if outcome.is_err() {
-            std::mem::swap(&mut self.parts, &mut other.parts);
+            std::mem::swap(&mut self.maps, &mut other.maps);
         }
         outcome
     }
 
-    /// Adds the terms of tables, none of which is in two of them.
-    fn add_tables(&mut self, tables: &[Part], threads: usize) -> Result<()> {
-        if tables.iter().all(|table| table.stats.is_empty()) {
-            return Ok(()); // and what is one table need not become many
+    /// Adds the terms of other counts.
+    ///
+    /// With one thread, they go into what maps there are. With more, the own terms are spread over partitions first, if
+    /// they are not yet, so that each thread has maps that no other thread touches. Where both sides are partitioned, a
+    /// partition meets its like alone; else a thread walks over the whole other map and takes the terms of its own
+    /// partition, which costs it a look at every hash, but no lock and no copy.
+    fn add_maps(&mut self, other: &TermMaps, threads: usize) -> Result<()> {
+        if other.len() == 0 {
+            return Ok(()); // and a whole map need not be spread
         }
-        if threads > 1 && self.parts.len() == 1 {
-            self.parts = spread(&self.parts, threads)?;
+        if threads > 1
+            && let TermMaps::Whole(own) = &self.maps
+        {
+            self.maps = TermMaps::Partitioned(spread(std::slice::from_ref(own), threads)?);
         }
-        let of = self.parts.len();
-        each_part(&mut self.parts, threads, |index, part| {
-            for (i, table) in tables.iter().enumerate() {
-                if tables.len() != of || i == index {
-                    part.absorb(table, |hash| partition(hash, of) == index);
-                }
+        match (&mut self.maps, other) {
+            (TermMaps::Whole(own), _) => {
+                other.as_slice().iter().for_each(|map| own.absorb(map, |_| true));
+                Ok(())
             }
-        })
+            (TermMaps::Partitioned(own), TermMaps::Partitioned(others)) => {
+                each_map(own, threads, |index, map| map.absorb(&others[index], |_| true))
+            }
+            (TermMaps::Partitioned(own), TermMaps::Whole(others)) => each_map(own, threads, |index, map| {
+                map.absorb(others, |hash| partition(hash, PARTITIONS) == index);
+            }),
+        }
     }
-}
-
-fn bytes_of(tables: &[Part]) -> usize {
-    tables.iter().map(Part::memory).sum()
 }
 
 fn sum(ours: u64, theirs: u64) -> Result<u64> {
@@ -442,17 +474,17 @@ fn sum(ours: u64, theirs: u64) -> Result<u64> {
 }
 
 /// Runs by term bytes as one.
-fn merged(runs: &[Arc<Run>], budget: &Budget, watch: Watch<'_>) -> Result<Arc<Run>> {
+fn merged(runs: &[Arc<Run>], limit: &MemoryLimit, work: Work<'_>) -> Result<Arc<Run>> {
     if let [whole] = runs {
         return Ok(Arc::clone(whole));
     }
-    Merge::new(runs.to_vec(), Order::Bytes, budget.folder(), watch)?.write(budget.folder(), watch)
+    Merge::new(runs.to_vec(), Order::Bytes, limit.dir(), work)?.write(limit.dir(), work)
 }
 
-/// Two tables as one: the larger takes the smaller in, without two more tables in memory.
-fn united(mut tables: [Part; 2]) -> Result<Part> {
-    tables.sort_unstable_by_key(|table| std::cmp::Reverse(table.stats.len()));
-    let [mut larger, smaller] = tables;
+/// Two maps as one: the larger takes the smaller in, without a third map in memory.
+fn united(mut maps: [TermMap; 2]) -> Result<TermMap> {
+    maps.sort_unstable_by_key(|map| std::cmp::Reverse(map.stats.len()));
+    let [mut larger, smaller] = maps;
     if smaller.stats.len() < WORTH_A_THREAD {
         larger.absorb(&smaller, |_| true);
     } else {
@@ -461,85 +493,23 @@ fn united(mut tables: [Part; 2]) -> Result<Part> {
     Ok(larger)
 }
 
-/// The terms of tables, shared out among [`PARTS`] partitions.
-fn spread(tables: &[Part], threads: usize) -> Result<Vec<Part>> {
-    let mut parts = vec![Part::default(); PARTS];
-    each_part(&mut parts, threads, |index, part| {
-        for table in tables {
-            part.absorb(table, |hash| partition(hash, PARTS) == index);
+/// The terms of maps, spread over [`PARTITIONS`].
+fn spread(maps: &[TermMap], threads: usize) -> Result<Vec<TermMap>> {
+    let mut partitions = vec![TermMap::default(); PARTITIONS];
+    each_map(&mut partitions, threads, |index, partition_map| {
+        for map in maps {
+            partition_map.absorb(map, |hash| partition(hash, PARTITIONS) == index);
         }
     })?;
-    Ok(parts)
+    Ok(partitions)
 }
 
-/// Runs `work` on every partition, spread over `threads` threads.
-fn each_part(parts: &mut [Part], threads: usize, work: impl Fn(usize, &mut Part) + Sync) -> Result<()> {
-    let parts = parts.iter_mut().enumerate().collect();
-    threads::each_on(parts, threads, |(index, part)| {
-        work(index, part);
+/// Runs `work` on every map, spread over so many threads.
+fn each_map(maps: &mut [TermMap], threads: usize, work: impl Fn(usize, &mut TermMap) + Sync) -> Result<()> {
+    let maps = maps.iter_mut().enumerate().collect();
+    threads::map(maps, threads, |(index, map)| {
+        work(index, map);
         Ok(())
     })
     .map(|_: Vec<()>| ())
-}
-
-/// Counts batches where they are emitted.
-fn alone<E: From<Error>>(
-    settings: Settings,
-    plan: &Plan<'_>,
-    feed: impl FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E>,
-) -> std::result::Result<Vec<Counted>, E> {
-    let mut local = Local::new(settings, plan);
-    feed(&mut |batch| local.count(&batch, plan))?;
-    Ok(vec![local.finish(plan)?])
-}
-
-/// Feeds batches to `plan.threads` workers, or as many as the system has to give; each returns its own table.
-fn fan_out<E: From<Error>>(
-    settings: Settings,
-    plan: &Plan<'_>,
-    feed: impl FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E>,
-) -> std::result::Result<Vec<Counted>, E> {
-    let (sender, receiver) = bounded::<(u64, Batch)>(2 * plan.threads);
-    let faults: Mutex<Vec<(u64, Error)>> = Mutex::new(Vec::new());
-    let failed = AtomicBool::new(false);
-    let work = |receiver: Receiver<(u64, Batch)>| {
-        let mut local = Local::new(settings, plan);
-        let fail = |order, error| {
-            failed.store(true, Ordering::Relaxed);
-            lock(&faults).push((order, error));
-        };
-        // After a fault the queue is still emptied: an earlier block may hold an earlier fault.
-        for (order, batch) in receiver {
-            local.count(&batch, plan).unwrap_or_else(|error| fail(order, error));
-        }
-        local.finish(plan).map_err(|error| fail(u64::MAX, error)).ok()
-    };
-    std::thread::scope(|scope| {
-        let start = |_| {
-            let receiver = receiver.clone();
-            threads::start(scope, || work(receiver))
-        };
-        let workers: Vec<_> = (0..plan.threads).map_while(start).collect();
-        if workers.is_empty() {
-            return alone(settings, plan, feed);
-        }
-        drop(receiver);
-        let mut order = 0;
-        let outcome = feed(&mut |batch| {
-            if failed.load(Ordering::Relaxed) {
-                return Err(Error::Interrupted);
-            }
-            plan.stop.check()?;
-            order += 1;
-            sender.send((order, batch)).map_err(|_| Error::Internal("every counting thread has ended".into()))
-        });
-        drop(sender);
-        let counted: Vec<_> = workers.into_iter().map(ScopedJoinHandle::join).collect();
-        if let Some((_, first)) = lock(&faults).drain(..).min_by_key(|&(order, _)| order) {
-            return Err(first.into());
-        }
-        outcome?;
-        let panicked = || Error::Internal("a counting thread panicked".into()).into();
-        counted.into_iter().map(|counted| counted.ok().flatten().ok_or_else(panicked)).collect()
-    })
 }

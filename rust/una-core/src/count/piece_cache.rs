@@ -1,4 +1,4 @@
-//! The terms of sentences, remembered piece by piece.
+//! The terms of sentences, by a cache of the pieces that sentences are made of.
 //!
 //! Language repeats itself: nearly every stretch of text between two spaces has been seen before. Under the contract
 //! of [`Tokenizer::tail`](crate::tokenize::Tokenizer::tail) the terms of such a piece depend on its bytes alone, so they
@@ -8,18 +8,21 @@
 //! What is not remembered is tokenized at once and looked up later, together with the rest of its batch, so that the
 //! memory of all these look-ups is fetched side by side. `find_slowly`, in the tests, is the twin without any of it.
 
+use std::ops::Range;
+
 use super::pieces::{LONG, Piece, SHORT, cut, hash, long_key};
 use crate::arch::{self, prefetch_at};
-use crate::count::Settings;
-use crate::terms::interner::{self, Vocab};
+use crate::ragged::Ragged;
+use crate::terms::Interner;
+use crate::terms::interner::hash as term_hash;
 use crate::text::lowercase::lowercase;
-use crate::tokenize::tokens::Cut;
-use crate::tokenize::{self, Place, Scratch};
+use crate::tokenize::tokens::SentenceTokens;
+use crate::tokenize::{Position, Scratch, Settings, letters_and_digits};
 
-/// Sets of two pieces that one thread comes to remember of each of the two sizes: 8 MiB and 1 MiB.
+/// Sets of two pieces in the cache of each size, once it has grown: 8 MiB and 1 MiB a thread.
 const SHORT_SETS: usize = 1 << 17;
 const LONG_SETS: usize = 1 << 13;
-/// Sets it starts with, so that a few sentences cost no more than they are worth.
+/// Sets that a cache starts with, so that a few sentences cost no more than they are worth.
 const FIRST_SETS: usize = 1 << 7;
 /// Terms that are kept of one piece; a piece of more is looked at anew each time.
 const KEPT: usize = 3;
@@ -28,18 +31,18 @@ const KEPT: usize = 3;
 const BATCH_SENTENCES: usize = 64;
 const BATCH_TOKENS: usize = 4096;
 
-/// Finds the terms of sentences, a batch at a time, as ids of a [`Vocab`].
+/// Finds the terms of sentences, a batch at a time, as ids of a [`Interner`].
 #[derive(Debug)]
-pub(crate) struct TermFinder {
+pub(crate) struct TermLookup {
     settings: Settings,
-    short: Memo<SHORT>,
-    long: Memo<LONG>,
+    short: PieceCache<SHORT>,
+    long: PieceCache<LONG>,
     spaces: Vec<u32>,
     next: Sentence,
     waiting: Sentence,
     scratch: Scratch,
     lowered: String,
-    batch: Batch,
+    batch: TokenBatch,
 }
 
 /// A sentence and its pieces, or nothing where there are none: what may be remembered of them is on its way into the
@@ -50,13 +53,11 @@ struct Sentence {
     pieces: Vec<Piece>,
 }
 
-/// What is known of the sentences that were added since the last [`TermFinder::clear`].
+/// What is known of the sentences that were added since the last [`TermLookup::clear`].
 #[derive(Debug, Default)]
-struct Batch {
-    /// One for each token; zero for those still unknown.
-    ids: Vec<u32>,
-    /// Where each sentence stops in `ids`.
-    ends: Vec<usize>,
+struct TokenBatch {
+    /// By sentence, an id for each token; zero for those still unknown.
+    ids: Ragged<u32>,
     unknown: Vec<Unknown>,
     /// The terms of `unknown`, one after another.
     text: Vec<u8>,
@@ -93,49 +94,49 @@ impl Marks {
 #[derive(Debug, Clone, Copy)]
 struct Unknown {
     hash: u64,
-    /// Bounds of the term in `Batch::text`.
+    /// Bounds of the term in `TokenBatch::text`.
     start: usize,
     end: usize,
-    /// Index in `Batch::ids`.
+    /// Index in `TokenBatch::ids`.
     at: usize,
     /// What its id probably is.
     guess: Option<u32>,
 }
 
-impl TermFinder {
+impl TermLookup {
     pub(crate) fn new(settings: Settings) -> Self {
         Self::with_sets(settings, SHORT_SETS, LONG_SETS)
     }
 
-    /// Remembers at most as many sets of short and of long pieces: powers of two.
+    /// A look-up with caches of at most so many sets of short and of long pieces: powers of two.
     fn with_sets(settings: Settings, short: usize, long: usize) -> Self {
         Self {
             settings,
-            short: Memo::new(short),
-            long: Memo::new(long),
+            short: PieceCache::new(short),
+            long: PieceCache::new(long),
             spaces: Vec::new(),
             next: Sentence::default(),
             waiting: Sentence::default(),
             scratch: Scratch::default(),
             lowered: String::new(),
-            batch: Batch::default(),
+            batch: TokenBatch::default(),
         }
     }
 
-    /// Adds a sentence to the batch, and says whether the batch is full. It must always be the same `vocab`.
-    pub(crate) fn add(&mut self, sentence: &str, vocab: &Vocab) -> bool {
+    /// Adds a sentence to the batch. Returns true when the batch is full. It must always be the same `interner`.
+    pub(crate) fn add(&mut self, sentence: &str, interner: &Interner) -> bool {
         let Self { short, spaces, next: Sentence { text, pieces }, settings, .. } = self;
         text.push_str(sentence);
         cut(text, settings.lowercase, spaces, pieces, |piece| short.prefetch(piece.hash));
         std::mem::swap(&mut self.next, &mut self.waiting);
-        self.find_next(vocab)
+        self.find_next(interner)
     }
 
     /// Looks for the sentence that was added before the one that is waiting now, if there is one.
-    fn find_next(&mut self, vocab: &Vocab) -> bool {
+    fn find_next(&mut self, interner: &Interner) -> bool {
         let Sentence { mut text, mut pieces } = std::mem::take(&mut self.next);
         for piece in &pieces {
-            self.find(&text, piece, vocab);
+            self.find(&text, piece, interner);
         }
         let found = !pieces.is_empty();
         text.clear();
@@ -145,142 +146,148 @@ impl TermFinder {
     }
 
     /// [`Self::add`] for a sentence that is cut already.
-    pub(crate) fn add_tokens(&mut self, sentence: Cut<'_>, vocab: &Vocab) -> bool {
+    pub(crate) fn add_tokens(&mut self, sentence: SentenceTokens<'_>, interner: &Interner) -> bool {
         for token in sentence.iter() {
-            self.batch.look_up_later(token.text.as_bytes(), vocab);
+            self.batch.look_up_later(token.text.as_bytes(), interner);
         }
         self.batch.end_sentence()
     }
 
     /// Looks up what is unknown; the ids of every sentence of the batch are then in [`Self::sentences`].
-    pub(crate) fn resolve(&mut self, vocab: &mut Vocab) {
+    pub(crate) fn resolve(&mut self, interner: &mut Interner) {
         std::mem::swap(&mut self.next, &mut self.waiting);
-        self.find_next(vocab);
-        let Batch { ids, unknown, text, marks, .. } = &mut self.batch;
+        self.find_next(interner);
+        let TokenBatch { ids, unknown, text, marks, .. } = &mut self.batch;
         for token in &mut *unknown {
-            token.guess = vocab.guess(token.hash);
+            token.guess = interner.guess(token.hash);
         }
         for id in unknown.iter().filter_map(|token| token.guess) {
-            vocab.fetch_term(id);
+            interner.fetch_term(id);
         }
         for token in &*unknown {
             let term = &text[token.start..token.end];
-            ids[token.at] = vocab.intern_guessed(token.guess, token.hash, term).0;
-            marks.learn(term, ids[token.at]);
+            let id = interner.intern_guessed(token.guess, token.hash, term).0;
+            ids.values_mut()[token.at] = id;
+            marks.learn(term, id);
         }
-        self.short.keep_all(ids);
-        self.long.keep_all(ids);
+        self.short.flush(ids.values());
+        self.long.flush(ids.values());
         unknown.clear();
         text.clear();
     }
 
-    /// The ids of all tokens of the batch, and where each sentence stops among them.
-    pub(crate) fn sentences(&self) -> (&[u32], &[usize]) {
-        (&self.batch.ids, &self.batch.ends)
+    /// The sentences of the batch, as the ids of their tokens.
+    pub(crate) const fn sentences(&self) -> &Ragged<u32> {
+        &self.batch.ids
     }
 
     /// Starts a new batch.
     pub(crate) fn clear(&mut self) {
         self.batch.ids.clear();
-        self.batch.ends.clear();
     }
 
     #[inline]
-    fn find(&mut self, sentence: &str, piece: &Piece, vocab: &Vocab) {
-        if piece.is_short() && self.short.recall(piece.hash, &piece.key, piece.shape(), &mut self.batch.ids) {
+    fn find(&mut self, sentence: &str, piece: &Piece, interner: &Interner) {
+        if piece.is_short()
+            && self.short.get(piece.hash, &piece.key, piece.shape(), self.batch.ids.values_mut())
+        {
             return;
         }
-        self.find_elsewhere(&sentence[piece.start as usize..piece.end as usize], piece, vocab);
+        self.find_elsewhere(&sentence[piece.start as usize..piece.end as usize], piece, interner);
     }
 
-    /// Finds the terms of a piece that the short memory does not know.
+    /// Finds the terms of a piece that is not in the cache of short ones.
     #[inline(never)]
-    fn find_elsewhere(&mut self, text: &str, piece: &Piece, vocab: &Vocab) {
-        let (from, shape) = (self.batch.ids.len(), piece.shape());
+    fn find_elsewhere(&mut self, text: &str, piece: &Piece, interner: &Interner) {
+        let (from, shape) = (self.batch.n_tokens(), piece.shape());
         if piece.is_short() {
             let key: [u8; 8 * SHORT] = bytemuck::cast(piece.key.map(u64::to_le));
-            let (lowered, run) = (&key[..text.len()], tokenize::letters_and_digits(&key));
-            if let Some((split, end)) = self.settings.tokenizer.split_word(lowered, run, piece.place) {
-                self.batch.look_up_later(&lowered[..split], vocab);
+            let (lowered, run) = (&key[..text.len()], letters_and_digits(&key));
+            if let Some((split, end)) = self.settings.tokenizer.split_word(lowered, run, piece.position) {
+                self.batch.look_up_later(&lowered[..split], interner);
                 if split < end {
-                    self.batch.look_up_later(&lowered[split..end], vocab);
+                    self.batch.look_up_later(&lowered[split..end], interner);
                 }
             } else if lowered.is_ascii()
                 && let Ok(lowered) = std::str::from_utf8(lowered)
             {
-                self.tokenize(lowered, piece.place, vocab);
+                self.tokenize(lowered, piece.position, interner);
             } else {
-                self.lower_and_tokenize(text, piece.place, vocab);
+                self.lower_and_tokenize(text, piece.position, interner);
             }
-            self.short.note(piece.hash, piece.key, shape, from, self.batch.ids.len());
+            self.short.defer(piece.hash, piece.key, shape, from..self.batch.n_tokens());
         } else if text.len() <= 8 * LONG {
             let key = long_key(text.as_bytes());
             let hash = hash(key, shape);
-            if !self.long.recall(hash, &key, shape, &mut self.batch.ids) {
-                self.lower_and_tokenize(text, piece.place, vocab);
-                self.long.note(hash, key, shape, from, self.batch.ids.len());
+            if !self.long.get(hash, &key, shape, self.batch.ids.values_mut()) {
+                self.lower_and_tokenize(text, piece.position, interner);
+                self.long.defer(hash, key, shape, from..self.batch.n_tokens());
             }
         } else {
-            self.lower_and_tokenize(text, piece.place, vocab);
+            self.lower_and_tokenize(text, piece.position, interner);
         }
     }
 
-    fn lower_and_tokenize(&mut self, piece: &str, place: Place, vocab: &Vocab) {
+    fn lower_and_tokenize(&mut self, piece: &str, position: Position, interner: &Interner) {
         if !self.settings.lowercase {
-            return self.tokenize(piece, place, vocab);
+            return self.tokenize(piece, position, interner);
         }
         let mut buffer = std::mem::take(&mut self.lowered);
-        self.tokenize(lowercase(piece, &mut buffer), place, vocab);
+        self.tokenize(lowercase(piece, &mut buffer), position, interner);
         self.lowered = buffer;
     }
 
     /// Adds the tokens of a piece to those to look up.
-    fn tokenize(&mut self, piece: &str, place: Place, vocab: &Vocab) {
+    fn tokenize(&mut self, piece: &str, position: Position, interner: &Interner) {
         let Self { settings, scratch, batch, .. } = self;
-        settings.tokenizer.tokenize_piece(piece, place, scratch, |token| {
-            batch.look_up_later(token.as_bytes(), vocab);
+        settings.tokenizer.tokenize_piece(piece, position, scratch, |token| {
+            batch.look_up_later(token.as_bytes(), interner);
         });
     }
 }
 
-impl Batch {
-    /// Ends a sentence, and says whether the batch is full.
-    fn end_sentence(&mut self) -> bool {
-        self.ends.push(self.ids.len());
-        self.ends.len() >= BATCH_SENTENCES || self.ids.len() >= BATCH_TOKENS
+impl TokenBatch {
+    fn n_tokens(&self) -> usize {
+        self.ids.values().len()
     }
 
-    fn look_up_later(&mut self, term: &[u8], vocab: &Vocab) {
+    /// Ends a sentence. Returns true when the batch is full.
+    fn end_sentence(&mut self) -> bool {
+        self.ids.end_list();
+        self.ids.len() >= BATCH_SENTENCES || self.n_tokens() >= BATCH_TOKENS
+    }
+
+    fn look_up_later(&mut self, term: &[u8], interner: &Interner) {
         if let Some(id) = self.marks.get(term) {
-            self.ids.push(id);
+            self.ids.values_mut().push(id);
             return;
         }
-        let hash = interner::hash(term);
-        vocab.fetch_slot(hash);
+        let hash = term_hash(term);
+        interner.fetch_slot(hash);
         let start = self.text.len();
         self.text.extend_from_slice(term);
-        self.unknown.push(Unknown { hash, start, end: self.text.len(), at: self.ids.len(), guess: None });
-        self.ids.push(0);
+        self.unknown.push(Unknown { hash, start, end: self.text.len(), at: self.n_tokens(), guess: None });
+        self.ids.values_mut().push(0);
     }
 }
 
-/// A bounded memory from pieces of at most `8 * WORDS` bytes to their ids, two to a set.
+/// A two-way set-associative cache from pieces of at most `8 * WORDS` bytes to the ids of their terms.
 ///
-/// It grows fourfold when as many pieces have come in as it has room for, until it reaches its limit.
+/// It grows fourfold when as many pieces were inserted as it has room for, until it reaches its limit.
 #[derive(Debug)]
-struct Memo<const WORDS: usize> {
+struct PieceCache<const WORDS: usize> {
     /// Invariant: a power of two of them, `limit` at most.
     sets: Vec<Set<WORDS>>,
     limit: usize,
-    /// Pieces that came in since it last grew.
-    come: usize,
-    /// Pieces of the batch that were not remembered.
-    noted: Vec<Noted<WORDS>>,
+    /// Pieces inserted since it last grew.
+    inserted: usize,
+    /// Pieces of the batch that were not in the cache, to be inserted by [`Self::flush`].
+    deferred: Vec<Deferred<WORDS>>,
 }
 
-/// A piece to keep once its ids are known.
+/// A piece to insert once its ids are known.
 #[derive(Debug, Clone, Copy)]
-struct Noted<const WORDS: usize> {
+struct Deferred<const WORDS: usize> {
     hash: u64,
     key: [u64; WORDS],
     shape: u16,
@@ -288,7 +295,8 @@ struct Noted<const WORDS: usize> {
     from: usize,
 }
 
-/// What has been asked for again comes first; a newcomer takes the place of the other. Most are never asked for.
+/// The two pieces of a set. One that was asked for again comes first; a new one takes the place of the other. Most are
+/// never asked for.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(64))]
 struct Set<const WORDS: usize>([Entry<WORDS>; 2]);
@@ -306,25 +314,25 @@ struct Entry<const WORDS: usize> {
     kept: u16,
 }
 
-impl<const WORDS: usize> Memo<WORDS> {
+impl<const WORDS: usize> PieceCache<WORDS> {
     fn new(limit: usize) -> Self {
         let sets = vec![Set::NOTHING; FIRST_SETS.min(limit)];
-        Self { sets, limit, come: 0, noted: Vec::new() }
+        Self { sets, limit, inserted: 0, deferred: Vec::new() }
     }
 
     fn index(&self, hash: u64) -> usize {
         hash as usize & (self.sets.len() - 1)
     }
 
-    /// Asks for the memory that may know a piece.
+    /// Has the set fetched that may hold a piece.
     #[inline]
     fn prefetch(&self, hash: u64) {
         prefetch_at(&self.sets, self.index(hash));
     }
 
-    /// Appends the ids of a piece, if it is remembered.
+    /// Appends the ids of a piece. Returns false if it is not in the cache.
     #[inline]
-    fn recall(&mut self, hash: u64, key: &[u64; WORDS], shape: u16, ids: &mut Vec<u32>) -> bool {
+    fn get(&mut self, hash: u64, key: &[u64; WORDS], shape: u16, ids: &mut Vec<u32>) -> bool {
         let index = self.index(hash);
         let Set(entries) = &mut self.sets[index];
         if !entries[0].is(key, shape) {
@@ -340,29 +348,29 @@ impl<const WORDS: usize> Memo<WORDS> {
         true
     }
 
-    /// Notes a piece whose ids will stand at `from..to` of the batch.
-    fn note(&mut self, hash: u64, key: [u64; WORDS], shape: u16, from: usize, to: usize) {
-        if to - from <= KEPT {
-            self.noted.push(Noted { hash, key, shape, kept: (to - from) as u16, from });
+    /// Has a piece inserted by the next [`Self::flush`], when its ids will stand at these places of the batch.
+    fn defer(&mut self, hash: u64, key: [u64; WORDS], shape: u16, ids: Range<usize>) {
+        if ids.len() <= KEPT {
+            self.deferred.push(Deferred { hash, key, shape, kept: ids.len() as u16, from: ids.start });
         }
     }
 
-    /// Keeps the pieces that were noted, now that their ids are known.
-    fn keep_all(&mut self, ids: &[u32]) {
-        self.come += self.noted.len();
-        if self.come > 2 * self.sets.len() && self.sets.len() < self.limit {
+    /// Inserts the deferred pieces, now that the ids of the batch are known.
+    fn flush(&mut self, ids: &[u32]) {
+        self.inserted += self.deferred.len();
+        if self.inserted > 2 * self.sets.len() && self.sets.len() < self.limit {
             self.grow();
         }
-        for index in 0..self.noted.len() {
-            let Noted { hash, key, shape, kept, from } = self.noted[index];
+        for index in 0..self.deferred.len() {
+            let Deferred { hash, key, shape, kept, from } = self.deferred[index];
             let mut entry = Entry { key, ids: [0; KEPT], shape, kept };
             entry.ids[..usize::from(kept)].copy_from_slice(&ids[from..from + usize::from(kept)]);
-            self.keep(hash, entry);
+            self.insert(hash, entry);
         }
-        self.noted.clear();
+        self.deferred.clear();
     }
 
-    fn keep(&mut self, hash: u64, entry: Entry<WORDS>) {
+    fn insert(&mut self, hash: u64, entry: Entry<WORDS>) {
         let set = self.index(hash);
         let Set([first, second]) = &mut self.sets[set];
         // A batch may hold a piece more than once.
@@ -376,9 +384,9 @@ impl<const WORDS: usize> Memo<WORDS> {
     fn grow(&mut self) {
         let size = (4 * self.sets.len()).min(self.limit);
         let old = std::mem::replace(&mut self.sets, arch::vec_of(Set::NOTHING, size));
-        self.come = 0;
+        self.inserted = 0;
         for entry in old.iter().flat_map(|Set(entries)| entries).filter(|entry| entry.shape != 0) {
-            self.keep(hash(entry.key, entry.shape), *entry);
+            self.insert(hash(entry.key, entry.shape), *entry);
         }
     }
 }
@@ -405,21 +413,18 @@ mod tests {
         terms
     }
 
-    fn find(finder: &mut TermFinder, vocab: &mut Vocab, sentences: &[String]) -> Vec<Vec<String>> {
+    fn find(lookup: &mut TermLookup, interner: &mut Interner, sentences: &[String]) -> Vec<Vec<String>> {
         let mut found = Vec::new();
         for batch in sentences.chunks(5) {
             for sentence in batch {
-                finder.add(sentence, vocab);
+                lookup.add(sentence, interner);
             }
-            finder.resolve(vocab);
-            let (ids, ends) = finder.sentences();
-            let mut start = 0;
-            for &end in ends {
-                let text = |&id| String::from_utf8_lossy(vocab.term(id)).into_owned();
-                found.push(ids[start..end].iter().map(text).collect());
-                start = end;
+            lookup.resolve(interner);
+            for ids in lookup.sentences().iter() {
+                let text = |&id| String::from_utf8_lossy(interner.term(id)).into_owned();
+                found.push(ids.iter().map(text).collect());
             }
-            finder.clear();
+            lookup.clear();
         }
         found
     }
@@ -508,27 +513,27 @@ mod tests {
             sentences in prop::collection::vec(sentence(), 1..30),
             sets in prop::sample::select(vec![1usize, 2, 128]),
         ) {
-            let (mut finder, mut vocab) = (TermFinder::with_sets(settings, sets, sets), Vocab::default());
+            let (mut lookup, mut interner) = (TermLookup::with_sets(settings, sets, sets), Interner::default());
             let expected: Vec<_> = sentences.iter().map(|sentence| find_slowly(settings, sentence)).collect();
-            prop_assert_eq!(&find(&mut finder, &mut vocab, &sentences), &expected);
+            prop_assert_eq!(&find(&mut lookup, &mut interner, &sentences), &expected);
             // And once more, now that much of it is known.
-            prop_assert_eq!(&find(&mut finder, &mut vocab, &sentences), &expected);
+            prop_assert_eq!(&find(&mut lookup, &mut interner, &sentences), &expected);
         }
     }
 
     #[test]
-    fn a_memo_grows_to_its_limit_and_loses_nothing_on_the_way() {
-        let mut memo = Memo::<2>::new(1 << 10);
+    fn a_cache_grows_to_its_limit_and_loses_nothing_on_the_way() {
+        let mut cache = PieceCache::<2>::new(1 << 10);
         let ids: Vec<u32> = (0..4 * FIRST_SETS as u32).collect();
         for &id in &ids {
             let key = [u64::from(id), 7];
-            memo.note(hash(key, 9), key, 9, id as usize, id as usize + 1);
-            memo.keep_all(&ids);
+            cache.defer(hash(key, 9), key, 9, id as usize..id as usize + 1);
+            cache.flush(&ids);
         }
-        assert!(memo.sets.len() > FIRST_SETS && memo.sets.len() <= 1 << 10);
+        assert!(cache.sets.len() > FIRST_SETS && cache.sets.len() <= 1 << 10);
         let known = |id: u32| {
             let (key, mut found) = ([u64::from(id), 7], Vec::new());
-            memo.recall(hash(key, 9), &key, 9, &mut found).then(|| assert_eq!(found, [id])).is_some()
+            cache.get(hash(key, 9), &key, 9, &mut found).then(|| assert_eq!(found, [id])).is_some()
         };
         // Only what shares a set with two others can have been forgotten.
         assert!(ids.iter().copied().map(known).filter(|&known| known).count() * 10 > ids.len() * 6);

@@ -1,7 +1,7 @@
 //! Sentences into pieces, and pieces into keys.
 
 use crate::arch;
-use crate::tokenize::{Place, Tokenizer};
+use crate::tokenize::{Position, Tokenizer};
 
 /// 64-bit words of a short and of a long piece.
 pub(super) const SHORT: usize = 2;
@@ -14,13 +14,13 @@ pub(super) struct Piece {
     pub(super) hash: u64,
     pub(super) start: u32,
     pub(super) end: u32,
-    pub(super) place: Place,
+    pub(super) position: Position,
 }
 
 impl Piece {
     #[inline]
-    fn new(window: &Window<'_>, start: usize, end: usize, place: Place, lower: bool) -> Self {
-        let mut piece = Self { start: start as u32, end: end as u32, place, key: [0; SHORT], hash: 0 };
+    fn new(window: &Window<'_>, start: usize, end: usize, position: Position, lower: bool) -> Self {
+        let mut piece = Self { start: start as u32, end: end as u32, position, key: [0; SHORT], hash: 0 };
         if piece.is_short() {
             piece.key = window.key(start, end - start, lower);
             piece.hash = hash(piece.key, piece.shape());
@@ -28,9 +28,9 @@ impl Piece {
         piece
     }
 
-    /// Length and place in one number that is never zero, but for pieces too long to be kept.
+    /// Length and position in one number that is never zero, but for pieces too long to be kept.
     pub(super) const fn shape(&self) -> u16 {
-        ((self.end - self.start) << 3) as u16 | self.place as u16
+        ((self.end - self.start) << 3) as u16 | self.position as u16
     }
 
     pub(super) const fn is_short(&self) -> bool {
@@ -50,8 +50,8 @@ pub(super) fn cut(
     let bytes = sentence.as_bytes();
     let tail = Tokenizer::tail(sentence);
     let window = Window::of(bytes);
-    let add = |start: usize, end: usize, place: Place, pieces: &mut Vec<Piece>| {
-        let piece = Piece::new(&window, start, end, place, lower);
+    let add = |start: usize, end: usize, position: Position, pieces: &mut Vec<Piece>| {
+        let piece = Piece::new(&window, start, end, position, lower);
         seen(&piece);
         pieces.push(piece);
     };
@@ -62,14 +62,14 @@ pub(super) fn cut(
         let end = space as usize;
         if start < end {
             let first = start == 0 && !bytes[0].is_ascii_alphanumeric();
-            add(start, end, if first { Place::First } else { Place::Middle }, pieces);
+            add(start, end, if first { Position::First } else { Position::Middle }, pieces);
         }
         start = end + 1;
     }
-    add(tail, bytes.len(), if tail == 0 { Place::Whole } else { Place::Tail }, pieces);
+    add(tail, bytes.len(), if tail == 0 { Position::Whole } else { Position::Tail }, pieces);
 }
 
-/// Puts at the start of `found`, which may be longer, where the spaces of a text are, and says how many they are.
+/// Writes the offsets of the spaces of a text to the start of `found`, which may be longer; returns their number.
 ///
 /// Of 64 bytes few have more spaces than are written down at a time, so that hardly a branch depends on their number.
 #[inline(never)]
@@ -82,8 +82,8 @@ fn find_spaces(text: &[u8], found: &mut Vec<u32>) -> usize {
         }
         let next = n_found + spaces.count_ones() as usize;
         while spaces != 0 {
-            for place in &mut found[n_found..n_found + AT_A_TIME] {
-                *place = offset as u32 + spaces.trailing_zeros();
+            for position in &mut found[n_found..n_found + AT_A_TIME] {
+                *position = offset as u32 + spaces.trailing_zeros();
                 spaces &= spaces.wrapping_sub(1);
             }
             n_found += AT_A_TIME;

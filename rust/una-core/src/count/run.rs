@@ -1,4 +1,5 @@
-//! Sorted runs: terms with their statistics on disk, in a private folder that goes with its last user.
+//! Sorted runs: terms with their statistics on disk, where memory is limited, in a private folder that goes with its
+//! last user.
 //!
 //! A run is records one after another, each a term's length, its bytes, and its statistics as three numbers; numbers
 //! are little-endian base 128. Only this process reads them, so they bear no checksum.
@@ -11,25 +12,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
-use crate::count::Stats;
 use crate::error::{Error, Result};
-use crate::tfidf::Ratio;
+use crate::tfidf::{Ratio, TermStats};
 
 /// Memory that reading a run takes. As many runs as are merged at once take as much each.
 const READ_BYTES: usize = 1 << 16;
 const WRITE_BYTES: usize = 1 << 18;
 
-/// A folder for runs. It is removed when the last of its users is dropped, and only by the process that made it: what
+/// A private folder for runs. It is removed when the last of its users is dropped, and only by the process that made it: what
 /// a fork has copied is not its own.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub(crate) struct SpillDir {
     place: TempDir,
     owner: u32,
     /// How many there have been.
     runs: AtomicU64,
 }
 
-impl Folder {
+impl SpillDir {
     /// A new folder that nobody else can read, in `place` or where the system keeps its temporary files.
     pub(crate) fn new(place: Option<&Path>) -> Result<Self> {
         let place = place.map_or_else(std::env::temp_dir, Path::to_owned);
@@ -46,7 +46,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for SpillDir {
     fn drop(&mut self) {
         if !self.is_ours() {
             self.place.disable_cleanup(true);
@@ -54,15 +54,53 @@ impl Drop for Folder {
     }
 }
 
+/// How much memory terms may take, and the folder where they go beyond it.
+#[derive(Debug, Clone)]
+pub struct MemoryLimit {
+    bytes: usize,
+    dir: Arc<SpillDir>,
+}
+
+impl MemoryLimit {
+    /// So many bytes of memory, and a new private folder in `place`, or where the system keeps its temporary files.
+    /// The folder goes with the last of its users.
+    ///
+    /// Less than a megabyte a thread makes for many small files and slow work, and is as exact.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] where no folder can be made.
+    pub fn new(bytes: usize, place: Option<&Path>) -> Result<Self> {
+        Ok(Self { bytes, dir: Arc::new(SpillDir::new(place)?) })
+    }
+
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(crate) const fn dir(&self) -> &Arc<SpillDir> {
+        &self.dir
+    }
+
+    /// The same limit, so many bytes lower.
+    pub(crate) fn less(&self, bytes: usize) -> Self {
+        Self { bytes: self.bytes.saturating_sub(bytes), dir: Arc::clone(&self.dir) }
+    }
+
+    /// The part of it that each of so many threads may take.
+    pub(crate) fn divided_by(&self, threads: usize) -> Self {
+        Self { bytes: self.bytes / threads.max(1), dir: Arc::clone(&self.dir) }
+    }
+}
+
 /// A term with its statistics, read from a run.
 #[derive(Debug, Clone)]
 pub(crate) struct Record {
     pub(crate) term: Vec<u8>,
-    pub(crate) stats: Stats,
+    pub(crate) stats: TermStats,
 }
 
 impl Record {
-    pub(crate) const NONE: Self = Self { term: Vec::new(), stats: Stats::NONE };
+    pub(crate) const NONE: Self = Self { term: Vec::new(), stats: TermStats::NONE };
 }
 
 /// A finished run. The file goes with it.
@@ -71,7 +109,7 @@ pub(crate) struct Run {
     path: PathBuf,
     n_terms: u64,
     term_bytes: u64,
-    folder: Arc<Folder>,
+    dir: Arc<SpillDir>,
 }
 
 impl Run {
@@ -93,7 +131,7 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        if self.folder.is_ours() {
+        if self.dir.is_ours() {
             // Should it fail, the folder still goes with all that is in it.
             let _ = fs::remove_file(&self.path);
         }
@@ -107,21 +145,21 @@ pub(crate) struct RunWriter {
 }
 
 impl RunWriter {
-    pub(crate) fn new(folder: &Arc<Folder>) -> Result<Self> {
-        let number = folder.runs.fetch_add(1, Ordering::Relaxed);
-        let path = folder.place.path().join(format!("{number}.run"));
+    pub(crate) fn new(dir: &Arc<SpillDir>) -> Result<Self> {
+        let number = dir.runs.fetch_add(1, Ordering::Relaxed);
+        let path = dir.place.path().join(format!("{number}.run"));
         let file = File::create_new(&path).map_err(|e| Error::storage(&path, "write", e))?;
-        let run = Run { path, n_terms: 0, term_bytes: 0, folder: Arc::clone(folder) };
+        let run = Run { path, n_terms: 0, term_bytes: 0, dir: Arc::clone(dir) };
         Ok(Self { run, out: BufWriter::with_capacity(WRITE_BYTES, file) })
     }
 
-    pub(crate) fn push(&mut self, term: &[u8], stats: Stats) -> Result<()> {
+    pub(crate) fn push(&mut self, term: &[u8], stats: TermStats) -> Result<()> {
         self.run.n_terms += 1;
         self.run.term_bytes += term.len() as u64;
         self.put(term, stats).map_err(|e| Error::storage(&self.run.path, "write", e))
     }
 
-    fn put(&mut self, term: &[u8], stats: Stats) -> io::Result<()> {
+    fn put(&mut self, term: &[u8], stats: TermStats) -> io::Result<()> {
         put_number(&mut self.out, term.len() as u64)?;
         self.out.write_all(term)?;
         put_number(&mut self.out, stats.df)?;
@@ -165,7 +203,7 @@ impl RunReader {
         let (count, length) = (take_number(&mut self.input)?, take_number(&mut self.input)?);
         let best = u32::try_from(count).ok().zip(u32::try_from(length).ok());
         let best = best.and_then(|(count, length)| Ratio::new(count, length));
-        record.stats = Stats { df, best: best.ok_or(io::ErrorKind::InvalidData)? };
+        record.stats = TermStats { df, best: best.ok_or(io::ErrorKind::InvalidData)? };
         Ok(())
     }
 }
@@ -201,10 +239,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn written(folder: &Arc<Folder>, terms: &[(Vec<u8>, u64)]) -> Arc<Run> {
-        let mut out = RunWriter::new(folder).unwrap();
+    fn written(dir: &Arc<SpillDir>, terms: &[(Vec<u8>, u64)]) -> Arc<Run> {
+        let mut out = RunWriter::new(dir).unwrap();
         for (term, df) in terms {
-            out.push(term, Stats { df: *df, best: Ratio::new(1, u32::MAX).unwrap() }).unwrap();
+            out.push(term, TermStats { df: *df, best: Ratio::new(1, u32::MAX).unwrap() }).unwrap();
         }
         out.finish().unwrap()
     }
@@ -214,8 +252,8 @@ mod tests {
         fn what_is_written_is_read(
             terms in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..300), any::<u64>()), 0..20)
         ) {
-            let folder = Arc::new(Folder::new(None).unwrap());
-            let run = written(&folder, &terms);
+            let dir = Arc::new(SpillDir::new(None).unwrap());
+            let run = written(&dir, &terms);
             prop_assert_eq!(run.term_bytes(), terms.iter().map(|(term, _)| term.len() as u64).sum::<u64>());
             let (mut reader, mut record) = (run.read().unwrap(), Record::NONE);
             for (term, df) in &terms {
@@ -230,28 +268,28 @@ mod tests {
     #[test]
     fn files_and_folder_go_with_their_users() {
         let place = tempfile::tempdir().unwrap();
-        let folder = Arc::new(Folder::new(Some(place.path())).unwrap());
-        let path = folder.place.path().to_owned();
-        let (first, second) = (written(&folder, &[]), written(&folder, &[]));
-        drop((folder, first));
+        let dir = Arc::new(SpillDir::new(Some(place.path())).unwrap());
+        let path = dir.place.path().to_owned();
+        let (first, second) = (written(&dir, &[]), written(&dir, &[]));
+        drop((dir, first));
         assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
         drop(second);
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
-        assert!(matches!(Folder::new(Some(&path)), Err(Error::Storage { .. })));
+        assert!(matches!(SpillDir::new(Some(&path)), Err(Error::Storage { .. })));
     }
 
     #[cfg(unix)]
     #[test]
     fn nobody_else_can_look_into_the_folder() {
         use std::os::unix::fs::PermissionsExt;
-        let folder = Folder::new(None).unwrap();
-        assert_eq!(fs::metadata(folder.place.path()).unwrap().permissions().mode() & 0o77, 0);
+        let dir = SpillDir::new(None).unwrap();
+        assert_eq!(fs::metadata(dir.place.path()).unwrap().permissions().mode() & 0o77, 0);
     }
 
     #[test]
     fn a_run_that_another_has_cut_short_is_an_error() {
-        let folder = Arc::new(Folder::new(None).unwrap());
-        let run = written(&folder, &[(b"term".to_vec(), 300)]);
+        let dir = Arc::new(SpillDir::new(None).unwrap());
+        let run = written(&dir, &[(b"term".to_vec(), 300)]);
         for length in 0..11 {
             File::options().write(true).open(&run.path).unwrap().set_len(10 - length).unwrap();
             let (mut reader, mut record) = (Arc::clone(&run).read().unwrap(), Record::NONE);

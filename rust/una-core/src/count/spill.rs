@@ -1,70 +1,136 @@
-//! The terms of counts one after another, in an order that is asked for, wherever they are: what is saved and what is
-//! frozen comes out of here, so that neither needs to know of memory and disk.
+//! Terms beyond what memory may hold: a hash table that writes itself to runs when it is full, and the terms of counts
+//! in order, wherever they are. What is saved and what is frozen comes out of [`SortedTerms`], so that neither needs to
+//! know of memory and disk.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::count::Stats;
-use crate::count::budget::Budget;
-use crate::count::run::Run;
-use crate::count::sort::{Merge, Order, Sorted};
-use crate::count::term_map::{Part, Shelf};
+use super::merge::Merge;
+use super::run::{MemoryLimit, Run};
+use super::sort::{Order, Sorted};
+use super::term_map::TermMap;
+use crate::arch::give_back_free_memory;
 use crate::error::Result;
-use crate::progress::Watch;
-use crate::table::Pruning;
+use crate::progress::Work;
 use crate::terms::index::TermIndex;
+use crate::terms::interner::hash;
+use crate::tfidf::TermStats;
 use crate::threads;
 
+/// Terms that may come before the next look at whether there is room: as many as a batch of sentences has tokens,
+/// unless a single one has more.
+const BATCH: usize = 1 << 12;
+
+/// Bytes that a map may grow to without moving where memory is not limited.
+const UNLIMITED: usize = 32 << 20;
+
+/// A [`TermMap`] within a memory limit; what it has no room for is in runs.
+#[derive(Debug)]
+pub(crate) struct SpillingMap {
+    pub(crate) map: TermMap,
+    pub(crate) runs: Vec<Arc<Run>>,
+    order: Order,
+    /// The most terms it has held, and the most bytes of terms: memory once used is kept.
+    most: (usize, usize),
+    /// `None` where memory is as large as need be.
+    limit: Option<MemoryLimit>,
+}
+
+impl SpillingMap {
+    pub(crate) fn new(order: Order, limit: Option<MemoryLimit>) -> Self {
+        let map = TermMap::for_memory(limit.as_ref().map_or(UNLIMITED, MemoryLimit::bytes));
+        Self { map, runs: Vec::new(), order, most: (0, 0), limit }
+    }
+
+    /// Returns true when it is time to spill.
+    #[inline]
+    pub(crate) fn is_full(&self) -> bool {
+        let (terms, bytes) = (self.map.interner.len(), self.map.interner.bytes().len());
+        let memory = || self.map.memory_for(self.most.0.max(terms + BATCH), self.most.1.max(bytes));
+        terms > 0 && self.limit.as_ref().is_some_and(|limit| memory() > limit.bytes())
+    }
+
+    pub(crate) fn add(&mut self, term: &[u8], stats: TermStats, work: Work<'_>) -> Result<()> {
+        self.map.add(hash(term), term, stats);
+        if self.is_full() { self.spill(work) } else { Ok(()) }
+    }
+
+    /// Writes what is in memory to a run. Where that fails, it is lost.
+    pub(crate) fn spill(&mut self, work: Work<'_>) -> Result<()> {
+        let Self { map, most, .. } = self;
+        *most = (most.0.max(map.stats.len()), most.1.max(map.interner.bytes().len()));
+        let outcome = self.write(work);
+        self.map.interner.clear();
+        self.map.stats.clear();
+        give_back_free_memory();
+        outcome
+    }
+
+    /// Everything in runs, and no map any more.
+    pub(crate) fn into_runs(mut self, work: Work<'_>) -> Result<Vec<Arc<Run>>> {
+        self.write(work)?;
+        Ok(self.runs)
+    }
+
+    fn write(&mut self, work: Work<'_>) -> Result<()> {
+        if let Some(limit) = &self.limit
+            && !self.map.stats.is_empty()
+        {
+            let maps = std::slice::from_ref(&self.map);
+            let sorted = Sorted::new(maps, self.order, |_, _| true, work.alone())?;
+            self.runs.push(sorted.write(limit.dir(), work)?);
+        }
+        Ok(())
+    }
+}
+
 /// Terms in order, each once.
-pub(crate) struct Sequence<'c> {
-    from: Origin<'c>,
+pub(crate) struct SortedTerms<'m> {
+    storage: Storage<'m>,
     n_terms: u64,
     term_bytes: u64,
 }
 
-enum Origin<'c> {
-    Memory(Sorted<'c>),
+enum Storage<'m> {
+    Memory(Sorted<'m>),
     Disk(Merge),
 }
 
-impl<'c> Sequence<'c> {
-    /// Terms of tables, none of which is in two of them.
-    pub(crate) fn of_tables(
-        tables: &'c [Part],
+impl<'m> SortedTerms<'m> {
+    /// Those terms of maps that `keep` accepts; none is in two of the maps.
+    pub(crate) fn of_maps(
+        maps: &'m [TermMap],
         order: Order,
-        sieve: &Sieve,
-        threads: usize,
-        watch: Watch<'_>,
+        keep: impl Fn(&[u8], TermStats) -> bool,
+        work: Work<'_>,
     ) -> Result<Self> {
-        let keep = |term: &[u8], stats| sieve.keeps(term, stats);
-        let sorted = Sorted::new(tables, order, keep, threads, watch.stop)?;
+        let sorted = Sorted::new(maps, order, keep, work)?;
         let (n_terms, term_bytes) = (sorted.len() as u64, sorted.term_bytes() as u64);
-        Ok(Self { from: Origin::Memory(sorted), n_terms, term_bytes })
+        Ok(Self { storage: Storage::Memory(sorted), n_terms, term_bytes })
     }
 
     /// All terms of a run, in its own order.
     pub(crate) fn of_run(run: &Arc<Run>) -> Result<Self> {
         let merge = Merge::open(std::slice::from_ref(run), Order::Bytes)?;
-        Ok(Self { from: Origin::Disk(merge), n_terms: run.n_terms(), term_bytes: run.term_bytes() })
+        Ok(Self { storage: Storage::Disk(merge), n_terms: run.n_terms(), term_bytes: run.term_bytes() })
     }
 
-    /// Terms of a run, in another order, sorted on disk.
+    /// Those terms of a run that `keep` accepts, in another order: sorted on disk.
     pub(crate) fn of_run_sorted(
         run: &Arc<Run>,
         order: Order,
-        sieve: &Sieve,
-        budget: &Budget,
-        watch: Watch<'_>,
+        keep: impl Fn(&[u8], TermStats) -> bool,
+        limit: &MemoryLimit,
+        work: Work<'_>,
     ) -> Result<Self> {
-        let mut shelf = Shelf::new(order, Some(budget.clone()));
-        Self::of_run(run)?.for_each(watch, |term, stats| {
-            if sieve.keeps(term, stats) { shelf.add(term, stats, watch) } else { Ok(()) }
+        let mut map = SpillingMap::new(order, Some(limit.clone()));
+        Self::of_run(run)?.for_each(work, |term, stats| {
+            if keep(term, stats) { map.add(term, stats, work) } else { Ok(()) }
         })?;
-        let runs = shelf.into_runs(watch)?;
+        let runs = map.into_runs(work)?;
         let n_terms = runs.iter().map(|run| run.n_terms()).sum();
         let term_bytes = runs.iter().map(|run| run.term_bytes()).sum();
-        let merge = Merge::new(runs, order, budget.folder(), watch)?;
-        Ok(Self { from: Origin::Disk(merge), n_terms, term_bytes })
+        let merge = Merge::new(runs, order, limit.dir(), work)?;
+        Ok(Self { storage: Storage::Disk(merge), n_terms, term_bytes })
     }
 
     /// Number of terms.
@@ -80,12 +146,12 @@ impl<'c> Sequence<'c> {
     /// Hands the terms on, in order.
     pub(crate) fn for_each(
         self,
-        watch: Watch<'_>,
-        visit: impl FnMut(&[u8], Stats) -> Result<()>,
+        work: Work<'_>,
+        visit: impl FnMut(&[u8], TermStats) -> Result<()>,
     ) -> Result<()> {
-        match self.from {
-            Origin::Memory(sorted) => sorted.for_each(watch, visit),
-            Origin::Disk(merge) => merge.for_each(watch, visit),
+        match self.storage {
+            Storage::Memory(sorted) => sorted.for_each(work, visit),
+            Storage::Disk(merge) => merge.for_each(work, visit),
         }
     }
 
@@ -93,104 +159,15 @@ impl<'c> Sequence<'c> {
     /// for that.
     pub(crate) fn for_each_beside_index(
         self,
-        threads: usize,
-        watch: Watch<'_>,
-        visit: impl FnMut(&[u8], Stats) -> Result<()>,
+        work: Work<'_>,
+        visit: impl FnMut(&[u8], TermStats) -> Result<()>,
     ) -> Result<Option<TermIndex>> {
-        if let Origin::Memory(sorted) = &self.from
-            && threads > 1
+        if let Storage::Memory(sorted) = &self.storage
+            && work.threads > 1
         {
-            let (index, ()) = threads::both(|| sorted.index(watch.stop), || sorted.for_each(watch, visit))?;
+            let (index, ()) = threads::join(|| sorted.index(work.stop), || sorted.for_each(work, visit))?;
             return Ok(Some(index));
         }
-        self.for_each(watch, visit).map(|()| None)
-    }
-}
-
-/// Which terms stay.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Sieve {
-    min_df: u64,
-    cut: Option<Cut>,
-}
-
-/// Where the number of terms is limited: of those that share the lowest document frequency, the last that stays.
-#[derive(Debug, PartialEq, Eq)]
-struct Cut {
-    df: u64,
-    /// Empty, as no term is, where none of them stays.
-    last: Vec<u8>,
-}
-
-impl Sieve {
-    /// All terms.
-    pub(crate) const ALL: Self = Self { min_df: 0, cut: None };
-
-    pub(crate) fn keeps(&self, term: &[u8], stats: Stats) -> bool {
-        stats.df >= self.min_df
-            && self
-                .cut
-                .as_ref()
-                .is_none_or(|cut| stats.df > cut.df || stats.df == cut.df && term <= cut.last.as_slice())
-    }
-
-    pub(crate) fn of_tables(tables: &[Part], pruning: Pruning) -> Self {
-        let all = || tables.iter().flat_map(|table| table.terms(0..table.stats.len() as u32));
-        let Some(most) = pruning.max_terms else { return Self { min_df: pruning.min_df, cut: None } };
-        let mut frequencies = Frequencies::default();
-        all().for_each(|(_, _, stats)| frequencies.add(stats));
-        let cut = frequencies.cut(pruning.min_df, most).map(|(df, ties)| {
-            let tied = all().filter(|(_, _, stats)| stats.df == df).map(|(_, term, _)| term);
-            let mut tied: Vec<&[u8]> = if ties == 0 { Vec::new() } else { tied.collect() };
-            let last = (ties as usize).checked_sub(1).map(|index| *tied.select_nth_unstable(index).1);
-            Cut { df, last: last.unwrap_or_default().to_vec() }
-        });
-        Self { min_df: pruning.min_df, cut }
-    }
-
-    /// For the terms of a run in order of their bytes.
-    pub(crate) fn of_run(run: &Arc<Run>, pruning: Pruning, watch: Watch<'_>) -> Result<Self> {
-        let Some(most) = pruning.max_terms else { return Ok(Self { min_df: pruning.min_df, cut: None }) };
-        let mut frequencies = Frequencies::default();
-        Sequence::of_run(run)?.for_each(watch, |_, stats| {
-            frequencies.add(stats);
-            Ok(())
-        })?;
-        let Some((df, mut ties)) = frequencies.cut(pruning.min_df, most) else {
-            return Ok(Self { min_df: pruning.min_df, cut: None });
-        };
-        let mut last = Vec::new();
-        Sequence::of_run(run)?.for_each(watch, |term, stats| {
-            if stats.df == df && ties > 0 {
-                ties -= 1;
-                last.clear();
-                last.extend_from_slice(term);
-            }
-            Ok(())
-        })?;
-        Ok(Self { min_df: pruning.min_df, cut: Some(Cut { df, last }) })
-    }
-}
-
-/// How many terms there are of each document frequency: far fewer numbers than terms, since distinct frequencies of
-/// many terms take ever more text.
-#[derive(Default)]
-struct Frequencies(BTreeMap<u64, u64>);
-
-impl Frequencies {
-    fn add(&mut self, stats: Stats) {
-        *self.0.entry(stats.df).or_insert(0) += 1;
-    }
-
-    /// The document frequency at which only a number of terms stay, and that number; None where all stay.
-    fn cut(&self, min_df: u64, most: u64) -> Option<(u64, u64)> {
-        let mut left = most;
-        for (&df, &terms) in self.0.range(min_df..).rev() {
-            match left.checked_sub(terms) {
-                Some(rest) => left = rest,
-                None => return Some((df, left)),
-            }
-        }
-        None
+        self.for_each(work, visit).map(|()| None)
     }
 }

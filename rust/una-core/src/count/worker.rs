@@ -1,121 +1,248 @@
-//! What one thread counts by itself.
+//! Counting by threads, each into a map of its own.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::ScopedJoinHandle;
 
-use super::{Batch, Plan, Settings};
-use crate::count::accumulator::Tally;
-use crate::count::piece_cache::TermFinder;
-use crate::count::run::Run;
-use crate::count::sort::Order;
-use crate::count::term_map::{Part, Shelf};
-use crate::error::Result;
-use crate::progress::{Stop, Watch};
-use crate::text::reader::{Block, Passed, Progress};
-use crate::tokenize::Tokenizer;
-use crate::tokenize::tokens::{Cut, not_ours};
+use crossbeam_channel::{Receiver, bounded};
 
-/// What one thread has counted.
-pub(super) struct Counted {
+use super::accumulator::Accumulator;
+use super::piece_cache::TermLookup;
+use super::run::{MemoryLimit, Run};
+use super::sort::Order;
+use super::spill::SpillingMap;
+use super::term_map::TermMap;
+use crate::error::{Error, Result};
+use crate::progress::Work;
+use crate::text::{Block, ReadOptions, Skipped};
+use crate::threads::{self, lock};
+use crate::tokenize::tokens::{SentenceTokens, Tokens, not_ours};
+use crate::tokenize::{Settings, Tokenizer};
+
+/// How text is read and how much memory its terms may take.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CountOptions<'a> {
+    /// How the text is read.
+    pub read: ReadOptions<'a>,
+    /// Memory for terms, if it is limited; nothing of it shows in the result.
+    pub memory_limit: Option<&'a MemoryLimit>,
+}
+
+/// Sentences that one thread counts at a time.
+#[derive(Debug)]
+pub enum Batch {
+    /// Text, to be cut into terms.
+    Text(Block),
+    /// Sentences that are cut already, and the lines beside them that became none.
+    Tokens(Tokens, Skipped),
+}
+
+impl From<Block> for Batch {
+    fn from(block: Block) -> Self {
+        Self::Text(block)
+    }
+}
+
+/// A way to hand over batches one by one; it is told where they go.
+pub(super) trait Feed<E>:
+    FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E>
+{
+}
+
+impl<E, F> Feed<E> for F where F: FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E> {}
+
+/// The counts of one thread. No term is twice in the map, but a term may be in the map and in the runs.
+pub(super) struct PartialCounts {
     pub(super) n_documents: u64,
-    pub(super) passed: Passed,
-    pub(super) table: Part,
+    pub(super) skipped: Skipped,
+    pub(super) map: TermMap,
     pub(super) runs: Vec<Arc<Run>>,
 }
 
-/// One thread's own table and buffers.
-pub(super) struct Local {
+/// One thread's own map and buffers.
+struct Worker<'a> {
     settings: Settings,
-    shelf: Shelf,
-    tally: Tally,
+    options: CountOptions<'a>,
+    work: Work<'a>,
+    terms: SpillingMap,
+    accumulator: Accumulator,
+    lookup: TermLookup,
     n_documents: u64,
-    passed: Passed,
-    finder: TermFinder,
+    skipped: Skipped,
 }
 
-impl Local {
-    pub(super) fn new(settings: Settings, plan: &Plan<'_>) -> Self {
-        let mut shelf = Shelf::new(Order::Bytes, plan.budget.map(|budget| budget.share(plan.threads)));
+impl<'a> Worker<'a> {
+    fn new(settings: Settings, options: CountOptions<'a>, work: Work<'a>) -> Self {
+        let limit = options.memory_limit.map(|limit| limit.divided_by(work.threads));
+        let mut terms = SpillingMap::new(Order::Bytes, limit);
         Self {
             settings,
-            tally: Tally::in_place_of(&mut shelf.part.stats),
-            shelf,
+            options,
+            work,
+            accumulator: Accumulator::in_place_of(&mut terms.map.stats),
+            terms,
+            lookup: TermLookup::new(settings),
             n_documents: 0,
-            passed: Passed::default(),
-            finder: TermFinder::new(settings),
+            skipped: Skipped::default(),
         }
     }
 
-    pub(super) fn count(&mut self, batch: &Batch, plan: &Plan<'_>) -> Result<()> {
+    fn count(&mut self, batch: &Batch) -> Result<()> {
         let before = self.n_documents;
-        let passed = match batch {
-            Batch::Text(block) => self.count_text(block, plan)?,
-            Batch::Tokens(tokens, passed) => {
+        let skipped = match batch {
+            Batch::Text(block) => self.count_text(block)?,
+            Batch::Tokens(tokens, skipped) => {
                 for sentence in tokens.iter() {
-                    self.look_up(plan.stop)?;
-                    self.add_tokens(sentence, plan)?;
+                    self.look_up()?;
+                    self.add_tokens(sentence)?;
                 }
-                *passed
+                *skipped
             }
         };
-        self.settle(plan)?;
-        self.passed.add(passed);
-        plan.progress.documents.fetch_add(self.n_documents - before, Ordering::Relaxed);
+        self.flush()?;
+        self.skipped.add(skipped);
+        self.work.progress.documents.fetch_add(self.n_documents - before, Ordering::Relaxed);
         Ok(())
     }
 
-    fn count_text(&mut self, block: &Block, plan: &Plan<'_>) -> Result<Passed> {
+    fn count_text(&mut self, block: &Block) -> Result<Skipped> {
         if let Tokenizer::Custom(name) = self.settings.tokenizer {
             return Err(not_ours(name.as_str()));
         }
-        block.for_each_sentence(&plan.read, |sentence| {
-            self.look_up(plan.stop)?;
-            self.add(sentence, plan)
+        let read = self.options.read;
+        block.for_each_sentence(&read, |sentence| {
+            self.look_up()?;
+            self.add(sentence)
         })
     }
 
-    /// Whether to go on, asked once in many sentences.
-    fn look_up(&self, stop: &Stop) -> Result<()> {
-        if self.n_documents.is_multiple_of(256) { stop.check() } else { Ok(()) }
+    /// Looks whether to go on, once in many sentences.
+    fn look_up(&self) -> Result<()> {
+        if self.n_documents.is_multiple_of(256) { self.work.stop.check() } else { Ok(()) }
     }
 
-    fn add(&mut self, sentence: &str, plan: &Plan<'_>) -> Result<()> {
+    fn add(&mut self, sentence: &str) -> Result<()> {
         self.n_documents += 1;
-        if self.finder.add(sentence, &self.shelf.part.vocab) { self.settle(plan) } else { Ok(()) }
+        if self.lookup.add(sentence, &self.terms.map.interner) { self.flush() } else { Ok(()) }
     }
 
-    fn add_tokens(&mut self, sentence: Cut<'_>, plan: &Plan<'_>) -> Result<()> {
+    fn add_tokens(&mut self, sentence: SentenceTokens<'_>) -> Result<()> {
         self.n_documents += 1;
-        if self.finder.add_tokens(sentence, &self.shelf.part.vocab) { self.settle(plan) } else { Ok(()) }
+        if self.lookup.add_tokens(sentence, &self.terms.map.interner) { self.flush() } else { Ok(()) }
     }
 
-    /// Brings the statistics up to date with the sentences of the batch.
-    fn settle(&mut self, plan: &Plan<'_>) -> Result<()> {
-        let Self { shelf: Shelf { part, .. }, tally, finder, .. } = self;
-        finder.resolve(&mut part.vocab);
-        let (ids, ends) = finder.sentences();
-        tally.count(ids, ends, part.vocab.len(), &mut part.stats);
-        finder.clear();
-        if self.shelf.is_full() { self.spill(plan) } else { Ok(()) }
+    /// Counts the sentences whose terms have been looked up.
+    fn flush(&mut self) -> Result<()> {
+        let Self { terms: SpillingMap { map, .. }, accumulator, lookup, .. } = self;
+        lookup.resolve(&mut map.interner);
+        accumulator.count(lookup.sentences(), map.interner.len(), &mut map.stats);
+        lookup.clear();
+        if self.terms.is_full() { self.spill() } else { Ok(()) }
     }
 
-    /// Starts anew with an empty table; what is remembered of pieces of text speaks of the old one.
-    fn spill(&mut self, plan: &Plan<'_>) -> Result<()> {
-        self.tally.settle(&mut self.shelf.part.stats);
-        self.finder = TermFinder::new(self.settings);
-        let outcome = self.shelf.spill(Watch { stop: plan.stop, progress: &Progress::default() });
-        self.tally = Tally::in_place_of(&mut self.shelf.part.stats);
+    /// Starts anew with an empty map, and with an empty cache, whose ids are those of the old one.
+    fn spill(&mut self) -> Result<()> {
+        self.accumulator.flush(&mut self.terms.map.stats);
+        self.lookup = TermLookup::new(self.settings);
+        let outcome = self.terms.spill(self.work.unseen());
+        self.accumulator = Accumulator::in_place_of(&mut self.terms.map.stats);
         outcome
     }
 
-    /// What has been counted. Nothing of it is left in memory where that has not been enough.
-    pub(super) fn finish(mut self, plan: &Plan<'_>) -> Result<Counted> {
-        self.tally.settle(&mut self.shelf.part.stats);
-        if !self.shelf.runs.is_empty() {
-            self.spill(plan)?;
-            self.shelf.part = Part::default();
+    /// The counts. Once there are runs, nothing of them is left in memory.
+    fn finish(mut self) -> Result<PartialCounts> {
+        self.accumulator.flush(&mut self.terms.map.stats);
+        if !self.terms.runs.is_empty() {
+            self.spill()?;
+            self.terms.map = TermMap::default();
         }
-        let Self { n_documents, passed, shelf: Shelf { part: table, runs, .. }, .. } = self;
-        Ok(Counted { n_documents, passed, table, runs })
+        let Self { n_documents, skipped, terms: SpillingMap { map, runs, .. }, .. } = self;
+        Ok(PartialCounts { n_documents, skipped, map, runs })
     }
+}
+
+/// Counts the batches that `feed` hands over, on all threads of the work.
+pub(super) fn count<E: From<Error>>(
+    settings: Settings,
+    options: CountOptions<'_>,
+    work: Work<'_>,
+    feed: impl Feed<E>,
+) -> std::result::Result<Vec<PartialCounts>, E> {
+    if work.threads <= 1 {
+        alone(settings, options, work, feed)
+    } else {
+        fan_out(settings, options, work, feed)
+    }
+}
+
+/// Counts batches where they are handed over.
+fn alone<E: From<Error>>(
+    settings: Settings,
+    options: CountOptions<'_>,
+    work: Work<'_>,
+    feed: impl Feed<E>,
+) -> std::result::Result<Vec<PartialCounts>, E> {
+    let mut worker = Worker::new(settings, options, work);
+    feed(&mut |batch| worker.count(&batch))?;
+    Ok(vec![worker.finish()?])
+}
+
+/// Hands batches to workers on threads of their own, or as many as the system has to give.
+///
+/// Which batch a worker gets is a matter of chance, and so is which fault is met first. The fault that is returned must
+/// not be: a user who mends the line that an error names must not be told of an earlier line next. So batches are
+/// numbered as they are handed over, the queue is emptied even after a fault, and of all faults that with the lowest
+/// number is returned. Handing over ends early, with [`Error::Interrupted`], which no worker met and which gives way to
+/// the fault that caused it.
+fn fan_out<E: From<Error>>(
+    settings: Settings,
+    options: CountOptions<'_>,
+    work: Work<'_>,
+    feed: impl Feed<E>,
+) -> std::result::Result<Vec<PartialCounts>, E> {
+    let (sender, receiver) = bounded::<(u64, Batch)>(2 * work.threads);
+    let faults: Mutex<Vec<(u64, Error)>> = Mutex::new(Vec::new());
+    let failed = AtomicBool::new(false);
+    let count_all = |receiver: Receiver<(u64, Batch)>| {
+        let mut worker = Worker::new(settings, options, work);
+        let fail = |number, error| {
+            failed.store(true, Ordering::Relaxed);
+            lock(&faults).push((number, error));
+        };
+        for (number, batch) in receiver {
+            worker.count(&batch).unwrap_or_else(|error| fail(number, error));
+        }
+        worker.finish().map_err(|error| fail(u64::MAX, error)).ok()
+    };
+    std::thread::scope(|scope| {
+        let start = |_| {
+            let receiver = receiver.clone();
+            threads::spawn(scope, || count_all(receiver))
+        };
+        let workers: Vec<_> = (0..work.threads).map_while(start).collect();
+        if workers.is_empty() {
+            return alone(settings, options, work, feed);
+        }
+        // Only the workers' own receivers are left, so that handing over fails once the last of them has panicked.
+        drop(receiver);
+        let mut number = 0;
+        let outcome = feed(&mut |batch| {
+            if failed.load(Ordering::Relaxed) {
+                return Err(Error::Interrupted);
+            }
+            work.stop.check()?;
+            number += 1;
+            sender
+                .send((number, batch))
+                .map_err(|_| Error::Internal("every counting thread has ended".into()))
+        });
+        drop(sender);
+        let counted: Vec<_> = workers.into_iter().map(ScopedJoinHandle::join).collect();
+        if let Some((_, first)) = lock(&faults).drain(..).min_by_key(|&(number, _)| number) {
+            return Err(first.into());
+        }
+        outcome?;
+        let panicked = || Error::Internal("a counting thread panicked".into()).into();
+        counted.into_iter().map(|counted| counted.ok().flatten().ok_or_else(panicked)).collect()
+    })
 }

@@ -1,16 +1,18 @@
 //! Counts as arrays in memory, to pass through other engines.
 
-use super::{Checked, check_stats, check_term};
-use crate::count::{Settings, Stats, TermCounts};
+use super::checks::{Checked, check_stats, check_term};
+use crate::count::TermCounts;
 use crate::error::Result;
-use crate::progress::Watch;
+use crate::progress::Work;
+use crate::tfidf::TermStats;
+use crate::tokenize::Settings;
 
 /// The arrays of a file of counts, in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Arrays {
     /// All terms, one after another.
     pub term_bytes: Vec<u8>,
-    /// Where each term starts in `term_bytes`, and where the last one stops.
+    /// The bounds of the terms in `term_bytes`: 0, and the end of each.
     pub offsets: Vec<u64>,
     /// Number of sentences that hold the term.
     pub df: Vec<u64>,
@@ -25,16 +27,16 @@ impl Arrays {
     ///
     /// # Errors
     /// [`crate::Error::Storage`] where terms are on disk; [`crate::Error::Interrupted`].
-    pub fn of_counts(counts: &TermCounts, threads: usize, watch: Watch<'_>) -> Result<Self> {
+    pub fn of_counts(counts: &TermCounts, work: Work<'_>) -> Result<Self> {
         let mut arrays = Self { offsets: vec![0], ..Self::default() };
-        counts.by_bytes(threads, watch)?.for_each(watch, |term, stats| {
+        counts.by_bytes(work)?.for_each(work, |term, stats| {
             arrays.push(term, stats);
             Ok(())
         })?;
         Ok(arrays)
     }
 
-    fn push(&mut self, term: &[u8], stats: Stats) {
+    fn push(&mut self, term: &[u8], stats: TermStats) {
         self.term_bytes.extend_from_slice(term);
         self.offsets.push(self.term_bytes.len() as u64);
         self.df.push(stats.df);

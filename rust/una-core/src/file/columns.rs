@@ -4,7 +4,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use sha2::{Digest, Sha256};
 
-use crate::count::Stats;
+use crate::tfidf::TermStats;
 
 /// Bytes of each array that are in memory at a time.
 const WINDOW: usize = 1 << 16;
@@ -88,7 +88,7 @@ impl<'o, W: Write + Seek> Writer<'o, W> {
         Ok(writer)
     }
 
-    pub(super) fn push(&mut self, term: &[u8], stats: Stats) -> io::Result<()> {
+    pub(super) fn push(&mut self, term: &[u8], stats: TermStats) -> io::Result<()> {
         self.end += term.len() as u64;
         let Self { out, columns: [df, offsets, best_count, best_length, term_bytes], end } = self;
         df.put(&stats.df.to_le_bytes(), out)?;

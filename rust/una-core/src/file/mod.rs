@@ -8,41 +8,41 @@
 //! Files are written and read term by term, so that neither takes more memory than what it is done with.
 
 mod arrays;
-pub mod atomic_file;
+mod atomic_file;
+mod checks;
 mod columns;
+mod fault;
+mod header;
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
-use crate::count::budget::Budget;
-use crate::count::run::RunWriter;
-use crate::count::spill::Sequence;
-use crate::count::{Settings, Stats, TermCounts};
+use crate::count::{MemoryLimit, Pruning, RunWriter, SortedTerms, TermCounts};
 use crate::error::{Error, Result};
-use crate::file::atomic_file::replace;
-use crate::progress::{Watch, unwatched};
-use crate::table::{Pruning, TermTable, ranked};
-use crate::terms::arena::Terms;
-use crate::tfidf::Ratio;
-use crate::tokenize::Tokenizer;
-
-use columns::{ARRAYS, Row, Shape, hexadecimal};
+use crate::progress::Work;
+use crate::table::{TermTable, ranked};
+use crate::terms::TermArena;
+use crate::tfidf::TermStats;
+use crate::tokenize::Settings;
+use checks::{check_stats, check_term};
+use columns::{Layout, Reader, Row, Shape};
+use fault::{Fault, Reading};
+use header::{
+    FORMAT, Input, NAMES, check_facts, check_seal, facts, header, number, read_header, read_metadata,
+    read_shape, seal, settings, shown, table_facts,
+};
 
 pub use arrays::{Arrays, counts_from_arrays};
+pub use atomic_file::{exchange, write_atomically};
+pub use checks::Checked;
 
-const FORMAT: u64 = 1;
-const KEY: &str = "una_fast";
+use atomic_file::replace;
+
+/// Terms that memory holds fewer than.
 const MAX_TERMS: u64 = u32::MAX as u64;
-
-/// Bytes of the longest header that is ever written, and some to spare. What is read of one takes many times its
-/// length in memory, so that longer ones are not looked at.
-const MAX_HEADER: u64 = 4096;
 
 /// A table that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,9 +77,9 @@ pub fn table_bytes(table: &TermTable) -> Result<Vec<u8>> {
 /// # Errors
 /// What the system says, where the terms are on disk.
 pub fn counts_bytes(counts: &TermCounts) -> Result<Vec<u8>> {
-    let mut out = Cursor::new(Vec::new());
+    let (mut out, work) = (Cursor::new(Vec::new()), Work::default());
     let facts = facts("counts", counts.settings(), counts.n_documents());
-    unwatched(|watch| write_terms(counts.by_bytes(1, watch)?, facts, &mut out, Path::new("memory"), watch))?;
+    write_terms(counts.by_bytes(work)?, facts, &mut out, Path::new("memory"), work)?;
     Ok(out.into_inner())
 }
 
@@ -91,38 +91,24 @@ pub fn digest(table: &TermTable) -> String {
 }
 
 /// Freezes counts into a table and saves it, without holding it in memory: the bytes that [`save_table`] writes of
-/// [`TermTable::freeze_on`].
+/// [`TermTable::freeze`].
 ///
 /// # Errors
 /// As both.
-pub fn freeze_to(
-    counts: &TermCounts,
-    pruning: Pruning,
-    threads: usize,
-    path: &Path,
-    watch: Watch<'_>,
-) -> Result<Saved> {
-    let terms = ranked(counts, pruning, threads, watch)?;
+pub fn freeze_to(counts: &TermCounts, pruning: Pruning, path: &Path, work: Work<'_>) -> Result<Saved> {
+    let terms = ranked(counts, pruning, work)?;
     let n_terms = terms.n_terms();
     let facts = table_facts(counts.settings(), pruning, counts.n_documents());
-    Ok(Saved { n_terms, digest: save(terms, facts, path, watch)? })
+    Ok(Saved { n_terms, digest: save(terms, facts, path, work)? })
 }
 
 /// Saves counts, in order of term bytes, as [`save_table`] does.
 ///
 /// # Errors
-/// What the system says.
-pub fn save_counts(counts: &TermCounts, path: &Path) -> Result<()> {
-    unwatched(|watch| save_counts_on(counts, 1, path, watch))
-}
-
-/// [`save_counts`] on `threads` threads, followed from outside.
-///
-/// # Errors
-/// As [`save_counts`]; [`Error::Interrupted`].
-pub fn save_counts_on(counts: &TermCounts, threads: usize, path: &Path, watch: Watch<'_>) -> Result<()> {
+/// What the system says; [`Error::Interrupted`].
+pub fn save_counts(counts: &TermCounts, path: &Path, work: Work<'_>) -> Result<()> {
     let facts = facts("counts", counts.settings(), counts.n_documents());
-    save(counts.by_bytes(threads, watch)?, facts, path, watch)?;
+    save(counts.by_bytes(work)?, facts, path, work)?;
     Ok(())
 }
 
@@ -148,83 +134,16 @@ pub fn parse_table(bytes: &[u8]) -> Checked<TermTable> {
 /// # Errors
 /// As [`parse_table`].
 pub fn parse_counts(bytes: &[u8]) -> Checked<TermCounts> {
-    unwatched(|watch| read_counts(Cursor::new(bytes), None, watch)).map_err(Fault::plain)
+    read_counts(Cursor::new(bytes), None, Work::default()).map_err(Fault::plain)
 }
 
-/// Loads counts.
-///
-/// # Errors
-/// As [`load_table`].
-pub fn load_counts(path: &Path) -> Result<TermCounts> {
-    unwatched(|watch| load_counts_within(None, path, watch))
-}
-
-/// Loads counts that hold to a budget from then on; with one, they stay on disk.
+/// Loads counts, which keep to a memory limit from then on if there is one: with it, they stay on disk.
 ///
 /// # Errors
 /// As [`load_table`]; [`Error::Interrupted`].
-pub fn load_counts_within(budget: Option<Budget>, path: &Path, watch: Watch<'_>) -> Result<TermCounts> {
-    let counts = open(path).map_err(Fault::from).and_then(|input| read_counts(input, budget, watch));
+pub fn load_counts(path: &Path, limit: Option<MemoryLimit>, work: Work<'_>) -> Result<TermCounts> {
+    let counts = open(path).map_err(Fault::from).and_then(|input| read_counts(input, limit, work));
     counts.map_err(|fault| fault.of(path))
-}
-
-fn facts(kind: &str, settings: Settings, n_documents: u64) -> Map<String, Value> {
-    let mut facts = Map::new();
-    facts.insert("format".into(), json!(FORMAT));
-    facts.insert("kind".into(), json!(kind));
-    facts.insert("lowercase".into(), json!(settings.lowercase));
-    facts.insert("n_documents".into(), json!(n_documents));
-    facts.insert("tokenizer".into(), json!(settings.tokenizer.name()));
-    facts
-}
-
-fn table_facts(settings: Settings, pruning: Pruning, n_documents: u64) -> Map<String, Value> {
-    let mut facts = facts("table", settings, n_documents);
-    facts.insert("max_terms".into(), json!(pruning.max_terms));
-    facts.insert("min_df".into(), json!(pruning.min_df));
-    facts
-}
-
-/// Adds checksums and digest to the facts.
-fn seal(mut facts: Map<String, Value>, sums: [String; ARRAYS]) -> Map<String, Value> {
-    let names = NAMES.map(str::to_owned);
-    let sums: Map<String, Value> = names.into_iter().zip(sums.map(Value::String)).collect();
-    facts.insert("sha256".into(), Value::Object(sums));
-    let digest = Sha256::digest(Value::Object(facts.clone()).to_string().as_bytes());
-    facts.insert("digest".into(), json!(hexadecimal(&digest)));
-    facts
-}
-
-/// What the arrays are called, in their order in the file.
-const NAMES: [&str; ARRAYS] = ["df", "offsets", "best_count", "best_length", "term_bytes"];
-
-/// The container's header for these arrays and this metadata: length, JSON, padding.
-fn header(arrays: columns::Layout, metadata: &Map<String, Value>) -> io::Result<Vec<u8>> {
-    let mut start = 0;
-    let tensors = arrays
-        .into_iter()
-        .map(|(name, width, values)| {
-            let data_offsets = (start, start + (width * values) as usize);
-            start = data_offsets.1;
-            let info = TensorInfo { dtype: dtype(width), shape: vec![values as usize], data_offsets };
-            (name.to_owned(), info)
-        })
-        .collect();
-    let text = Value::Object(metadata.clone()).to_string();
-    let metadata = Metadata::new(Some(HashMap::from([(KEY.to_owned(), text)])), tensors);
-    let mut json = serde_json::to_vec(&metadata.map_err(io::Error::other)?)?;
-    json.resize(json.len().next_multiple_of(8), b' ');
-    let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
-    bytes.append(&mut json);
-    Ok(bytes)
-}
-
-const fn dtype(width: u64) -> Dtype {
-    match width {
-        8 => Dtype::U64,
-        4 => Dtype::U32,
-        _ => Dtype::U8,
-    }
 }
 
 /// Writes a file, whose terms `feed` pushes; returns its digest.
@@ -253,27 +172,27 @@ fn write_table(table: &TermTable, out: &mut (impl Write + Seek)) -> io::Result<S
     write(out, shape, facts, |writer| {
         (0u32..)
             .zip(table.df().iter().zip(table.best()))
-            .try_for_each(|(rank, (&df, &best))| writer.push(table.terms().get(rank), Stats { df, best }))
+            .try_for_each(|(rank, (&df, &best))| writer.push(table.terms().get(rank), TermStats { df, best }))
     })
 }
 
-/// Saves a sequence; returns the digest of the file.
-fn save(terms: Sequence<'_>, facts: Map<String, Value>, path: &Path, watch: Watch<'_>) -> Result<String> {
-    replace(path, |file| write_terms(terms, facts, file, path, watch))
+/// Saves a terms; returns the digest of the file.
+fn save(terms: SortedTerms<'_>, facts: Map<String, Value>, path: &Path, work: Work<'_>) -> Result<String> {
+    replace(path, |file| write_terms(terms, facts, file, path, work))
 }
 
-/// Writes a sequence to what is called `path` in messages; returns the digest of the file.
+/// Writes a terms to what is called `path` in messages; returns the digest of the file.
 fn write_terms<W: Write + Seek>(
-    terms: Sequence<'_>,
+    terms: SortedTerms<'_>,
     facts: Map<String, Value>,
     out: &mut W,
     path: &Path,
-    watch: Watch<'_>,
+    work: Work<'_>,
 ) -> Result<String> {
     let shape = Shape { n_terms: terms.n_terms(), term_bytes: terms.term_bytes() };
     let refused = |error| Error::storage(path, "write", error);
     let digest = write(out, shape, facts, |writer| -> std::result::Result<(), Fault> {
-        Ok(terms.for_each(watch, |term, stats| writer.push(term, stats).map_err(refused))?)
+        Ok(terms.for_each(work, |term, stats| writer.push(term, stats).map_err(refused))?)
     });
     digest.map_err(|fault| match fault {
         Fault::Input(error) => refused(error),
@@ -300,62 +219,6 @@ impl Seek for Nowhere {
     }
 }
 
-/// What was read, or a sentence that says what is wrong.
-pub type Checked<T> = std::result::Result<T, String>;
-
-/// Why a file is not what it should be.
-enum Fault {
-    /// What it holds is wrong, and how.
-    Content(String),
-    /// It cannot be read.
-    Input(io::Error),
-    /// Something else went wrong meanwhile.
-    Other(Error),
-}
-
-impl From<String> for Fault {
-    fn from(reason: String) -> Self {
-        Self::Content(reason)
-    }
-}
-
-impl From<io::Error> for Fault {
-    fn from(error: io::Error) -> Self {
-        Self::Input(error)
-    }
-}
-
-impl From<Error> for Fault {
-    fn from(error: Error) -> Self {
-        Self::Other(error)
-    }
-}
-
-impl Fault {
-    fn of(self, path: &Path) -> Error {
-        match self {
-            Self::Content(reason) => Error::artifact(path, reason),
-            Self::Input(error) => Error::storage(path, "read", error),
-            Self::Other(error) => error,
-        }
-    }
-
-    fn plain(self) -> String {
-        match self {
-            Self::Content(reason) => reason,
-            Self::Input(error) => error.to_string(),
-            Self::Other(error) => error.to_string(),
-        }
-    }
-}
-
-/// What was read, or why not.
-type Reading<T> = std::result::Result<T, Fault>;
-
-trait Input: Read + Seek {}
-
-impl<T: Read + Seek> Input for T {}
-
 /// A file to read; what comes through a pipe is taken into memory first.
 fn open(path: &Path) -> io::Result<Box<dyn Input>> {
     let mut file = File::open(path)?;
@@ -373,7 +236,7 @@ struct Contents {
     settings: Settings,
     n_documents: u64,
     shape: Shape,
-    arrays: columns::Layout,
+    arrays: Layout,
     /// Where the arrays start.
     start: u64,
 }
@@ -390,7 +253,7 @@ fn read_table(mut input: impl Input) -> Reading<TermTable> {
         },
     };
     check_facts(&contents.metadata, &table_facts(contents.settings, pruning, contents.n_documents))?;
-    let mut terms = Terms::with_capacity(n_terms as usize, term_bytes as usize);
+    let mut terms = TermArena::with_capacity(n_terms as usize, term_bytes as usize);
     let mut df = Vec::with_capacity(n_terms as usize);
     let mut best = Vec::with_capacity(n_terms as usize);
     contents.for_each(&mut input, |term, stats| {
@@ -402,18 +265,18 @@ fn read_table(mut input: impl Input) -> Reading<TermTable> {
     Ok(TermTable::from_parts(contents.settings, pruning, contents.n_documents, terms, df, best)?)
 }
 
-fn read_counts(mut input: impl Input, budget: Option<Budget>, watch: Watch<'_>) -> Reading<TermCounts> {
+fn read_counts(mut input: impl Input, limit: Option<MemoryLimit>, work: Work<'_>) -> Reading<TermCounts> {
     let contents = Contents::read(&mut input, "counts")?;
     let (settings, n_documents) = (contents.settings, contents.n_documents);
     check_facts(&contents.metadata, &facts("counts", settings, n_documents))?;
-    if let Some(budget) = budget {
-        let mut out = RunWriter::new(budget.folder())?;
-        contents.for_each_in_order(&mut input, watch, |term, stats| Ok(out.push(term, stats)?))?;
-        return Ok(TermCounts::restored(settings, n_documents, Some((out.finish()?, budget))));
+    if let Some(limit) = limit {
+        let mut out = RunWriter::new(limit.dir())?;
+        contents.for_each_in_order(&mut input, work, |term, stats| Ok(out.push(term, stats)?))?;
+        return Ok(TermCounts::restored(settings, n_documents, Some((out.finish()?, limit))));
     }
     contents.fits_memory()?;
     let mut counts = TermCounts::restored(settings, n_documents, None);
-    contents.for_each_in_order(&mut input, watch, |term, stats| {
+    contents.for_each_in_order(&mut input, work, |term, stats| {
         counts.insert(term, stats); // new, since terms rise
         Ok(())
     })?;
@@ -455,9 +318,9 @@ impl Contents {
     fn for_each(
         &self,
         input: &mut impl Input,
-        mut visit: impl FnMut(&[u8], Stats) -> Reading<()>,
+        mut visit: impl FnMut(&[u8], TermStats) -> Reading<()>,
     ) -> Reading<()> {
-        let mut reader = columns::Reader::new(input, self.arrays, self.start);
+        let mut reader = Reader::new(input, self.arrays, self.start);
         let (mut stop, mut term) = (reader.first_offset()?, Vec::new());
         if stop != 0 {
             return Err("the first offset is not 0".to_owned().into());
@@ -480,8 +343,8 @@ impl Contents {
     fn for_each_in_order(
         &self,
         input: &mut impl Input,
-        watch: Watch<'_>,
-        mut visit: impl FnMut(&[u8], Stats) -> Reading<()>,
+        work: Work<'_>,
+        mut visit: impl FnMut(&[u8], TermStats) -> Reading<()>,
     ) -> Reading<()> {
         let (mut last, mut i) = (Vec::new(), 0);
         self.for_each(input, |term, stats| {
@@ -490,157 +353,8 @@ impl Contents {
             }
             last.clear();
             last.extend_from_slice(term);
-            watch.tell(&mut i)?;
+            work.advance(&mut i)?;
             visit(term, stats)
         })
     }
-}
-
-/// The header as it stands in the file, and what it says of the container.
-fn read_header(input: &mut impl Input) -> Reading<(Vec<u8>, Metadata)> {
-    let none = |why: &dyn std::fmt::Display| {
-        format!("no safetensors file, or a damaged one: {}", brief(&why.to_string()))
-    };
-    let mut header = Vec::new();
-    input.by_ref().take(8).read_to_end(&mut header)?;
-    let length = <[u8; 8]>::try_from(header.as_slice()).map_or(MAX_HEADER, u64::from_le_bytes);
-    if length < MAX_HEADER {
-        input.by_ref().take(length).read_to_end(&mut header)?;
-    }
-    if Some(header.len() as u64) != length.checked_add(8) {
-        return Err(none(&"its header is too long or cut short").into());
-    }
-    let container = serde_json::from_slice(&header[8..]).map_err(|e| none(&e))?;
-    Ok((header, container))
-}
-
-fn read_metadata(container: &Metadata) -> Checked<Map<String, Value>> {
-    let text = container
-        .metadata()
-        .as_ref()
-        .and_then(|m| m.get(KEY))
-        .ok_or_else(|| format!("no metadata key {KEY:?}: not a file of this library"))?;
-    match serde_json::from_str(text) {
-        Ok(Value::Object(metadata)) => Ok(metadata),
-        _ => Err(format!("the metadata key {KEY:?} is no JSON object")),
-    }
-}
-
-fn read_shape(container: &Metadata) -> Checked<(Shape, columns::Layout)> {
-    let values = |name: &str| -> Checked<u64> {
-        let info = container.info(name).ok_or_else(|| format!("array {name} is missing"))?;
-        match info.shape.as_slice() {
-            &[values] => Ok(values as u64),
-            shape => Err(format!("array {name} has {} dimensions, not one", shape.len())),
-        }
-    };
-    let shape = Shape { n_terms: values("df")?, term_bytes: values("term_bytes")? };
-    let arrays = shape.arrays().ok_or_else(|| format!("{shape:?} is more than a file can hold"))?;
-    for (name, width, expected) in arrays {
-        let (found, kind) = (values(name)?, container.info(name).map(|info| info.dtype));
-        if found != expected || kind != Some(dtype(width)) {
-            let kind = kind.map_or_else(String::new, |kind| format!(" of {kind:?}"));
-            return Err(format!(
-                "array {name} holds {found} values{kind}; {} terms need {expected} of {:?}",
-                shape.n_terms,
-                dtype(width)
-            ));
-        }
-    }
-    Ok((shape, arrays))
-}
-
-/// Recomputes the checksums, then the whole header: one bit of difference anywhere shows.
-fn check_seal(
-    input: &mut impl Input,
-    header: &[u8],
-    arrays: columns::Layout,
-    found: &Map<String, Value>,
-) -> Reading<()> {
-    let expected_size = header.len() as u64 + arrays.iter().map(|(_, width, n)| width * n).sum::<u64>();
-    let size = input.seek(SeekFrom::End(0))?;
-    if size != expected_size {
-        return Err(format!("it is {size} bytes long, not {expected_size}: the file is damaged").into());
-    }
-    input.seek(SeekFrom::Start(header.len() as u64))?;
-    let mut facts = found.clone();
-    facts.remove("digest");
-    facts.remove("sha256");
-    let expected = seal(facts, columns::sums(input, arrays)?);
-    for name in NAMES {
-        if found.get("sha256").and_then(|sums| sums.get(name)) != Some(&expected["sha256"][name]) {
-            return Err(format!("the checksum of {name} does not match: the file is damaged").into());
-        }
-    }
-    if found.get("digest") != expected.get("digest") {
-        return Err("the digest does not match: the file is damaged".to_owned().into());
-    }
-    if header != self::header(arrays, &expected)? {
-        return Err("the header is not in canonical form: the file is damaged".to_owned().into());
-    }
-    Ok(())
-}
-
-/// A value of the metadata in a message.
-fn shown(value: Option<&Value>) -> String {
-    brief(&value.unwrap_or(&Value::Null).to_string())
-}
-
-/// What stands in a file, or is said of it, as far as it has room in a message.
-fn brief(text: &str) -> String {
-    match text.char_indices().nth(120) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.to_owned(),
-    }
-}
-
-/// Refuses facts that would be lost if what was loaded were saved.
-fn check_facts(found: &Map<String, Value>, known: &Map<String, Value>) -> Checked<()> {
-    let sealed = found.iter().filter(|(name, _)| !["digest", "sha256"].contains(&name.as_str()));
-    match sealed.into_iter().find(|(name, value)| known.get(*name) != Some(value)) {
-        Some((name, _)) => {
-            Err(format!("metadata {} is not known to this release", shown(Some(&json!(name)))))
-        }
-        None => Ok(()),
-    }
-}
-
-fn number(metadata: &Map<String, Value>, name: &str) -> Checked<u64> {
-    metadata
-        .get(name)
-        .and_then(Value::as_u64)
-        .ok_or_else(|| format!("metadata {name} is missing or no whole number"))
-}
-
-fn settings(metadata: &Map<String, Value>) -> Checked<Settings> {
-    let name = metadata.get("tokenizer");
-    let tokenizer = name.and_then(Value::as_str).and_then(Tokenizer::from_name);
-    let tokenizer = tokenizer.ok_or_else(|| format!("unknown tokenizer {}", shown(name)))?;
-    let lowercase = metadata
-        .get("lowercase")
-        .and_then(Value::as_bool)
-        .ok_or("metadata lowercase is missing or neither true nor false")?;
-    Ok(Settings { tokenizer, lowercase })
-}
-
-/// A term that can be one.
-fn check_term(i: u64, term: &[u8]) -> Checked<()> {
-    if term.is_empty() {
-        return Err(format!("the offsets of term {i} are out of order or out of bounds"));
-    }
-    if std::str::from_utf8(term).is_err() {
-        return Err(format!("term {i} is not UTF-8"));
-    }
-    Ok(())
-}
-
-/// Numbers that can be those of a term.
-fn check_stats(i: u64, n_documents: u64, df: u64, count: u32, length: u32) -> Checked<Stats> {
-    if df == 0 || df > n_documents {
-        return Err(format!("df of term {i} is {df}, not in 1 to {n_documents}"));
-    }
-    let best = Ratio::new(count, length).filter(|ratio| ratio.count() == count);
-    let best =
-        best.ok_or_else(|| format!("ratio {count}/{length} of term {i} is not in (0, 1] in lowest terms"))?;
-    Ok(Stats { df, best })
 }

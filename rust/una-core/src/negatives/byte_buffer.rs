@@ -1,4 +1,4 @@
-//! Bytes written one short piece after another.
+//! A buffer for bytes written one short piece after another.
 
 /// Bytes that are copied at once.
 const STRIDE: usize = 16;
@@ -11,18 +11,18 @@ const AHEAD: usize = 4096;
 ///
 /// Invariant: `len + STRIDE` bytes are there, of which the first `len` count.
 #[derive(Debug)]
-pub(super) struct Tape {
+pub(super) struct ByteBuffer {
     bytes: Vec<u8>,
     len: usize,
 }
 
-impl Default for Tape {
+impl Default for ByteBuffer {
     fn default() -> Self {
         Self { bytes: vec![0; STRIDE], len: 0 }
     }
 }
 
-impl Tape {
+impl ByteBuffer {
     /// Bytes written so far.
     pub(super) const fn len(&self) -> usize {
         self.len
@@ -103,28 +103,28 @@ impl Tape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::terms::index::Key;
+    use crate::terms::index::TermKey;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn holds_what_was_written(pieces in prop::collection::vec((0u8..3, "[a-e]{0,40}"), 0..60)) {
-            let (mut tape, mut expected) = (Tape::default(), Vec::new());
+            let (mut buffer, mut expected) = (ByteBuffer::default(), Vec::new());
             for (way, piece) in &pieces {
                 let bytes = piece.as_bytes();
                 match way {
-                    0 => tape.extend_short(bytes, Key::new(bytes).first_bytes()),
-                    1 => tape.extend_from_within(format!("xy{piece}{}", "z".repeat(piece.len())).as_bytes(), 2, 2 + piece.len()),
+                    0 => buffer.extend_short(bytes, TermKey::new(bytes).first_bytes()),
+                    1 => buffer.extend_from_within(format!("xy{piece}{}", "z".repeat(piece.len())).as_bytes(), 2, 2 + piece.len()),
                     _ => {
-                        tape.push(b'-');
-                        tape.extend(bytes);
+                        buffer.push(b'-');
+                        buffer.extend(bytes);
                         expected.push(b'-');
                     }
                 }
                 expected.extend_from_slice(bytes);
-                prop_assert_eq!(tape.len(), expected.len());
+                prop_assert_eq!(buffer.len(), expected.len());
             }
-            prop_assert_eq!(tape.into_bytes(), expected);
+            prop_assert_eq!(buffer.into_bytes(), expected);
         }
     }
 }

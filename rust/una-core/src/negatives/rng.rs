@@ -32,7 +32,7 @@ fn philox4x64_each<const N: usize>(counters: [[u64; 4]; N], key: [u64; 2]) -> [[
     blocks
 }
 
-/// What a draw decides. Draws for different purposes are independent.
+/// The decision that a draw is for. Draws for different purposes are independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// Which tokens of a sentence go.
@@ -41,9 +41,9 @@ pub enum Purpose {
     Replace = 1,
 }
 
-/// Where in a training run a sentence stands; with the seed, the key of all its draws.
+/// The place of a sentence in a training run; with the seed, the key of all its draws.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct DrawKey {
     /// Pass over the corpus.
     pub epoch: u64,
     /// Row of the sentence in the corpus.
@@ -56,14 +56,14 @@ pub struct Place {
 #[derive(Debug, Clone, Copy)]
 pub struct Draws {
     seed: u64,
-    place: Place,
+    key: DrawKey,
 }
 
 impl Draws {
-    /// The draws of the sentence at `place` under `seed`.
+    /// The draws of the sentence of this key under `seed`.
     #[must_use]
-    pub const fn new(seed: u64, place: Place) -> Self {
-        Self { seed, place }
+    pub const fn new(seed: u64, key: DrawKey) -> Self {
+        Self { seed, key }
     }
 
     /// Four random words for `slot` of `purpose`.
@@ -76,8 +76,8 @@ impl Draws {
     /// [`Self::block`] of several slots.
     #[inline]
     pub(crate) fn blocks<const N: usize>(&self, purpose: Purpose, slots: [u64; N]) -> [[u64; 4]; N] {
-        let what = u64::from(self.place.view) << 8 | purpose as u64;
-        let counter = |slot| [slot, self.place.row, self.place.epoch, what];
+        let what = u64::from(self.key.view) << 8 | purpose as u64;
+        let counter = |slot| [slot, self.key.row, self.key.epoch, what];
         philox4x64_each(slots.map(counter), [self.seed, STREAM])
     }
 }
@@ -125,15 +125,15 @@ mod tests {
 
     #[test]
     fn every_part_of_the_key_matters() {
-        let base = Draws::new(1, Place::default());
+        let base = Draws::new(1, DrawKey::default());
         let blocks = [
             base.block(Purpose::Select, 0),
             base.block(Purpose::Select, 1),
             base.block(Purpose::Replace, 0),
-            Draws::new(2, Place::default()).block(Purpose::Select, 0),
-            Draws::new(1, Place { epoch: 1, ..Place::default() }).block(Purpose::Select, 0),
-            Draws::new(1, Place { row: 1, ..Place::default() }).block(Purpose::Select, 0),
-            Draws::new(1, Place { view: 1, ..Place::default() }).block(Purpose::Select, 0),
+            Draws::new(2, DrawKey::default()).block(Purpose::Select, 0),
+            Draws::new(1, DrawKey { epoch: 1, ..DrawKey::default() }).block(Purpose::Select, 0),
+            Draws::new(1, DrawKey { row: 1, ..DrawKey::default() }).block(Purpose::Select, 0),
+            Draws::new(1, DrawKey { view: 1, ..DrawKey::default() }).block(Purpose::Select, 0),
         ];
         for (i, a) in blocks.iter().enumerate() {
             assert!(!blocks[..i].contains(a), "block {i} repeats an earlier one");
@@ -142,7 +142,7 @@ mod tests {
 
     #[test]
     fn blocks_side_by_side_are_those_made_one_by_one() {
-        let draws = Draws::new(5, Place { epoch: 1, row: 2, view: 3 });
+        let draws = Draws::new(5, DrawKey { epoch: 1, row: 2, view: 3 });
         let one_by_one = [7, 0, u64::MAX].map(|slot| draws.block(Purpose::Replace, slot));
         assert_eq!(draws.blocks(Purpose::Replace, [7, 0, u64::MAX]), one_by_one);
     }

@@ -1,15 +1,25 @@
-//! Which tokens go, and what replaces them (paper, sections 3.1 and 3.2).
+//! The law: which tokens go, and what replaces them (paper, sections 3.1 and 3.2).
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use super::{Augmenter, Buffers, Misfit, Replace, Select, Sentence, TokenPlan};
+use super::options::{Options, Replace, Select};
+use super::plan::{Sentence, SentenceError, TokenPlan};
+use super::rng::{Draws, Purpose, below, unit};
+use super::surface::Renderer;
 use crate::arch::prefetch;
-use crate::error::Error;
-use crate::negatives::rng::{Draws, Purpose, below, unit};
-use crate::terms::index::Key;
+use crate::error::{Error, Result};
+use crate::ragged::Ragged;
+use crate::table::TermTable;
+use crate::terms::Interner;
+use crate::terms::index::TermKey;
 use crate::text::lowercase::lowercase;
 use crate::tfidf::{replacement_probabilities, tf_of};
+use crate::tokenize::Scratch;
 use crate::tokenize::tokens::each_token;
+
+/// Sentences that are made together: enough to wait together for memory, few enough to stay in the nearest.
+pub(super) const GROUP: usize = 8;
 
 /// Rejection draws before the exact search takes over. Each block of the generator holds two.
 const REJECTION_BLOCKS: u64 = 8;
@@ -17,62 +27,104 @@ const REJECTION_BLOCKS: u64 = 8;
 /// Blocks of the generator that are made side by side.
 const SIDE_BY_SIDE: usize = 2;
 
-impl Augmenter {
+/// The law by which negatives are drawn from a table.
+#[derive(Debug, Clone)]
+pub(super) struct Sampler {
+    table: Arc<TermTable>,
+    options: Options,
+    protected: Protected,
+    /// `tail[k]` is the sum of the scores of ranks `k..V`. Summed from the small end, so that a window of small
+    /// scores is not lost beside the large ones before it.
+    tail: Vec<f64>,
+    /// idf of the terms that the table does not hold.
+    unseen_idf: f64,
+}
+
+impl Sampler {
+    /// A sampler that never touches the terms of `protect`.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for an option without meaning.
+    pub(super) fn new(table: Arc<TermTable>, options: Options, protect: &[&str]) -> Result<Self> {
+        options.check()?;
+        let mut tail = vec![0.0; table.len() + 1];
+        for (rank, score) in table.score().iter().enumerate().rev() {
+            tail[rank] = tail[rank + 1] + score;
+        }
+        let protected = Protected::new(&table, protect);
+        let unseen_idf = table.idf_of(None);
+        Ok(Self { table, options, protected, tail, unseen_idf })
+    }
+
+    pub(super) const fn table(&self) -> &Arc<TermTable> {
+        &self.table
+    }
+
+    pub(super) const fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The writer of what this sampler plans.
+    pub(super) fn renderer(&self) -> Renderer<'_> {
+        Renderer { table: &self.table, surface: self.options.surface }
+    }
+
     /// Tokenises, scores and decides; hands the plan of each sentence, with its number, to `then`.
     ///
     /// Nearly every step of a token ends in a look at memory far away, so a group of sentences goes from step to step
     /// together, and what the next step needs is fetched for all of them at once.
-    pub(crate) fn with_plans(
+    pub(super) fn with_plans(
         &self,
         sentences: &[Sentence<'_>],
         buffers: &mut Buffers,
-        mut then: impl FnMut(usize, &mut [TokenPlan<'_>], &[Key]),
-    ) -> Result<(), Misfit> {
-        let Buffers { scratch, lowered, decision } = buffers;
+        mut then: impl FnMut(usize, &mut [TokenPlan<'_>], &[TermKey]),
+    ) -> std::result::Result<(), SentenceError> {
+        let Buffers { tokenizer, lowered, sampled } = buffers;
         if lowered.len() < sentences.len() {
             lowered.resize_with(sentences.len(), String::new);
         }
-        decision.start();
+        sampled.start();
         let settings = self.table.settings();
         let bytes: usize = sentences.iter().map(|sentence| sentence.text.len()).sum();
         let mut plan = Vec::with_capacity(bytes / 4 + sentences.len());
         for (number, (sentence, lowered)) in sentences.iter().zip(lowered).enumerate() {
             let text = if settings.lowercase { lowercase(sentence.text, lowered) } else { sentence.text };
-            let (first, misfit) = (plan.len(), |error| Misfit { number, error });
-            each_token(&settings.tokenizer, sentence.tokens, text, scratch, |token| {
-                decision.keys.push(self.key(token.text));
+            let (first, fault) = (plan.len(), |error| SentenceError { number, error });
+            each_token(&settings.tokenizer, sentence.tokens, text, tokenizer, |token| {
+                sampled.keys.values_mut().push(self.key(token.text));
                 plan.push(TokenPlan::new(token));
             })
-            .map_err(misfit)?;
+            .map_err(fault)?;
             if sentence.tokens.is_some() {
-                self.check_spans(&plan[first..]).map_err(misfit)?;
+                self.renderer().check_spans(&plan[first..]).map_err(fault)?;
             }
-            decision.ends.push(plan.len());
+            sampled.keys.end_list();
         }
-        self.look_up(&mut plan, &decision.keys, &mut decision.long);
+        self.look_up(&mut plan, sampled.keys.values(), &mut sampled.long);
         for (number, sentence) in sentences.iter().enumerate() {
-            let tokens = decision.tokens(number);
-            self.decide(sentence, &mut plan[tokens], decision).map_err(|error| Misfit { number, error })?;
+            let tokens = sampled.keys.range(number);
+            self.decide(sentence, &mut plan[tokens], sampled)
+                .map_err(|error| SentenceError { number, error })?;
         }
-        self.replace(sentences, &mut plan, decision);
+        self.replace(sentences, &mut plan, sampled);
         for number in 0..sentences.len() {
-            let tokens = decision.tokens(number);
-            then(number, &mut plan[tokens.clone()], &decision.keys[tokens]);
+            let tokens = sampled.keys.range(number);
+            then(number, &mut plan[tokens], sampled.keys.get(number));
         }
         Ok(())
     }
 
     /// What `term` is looked up by; has its slot fetched.
     #[inline]
-    fn key(&self, term: &str) -> Key {
-        let key = Key::new(term.as_bytes());
+    fn key(&self, term: &str) -> TermKey {
+        let key = TermKey::new(term.as_bytes());
         self.table.index().hint(&key);
         key
     }
 
     /// Finds the rank of every token. A term that its slot does not hold whole is guessed first, and compared when its
     /// bounds and then its bytes have been fetched.
-    fn look_up(&self, plan: &mut [TokenPlan<'_>], keys: &[Key], long: &mut Vec<u32>) {
+    fn look_up(&self, plan: &mut [TokenPlan<'_>], keys: &[TermKey], long: &mut Vec<u32>) {
         let (index, terms, idf) = (self.table.index(), self.table.terms(), self.table.idf());
         long.clear();
         for (i, (step, key)) in (0u32..).zip(plan.iter_mut().zip(keys)) {
@@ -102,25 +154,25 @@ impl Augmenter {
         &self,
         sentence: &Sentence<'_>,
         plan: &mut [TokenPlan<'_>],
-        decision: &mut Decision,
-    ) -> crate::error::Result<()> {
+        sampled: &mut SampleScratch,
+    ) -> Result<()> {
         if let Some(weights) = sentence.weights
             && weights.len() != plan.len()
         {
             let (found, needed) = (weights.len(), plan.len());
             return Err(Error::Option(format!("weights has {found} numbers for {needed} tokens")));
         }
-        let draws = Draws::new(self.options.seed, sentence.place);
-        self.score(plan, decision);
-        self.select(plan, sentence.weights, decision);
-        self.choose(plan, draws, decision);
-        self.pick(plan, draws, decision);
+        let draws = Draws::new(self.options.seed, sentence.key);
+        self.score(plan, sampled);
+        self.select(plan, sentence.weights, sampled);
+        self.choose(plan, draws, sampled);
+        self.pick(plan, draws, sampled);
         Ok(())
     }
 
     /// Makes the first draws of the tokens that go, and has fetched what they are held against.
-    fn pick(&self, plan: &[TokenPlan<'_>], draws: Draws, decision: &mut Decision) {
-        let Decision { positions, picks, pick_ends, .. } = decision;
+    fn pick(&self, plan: &[TokenPlan<'_>], draws: Draws, sampled: &mut SampleScratch) {
+        let SampleScratch { positions, picks, .. } = sampled;
         let score = self.table.score();
         for indices in positions.chunks(SIDE_BY_SIDE) {
             let mut slots = [0; SIDE_BY_SIDE];
@@ -133,19 +185,19 @@ impl Augmenter {
                     prefetch(&score[choices.at(0) as usize]);
                     prefetch(&score[choices.at(below(words[0], choices.len())) as usize]);
                 }
-                picks.push(Pick { index, choices, words });
+                picks.values_mut().push(Pick { index, choices, words });
             }
         }
-        pick_ends.push(picks.len());
+        picks.end_list();
     }
 
     /// Draws what replaces the tokens that were picked.
-    fn replace(&self, sentences: &[Sentence<'_>], plan: &mut [TokenPlan<'_>], decision: &Decision) {
+    fn replace(&self, sentences: &[Sentence<'_>], plan: &mut [TokenPlan<'_>], sampled: &SampleScratch) {
         let terms = self.table.terms();
         for (number, sentence) in sentences.iter().enumerate() {
-            let draws = Draws::new(self.options.seed, sentence.place);
-            let plan = &mut plan[decision.tokens(number)];
-            for pick in decision.picks(number) {
+            let draws = Draws::new(self.options.seed, sentence.key);
+            let plan = &mut plan[sampled.keys.range(number)];
+            for pick in sampled.picks.get(number) {
                 let replacement = self.draw(pick, draws);
                 plan[pick.index as usize].replacement = replacement;
                 if let Some(rank) = replacement {
@@ -154,8 +206,9 @@ impl Augmenter {
             }
         }
         for number in 0..sentences.len() {
-            let plan = &plan[decision.tokens(number)];
-            for rank in decision.picks(number).iter().filter_map(|pick| plan[pick.index as usize].replacement)
+            let plan = &plan[sampled.keys.range(number)];
+            for rank in
+                sampled.picks.get(number).iter().filter_map(|pick| plan[pick.index as usize].replacement)
             {
                 terms.fetch(rank);
             }
@@ -163,11 +216,11 @@ impl Augmenter {
     }
 
     /// Gives every token its TF-IDF.
-    fn score(&self, plan: &mut [TokenPlan<'_>], decision: &mut Decision) {
-        decision.count(plan);
+    fn score(&self, plan: &mut [TokenPlan<'_>], sampled: &mut SampleScratch) {
+        sampled.count(plan);
         let (length, idf) = (plan.len() as u32, self.table.idf());
         let once = tf_of(1, length.max(1));
-        let Decision { first, counts, scores, .. } = decision;
+        let SampleScratch { first, counts, scores, .. } = sampled;
         scores.clear();
         scores.extend(plan.iter_mut().zip(&*first).map(|(step, &first)| {
             let count = counts[first as usize];
@@ -178,8 +231,8 @@ impl Augmenter {
     }
 
     /// Gives every token its probability. The law holds among the tokens that may go.
-    fn select(&self, plan: &mut [TokenPlan<'_>], weights: Option<&[f64]>, decision: &mut Decision) {
-        let Decision { positions, scores, probabilities, .. } = decision;
+    fn select(&self, plan: &mut [TokenPlan<'_>], weights: Option<&[f64]>, sampled: &mut SampleScratch) {
+        let SampleScratch { positions, scores, probabilities, .. } = sampled;
         if let Some(weights) = weights {
             scores.copy_from_slice(weights);
         }
@@ -224,9 +277,9 @@ impl Augmenter {
     }
 
     /// The positions of the tokens that go.
-    fn choose(&self, plan: &[TokenPlan<'_>], draws: Draws, decision: &mut Decision) {
+    fn choose(&self, plan: &[TokenPlan<'_>], draws: Draws, sampled: &mut SampleScratch) {
         const LANES: usize = 4 * SIDE_BY_SIDE;
-        let positions = &mut decision.positions;
+        let positions = &mut sampled.positions;
         // One room more than there are tokens, since what does not go is written as well, and then written over.
         positions.clear();
         positions.resize(plan.len() + 1, 0);
@@ -250,8 +303,7 @@ impl Augmenter {
     }
 
     /// The ranks that may replace a token.
-    #[must_use]
-    pub fn window(&self, step: &TokenPlan<'_>) -> Range<u32> {
+    pub(super) fn window(&self, step: &TokenPlan<'_>) -> Range<u32> {
         if self.options.replace == Replace::Uniform {
             return 0..self.table.len() as u32;
         }
@@ -295,18 +347,18 @@ impl Augmenter {
         let (before, after) = (sum(start, before_end), sum(after_start, end));
         let target = u * (before + after);
         if target < before || after_start == end {
-            self.search_run(start..before_end, target)
+            self.search_range(start..before_end, target)
         } else {
-            self.search_run(after_start..end, target - before)
+            self.search_range(after_start..end, target - before)
         }
     }
 
-    /// The rank of a run at which the sum of scores from its start passes `target`.
-    fn search_run(&self, run: Range<u32>, target: f64) -> u32 {
-        let tail = &self.tail[run.start as usize..=run.end as usize];
+    /// The rank of a range at which the sum of scores from its start passes `target`.
+    fn search_range(&self, ranks: Range<u32>, target: f64) -> u32 {
+        let tail = &self.tail[ranks.start as usize..=ranks.end as usize];
         // tail falls: the position is the last whose own sum still reaches what is left.
         let found = tail.partition_point(|&sum| sum >= tail[0] - target);
-        run.start + found.saturating_sub(1).min(tail.len() - 2) as u32
+        ranks.start + found.saturating_sub(1).min(tail.len() - 2) as u32
     }
 }
 
@@ -336,6 +388,44 @@ impl Choices {
     }
 }
 
+/// Terms that are never replaced.
+#[derive(Debug, Clone, Default)]
+struct Protected {
+    /// By rank; empty where nothing is protected.
+    ranks: Vec<bool>,
+    /// Those that the table does not hold.
+    unseen: Interner,
+}
+
+impl Protected {
+    fn new(table: &TermTable, terms: &[&str]) -> Self {
+        let mut protected = Self::default();
+        if !terms.is_empty() {
+            protected.ranks = vec![false; table.len()];
+        }
+        let mut buffer = String::new();
+        for term in terms {
+            let term = if table.settings().lowercase { lowercase(term, &mut buffer) } else { term };
+            match table.rank(term) {
+                Some(rank) => protected.ranks[rank as usize] = true,
+                None => _ = protected.unseen.intern(term.as_bytes()),
+            }
+        }
+        protected
+    }
+
+    fn is_empty(&self) -> bool {
+        self.ranks.is_empty() && self.unseen.is_empty()
+    }
+
+    fn holds(&self, step: &TokenPlan<'_>) -> bool {
+        match step.rank {
+            Some(rank) => self.ranks.get(rank as usize).copied().unwrap_or(false),
+            None => !self.unseen.is_empty() && self.unseen.get(step.token.text.as_bytes()).is_some(),
+        }
+    }
+}
+
 /// A token that goes, and its first draws.
 #[derive(Debug)]
 struct Pick {
@@ -345,17 +435,24 @@ struct Pick {
     words: [u64; 4],
 }
 
+/// The buffers of one thread, used for one group of sentences after another.
+#[derive(Debug, Default)]
+pub(super) struct Buffers {
+    tokenizer: Scratch,
+    /// One for each sentence of a group.
+    lowered: Vec<String>,
+    sampled: SampleScratch,
+}
+
 /// What is worked out for a group of sentences, in buffers that the next group uses again.
 #[derive(Debug, Default)]
-pub(super) struct Decision {
-    /// Of all tokens of the group, as are `picks`.
-    keys: Vec<Key>,
-    /// Which of the tokens are longer than a slot shows.
+struct SampleScratch {
+    /// By sentence, the key of each token.
+    keys: Ragged<TermKey>,
+    /// The tokens that are longer than a slot shows.
     long: Vec<u32>,
-    /// Where the tokens of each sentence stop.
-    ends: Vec<usize>,
-    picks: Vec<Pick>,
-    pick_ends: Vec<usize>,
+    /// By sentence, the tokens that go.
+    picks: Ragged<Pick>,
     /// A hash table of positions plus one, 0 where it is free. This and the rest are of one sentence.
     slots: Vec<u32>,
     /// The first position of each token's term.
@@ -367,26 +464,15 @@ pub(super) struct Decision {
     probabilities: Vec<f64>,
 }
 
-impl Decision {
+impl SampleScratch {
     fn start(&mut self) {
         self.keys.clear();
-        self.ends.clear();
         self.picks.clear();
-        self.pick_ends.clear();
-    }
-
-    /// Which tokens of the group are those of a sentence.
-    fn tokens(&self, number: usize) -> Range<usize> {
-        run(&self.ends, number)
-    }
-
-    fn picks(&self, number: usize) -> &[Pick] {
-        &self.picks[run(&self.pick_ends, number)]
     }
 
     /// Counts how often each term of a sentence, the next to be decided, occurs in it.
     fn count(&mut self, plan: &[TokenPlan<'_>]) {
-        let keys = &self.keys[self.tokens(self.pick_ends.len())];
+        let keys = self.keys.get(self.picks.len());
         self.slots.clear();
         self.slots.resize((2 * plan.len()).next_power_of_two(), 0);
         self.counts.clear();
@@ -398,12 +484,6 @@ impl Decision {
             self.counts[first as usize] += 1;
         }
     }
-}
-
-/// Part `number` of what is cut at `ends`.
-fn run(ends: &[usize], number: usize) -> Range<usize> {
-    let start = if number == 0 { 0 } else { ends[number - 1] };
-    start..ends[number]
 }
 
 /// The first position of the term of token `i`, which is entered if it is new.

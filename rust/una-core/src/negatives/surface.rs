@@ -1,17 +1,26 @@
-//! What a negative looks like.
+//! The surface of a negative: its tokens joined, or the sentence as written with words exchanged.
 
 use std::borrow::Cow;
 
-use super::byte_buffer::Tape;
-use super::{Augmenter, Surface, TokenPlan};
+use super::byte_buffer::ByteBuffer;
+use super::options::Surface;
+use super::plan::TokenPlan;
 use crate::error::{Error, Result};
-use crate::terms::index::Key;
+use crate::table::TermTable;
+use crate::terms::index::TermKey;
 use crate::text::lowercase::LowerMap;
 
-impl Augmenter {
+/// Writes negatives from a table in one surface.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Renderer<'t> {
+    pub(super) table: &'t TermTable,
+    pub(super) surface: Surface,
+}
+
+impl<'t> Renderer<'t> {
     /// Refuses tokens that stand nowhere in their sentence where a replacement would have to take their place.
     pub(super) fn check_spans(&self, plan: &[TokenPlan<'_>]) -> Result<()> {
-        if self.options.surface == Surface::Reference {
+        if self.surface == Surface::Reference {
             return Ok(());
         }
         match plan.iter().find(|step| step.token.start == step.token.end) {
@@ -26,29 +35,34 @@ impl Augmenter {
     }
 
     /// Appends the negative to `out`; `keys` are those of the tokens.
-    pub(super) fn render(&self, sentence: &str, plan: &[TokenPlan<'_>], keys: &[Key], out: &mut Tape) {
-        match self.options.surface {
+    pub(super) fn render(
+        &self,
+        sentence: &str,
+        plan: &[TokenPlan<'_>],
+        keys: &[TermKey],
+        out: &mut ByteBuffer,
+    ) {
+        match self.surface {
             Surface::Reference => self.render_reference(plan, keys, out),
             Surface::Preserve => self.render_preserve(sentence, plan, out),
         }
     }
 
-    /// From offsets in a sentence as tokenised to offsets in it as written.
+    /// The map from offsets in a sentence as tokenised to offsets in it as written.
     pub(super) fn map(&self, sentence: &str) -> LowerMap {
         if self.table.settings().lowercase { LowerMap::new(sentence) } else { LowerMap::default() }
     }
 
     /// The term of `rank` as it is written in place of `old`.
-    #[must_use]
-    pub fn written(&self, rank: u32, old: &str) -> Cow<'_, str> {
+    pub(super) fn written(&self, rank: u32, old: &str) -> Cow<'t, str> {
         let term = self.table.term(rank);
-        match self.options.surface {
+        match self.surface {
             Surface::Reference => Cow::Borrowed(term),
             Surface::Preserve => in_case_of(old, term),
         }
     }
 
-    fn render_reference(&self, plan: &[TokenPlan<'_>], keys: &[Key], out: &mut Tape) {
+    fn render_reference(&self, plan: &[TokenPlan<'_>], keys: &[TermKey], out: &mut ByteBuffer) {
         let terms = self.table.terms();
         for (i, (step, key)) in plan.iter().zip(keys).enumerate() {
             if i > 0 {
@@ -57,14 +71,14 @@ impl Augmenter {
             match step.replacement {
                 None => out.extend_short(step.token.text.as_bytes(), key.first_bytes()),
                 Some(rank) => {
-                    let end = terms.ends()[rank as usize] as usize;
-                    out.extend_from_within(terms.bytes(), end - terms.get(rank).len(), end);
+                    let [start, end] = [0, 1].map(|side| terms.offsets()[rank as usize + side] as usize);
+                    out.extend_from_within(terms.bytes(), start, end);
                 }
             }
         }
     }
 
-    fn render_preserve(&self, sentence: &str, plan: &[TokenPlan<'_>], out: &mut Tape) {
+    fn render_preserve(&self, sentence: &str, plan: &[TokenPlan<'_>], out: &mut ByteBuffer) {
         let map = self.map(sentence);
         let mut copied = 0;
         for step in plan {

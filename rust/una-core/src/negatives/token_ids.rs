@@ -2,7 +2,7 @@
 //!
 //! Where a tokenizer is *word-compositional*, the ids of words joined by single spaces are the ids of the words, one
 //! after another; each word has two spellings, as the first of a text and as a later one (byte-level BPE and
-//! Metaspace mark the space before a word). So the ids of every term of the table are asked for once ([`Speller`]),
+//! Metaspace mark the space before a word). So the ids of every term of the table are asked for once ([`EncoderBuilder`]),
 //! and a negative is put together from them ([`Encoder`]). Words that the table does not hold are asked for when they
 //! come, and kept.
 //!
@@ -15,163 +15,31 @@
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard};
 
+use super::Augmenter;
+use super::plan::Sentence;
+use super::rng::DrawKey;
+use super::sample::{Buffers, GROUP};
+use super::word_ids::{ProbeContext, WordCache, WordIdLists};
 use crate::error::{Error, Result};
-use crate::negatives::rng::Place;
-use crate::negatives::{Augmenter, Buffers, GROUP, Sentence};
-use crate::progress::Stop;
-use crate::terms::interner::Vocab;
+use crate::progress::{Stop, Work};
+use crate::ragged::Ragged;
+use crate::terms::Interner;
 use crate::threads;
 use crate::tokenize::tokens::Tokens;
 
-/// Bytes of a word beyond which its spelling is not kept: no such word comes twice in a text made by people.
-const LONGEST_KEPT: usize = 256;
-
-/// Lists of ids one after another in one buffer.
-///
-/// Invariant: `ends` never falls, and its last is the length of `ids`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Lists {
-    ids: Vec<u32>,
-    ends: Vec<usize>,
-}
-
-impl Lists {
-    fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    fn get(&self, i: usize) -> &[u32] {
-        let start = if i == 0 { 0 } else { self.ends[i - 1] };
-        &self.ids[start..self.ends[i]]
-    }
-
-    fn push(&mut self, ids: &[u32]) {
-        self.ids.extend_from_slice(ids);
-        self.close();
-    }
-
-    /// Ends a list whose ids were pushed already.
-    fn close(&mut self) {
-        self.ends.push(self.ids.len());
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &[u32]> {
-        (0..self.len()).map(|i| self.get(i))
-    }
-}
-
-/// The ids of one word, as the first of a text and as a later one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Spelling<'i> {
-    first: &'i [u32],
-    later: &'i [u32],
-}
-
-/// The ids of many words.
-#[derive(Debug, Clone, Default)]
-struct Spellings {
-    later: Lists,
-    /// Nothing while every word is spelled alike in both places, as by `WordPiece`; else as long as `later`.
-    first: Option<Lists>,
-    /// The irregular words, rising; their lists are empty.
-    irregular: Vec<u32>,
-}
-
-impl Spellings {
-    fn len(&self) -> usize {
-        self.later.len()
-    }
-
-    /// Adds a word; `None` is an irregular one.
-    fn push(&mut self, spelling: Option<Spelling<'_>>) {
-        let Spelling { first, later } = spelling.unwrap_or_else(|| {
-            self.irregular.push(self.later.len() as u32);
-            Spelling { first: &[], later: &[] }
-        });
-        if self.first.is_none() && first != later {
-            self.first = Some(self.later.clone());
-        }
-        if let Some(lists) = &mut self.first {
-            lists.push(first);
-        }
-        self.later.push(later);
-    }
-
-    fn get(&self, word: u32) -> Option<Spelling<'_>> {
-        (!self.is_irregular(word))
-            .then(|| Spelling { first: self.ids(word, true), later: self.ids(word, false) })
-    }
-
-    fn ids(&self, word: u32, is_first: bool) -> &[u32] {
-        let lists = self.first.as_ref().filter(|_| is_first).unwrap_or(&self.later);
-        lists.get(word as usize)
-    }
-
-    fn is_irregular(&self, word: u32) -> bool {
-        !self.irregular.is_empty() && self.irregular.binary_search(&word).is_ok()
-    }
-}
-
-/// How a word is shown to the tokenizer: alone, and first, in the middle and last among anchors, words of known
-/// spelling. Each place is needed: a word that the tokenizer drops can leave a space that counts at the end alone.
-#[derive(Debug, Clone)]
-pub struct Frame {
-    /// The ids of the anchor as a later word.
-    anchor: Vec<u32>,
-}
-
-impl Frame {
-    /// The word beside the word.
-    pub const ANCHOR: &str = "a";
-
-    /// The texts whose ids make a frame.
-    #[must_use]
-    pub fn texts() -> [String; 2] {
-        [Self::ANCHOR.into(), format!("{0} {0}", Self::ANCHOR)]
-    }
-
-    /// A frame from the ids of [`Self::texts`].
-    ///
-    /// # Errors
-    /// [`Error::Option`] where the tokenizer does not spell a text word by word, not even this one.
-    pub fn new(alone: &[u32], twice: &[u32]) -> Result<Self> {
-        match twice.strip_prefix(alone) {
-            Some(anchor) if !anchor.is_empty() => Ok(Self { anchor: anchor.to_vec() }),
-            _ => Err(Error::Option(format!(
-                "the tokenizer is not word-compositional: {:?} is {alone:?}, but {:?} is {twice:?}",
-                Self::ANCHOR,
-                Self::texts()[1],
-            ))),
-        }
-    }
-
-    /// The two texts that show a word.
-    fn show(word: &str) -> [String; 2] {
-        [word.to_owned(), format!("{word} {0} {word} {0} {word}", Self::ANCHOR)]
-    }
-
-    /// The spelling of a word from the ids of its two texts; `None` where they do not fit each other.
-    fn read<'i>(&self, alone: &'i [u32], framed: &'i [u32]) -> Option<Spelling<'i>> {
-        let anchor = self.anchor.as_slice();
-        let rest = framed.strip_prefix(alone)?.strip_prefix(anchor)?;
-        let (later, rest) = rest.split_at(rest.len().checked_sub(anchor.len())? / 2);
-        (rest.strip_prefix(anchor)? == later).then_some(Spelling { first: alone, later })
-    }
-}
-
 /// Learns the ids of all terms of a table, some at a time.
 #[derive(Debug)]
-pub struct Speller {
+pub struct EncoderBuilder {
     augmenter: Augmenter,
-    frame: Frame,
-    terms: Spellings,
+    context: ProbeContext,
+    terms: WordIdLists,
 }
 
-impl Speller {
-    /// A speller that has no term yet.
+impl EncoderBuilder {
+    /// A builder that knows the ids of no term yet.
     #[must_use]
-    pub fn new(augmenter: Augmenter, frame: Frame) -> Self {
-        Self { augmenter, frame, terms: Spellings::default() }
+    pub fn new(augmenter: Augmenter, context: ProbeContext) -> Self {
+        Self { augmenter, context, terms: WordIdLists::default() }
     }
 
     /// The texts that show the next terms, `count` of them or what is left: two a term. None at the end.
@@ -179,39 +47,39 @@ impl Speller {
     pub fn texts(&self, count: usize) -> Vec<String> {
         let table = self.augmenter.table();
         let next = self.terms.len()..table.len().min(self.terms.len() + count);
-        next.flat_map(|rank| Frame::show(table.term(rank as u32))).collect()
+        next.flat_map(|rank| ProbeContext::show(table.term(rank as u32))).collect()
     }
 
     /// Takes the ids of the texts that [`Self::texts`] last gave.
     ///
     /// # Errors
     /// [`Error::Internal`] for more ids than terms.
-    pub fn spell(&mut self, ids: &[Vec<u32>]) -> Result<()> {
+    pub fn learn(&mut self, ids: &[Vec<u32>]) -> Result<()> {
         let (pairs, rest) = ids.as_chunks::<2>();
         if !rest.is_empty() || self.terms.len() + pairs.len() > self.augmenter.table().len() {
             return Err(Error::Internal(format!("{} lists of ids for two texts a term", ids.len())));
         }
-        for [alone, framed] in pairs {
-            self.terms.push(self.frame.read(alone, framed));
+        for [alone, shown] in pairs {
+            self.terms.push(self.context.read(alone, shown));
         }
         Ok(())
     }
 
-    /// An encoder that keeps the spellings of `kept` words beside those of the table.
+    /// An encoder that caches the ids of `cached` words beside those of the table.
     ///
     /// # Errors
-    /// [`Error::Internal`] where terms are left to be spelled.
-    pub fn finish(self, template: Template, kept: usize) -> Result<Encoder> {
-        let Self { augmenter, frame, terms } = self;
+    /// [`Error::Internal`] where terms are left whose ids are not known.
+    pub fn finish(self, template: Template, cached: usize) -> Result<Encoder> {
+        let Self { augmenter, context, terms } = self;
         if terms.len() != augmenter.table().len() {
-            return Err(Error::Internal(format!("{} terms are spelled", terms.len())));
+            return Err(Error::Internal(format!("the ids of {} terms are known", terms.len())));
         }
-        let kept = Mutex::new(Kept { limit: kept, ..Kept::default() });
-        Ok(Encoder { augmenter, frame, terms, template, kept })
+        let cache = Mutex::new(WordCache { limit: cached, ..WordCache::default() });
+        Ok(Encoder { augmenter, context, terms, template, cache })
     }
 }
 
-/// What stands around the ids of a text. Invariant: there is room for at least one id of the text.
+/// The special tokens around the ids of a text, and its greatest length. Invariant: there is room for at least one id of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     prefix: Vec<u32>,
@@ -263,89 +131,56 @@ impl Template {
 enum Word {
     /// The term of this rank.
     Term(u32),
-    /// The word of this number among the unseen ones of its run.
+    /// The word of this number among the unseen ones of its part.
     Unseen(u32),
 }
 
-/// The words of a run of negatives.
+/// The words of some negatives, made by one thread.
 ///
-/// Invariants: `ends` never falls, and its last is the length of `words`; once in a [`Drawn`], `spelled` is as long as
-/// `unseen`.
+/// Invariant: once in a [`DrawnWords`], `places` is as long as `unseen`.
 #[derive(Debug, Default)]
-struct Run {
-    words: Vec<Word>,
-    ends: Vec<usize>,
-    unseen: Vocab,
-    /// Where in [`Drawn::spellings`] each unseen word is.
-    spelled: Vec<u32>,
+struct WordRows {
+    rows: Ragged<Word>,
+    unseen: Interner,
+    /// The place of each unseen word in [`DrawnWords::known`].
+    places: Vec<u32>,
 }
 
-impl Run {
+impl WordRows {
     fn push(&mut self, rank: Option<u32>, text: &str) {
         let word = rank.map_or_else(|| Word::Unseen(self.unseen.intern(text.as_bytes()).0), Word::Term);
-        self.words.push(word);
-    }
-
-    fn close(&mut self) {
-        self.ends.push(self.words.len());
-    }
-
-    fn rows(&self) -> impl Iterator<Item = &[Word]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, &end)| &self.words[start..end])
+        self.rows.values_mut().push(word);
     }
 }
 
-/// The words of negatives, not yet spelled.
+/// The words of negatives, whose ids are not put together yet.
 #[derive(Debug)]
-pub struct Drawn {
-    runs: Vec<Run>,
-    /// The unseen words whose spelling is known; [`Encoder::learn`] adds those of `missing`, in order.
-    spellings: Spellings,
+pub struct DrawnWords {
+    parts: Vec<WordRows>,
+    /// The unseen words whose ids are known; [`Encoder::learn`] adds those of `missing`, in order.
+    known: WordIdLists,
     missing: Vec<String>,
 }
 
-impl Drawn {
+impl DrawnWords {
     /// The texts to be encoded for [`Encoder::learn`], two a word: mostly none.
     #[must_use]
     pub fn texts(&self) -> Vec<String> {
-        self.missing.iter().flat_map(|word| Frame::show(word)).collect()
-    }
-}
-
-/// Unseen words and their spellings; forgotten all at once when there are too many.
-#[derive(Debug, Default)]
-struct Kept {
-    words: Vocab,
-    spellings: Spellings,
-    limit: usize,
-}
-
-impl Kept {
-    fn keep(&mut self, word: &str, spelling: Option<Spelling<'_>>) {
-        if word.len() > LONGEST_KEPT || self.limit == 0 {
-            return;
-        }
-        if self.words.len() >= self.limit {
-            *self = Self { limit: self.limit, ..Self::default() };
-        }
-        if self.words.intern(word.as_bytes()).1 {
-            self.spellings.push(spelling);
-        }
+        self.missing.iter().flat_map(|word| ProbeContext::show(word)).collect()
     }
 }
 
 /// Makes the ids of hard negatives.
 ///
-/// [`Self::draw`], then [`Self::learn`] with the ids of [`Drawn::texts`] if there are any, [`Self::irregular`], and
+/// [`Self::draw`], then [`Self::learn`] with the ids of [`DrawnWords::texts`] if there are any, [`Self::irregular`], and
 /// [`Self::assemble`].
 #[derive(Debug)]
 pub struct Encoder {
     augmenter: Augmenter,
-    frame: Frame,
-    terms: Spellings,
+    context: ProbeContext,
+    terms: WordIdLists,
     template: Template,
-    kept: Mutex<Kept>,
+    cache: Mutex<WordCache>,
 }
 
 impl Encoder {
@@ -355,7 +190,7 @@ impl Encoder {
         &self.terms.irregular
     }
 
-    /// What stands around the ids of a text.
+    /// The special tokens around the ids of a text, and its greatest length.
     #[must_use]
     pub const fn template(&self) -> &Template {
         &self.template
@@ -364,127 +199,143 @@ impl Encoder {
     /// The words of one negative a sentence: those of [`Augmenter::augment`], as are the arguments.
     ///
     /// # Errors
-    /// [`Error::Option`] where tokens are missing; [`Error::Interrupted`] when `stop` asks.
+    /// [`Error::Option`] where tokens are missing; [`Error::Interrupted`].
     pub fn draw(
         &self,
         sentences: &[&str],
         tokens: Option<&Tokens>,
-        place: impl Fn(usize) -> Place + Sync,
-        threads: usize,
+        key: impl Fn(usize) -> DrawKey + Sync,
+        work: Work<'_>,
+    ) -> Result<DrawnWords> {
+        let sentence = |row: usize| {
+            let tokens = tokens.map(|tokens| tokens.get(row));
+            Sentence { tokens, ..Sentence::new(sentences[row], key(row)) }
+        };
+        let ranges = threads::split(sentences.len(), work.threads);
+        let draw = |range| self.draw_range(range, sentence, work.stop);
+        Ok(self.join(threads::map(ranges, work.threads, draw)?))
+    }
+
+    fn draw_range<'a>(
+        &self,
+        range: Range<usize>,
+        sentence: impl Fn(usize) -> Sentence<'a>,
         stop: &Stop,
-    ) -> Result<Drawn> {
-        let runs = threads::each(threads::runs(sentences.len(), threads), |rows: Range<usize>| {
-            let (mut run, mut buffers) = (Run::default(), Buffers::default());
-            let mut group = Vec::with_capacity(GROUP);
-            for first in rows.clone().step_by(GROUP) {
-                stop.check()?;
-                group.clear();
-                group.extend((first..rows.end.min(first + GROUP)).map(|row| {
-                    let tokens = tokens.map(|tokens| tokens.get(row));
-                    Sentence { tokens, ..Sentence::new(sentences[row], place(row)) }
-                }));
-                self.augmenter
-                    .with_plans(&group, &mut buffers, |_, plan, _| {
-                        for step in plan {
-                            run.push(step.replacement.or(step.rank), step.token.text);
-                        }
-                        run.close();
-                    })
-                    .map_err(|misfit| misfit.in_group_from(first))?;
-            }
-            Ok(run)
-        })?;
-        Ok(self.join(runs))
+    ) -> Result<WordRows> {
+        let (mut part, mut buffers) = (WordRows::default(), Buffers::default());
+        let mut group = Vec::with_capacity(GROUP);
+        for first in range.clone().step_by(GROUP) {
+            stop.check()?;
+            group.clear();
+            group.extend((first..range.end.min(first + GROUP)).map(&sentence));
+            self.augmenter
+                .sampler
+                .with_plans(&group, &mut buffers, |_, plan, _| {
+                    for step in plan {
+                        part.push(step.replacement.or(step.rank), step.token.text);
+                    }
+                    part.rows.end_list();
+                })
+                .map_err(|fault| fault.in_group_from(first))?;
+        }
+        Ok(part)
     }
 
     /// Given words instead of drawn ones: what the check of a tokenizer puts together.
     #[must_use]
-    pub fn compose(&self, rows: &[Vec<String>]) -> Drawn {
-        let mut run = Run::default();
+    pub fn compose(&self, rows: &[Vec<String>]) -> DrawnWords {
+        let mut part = WordRows::default();
         for row in rows {
             for word in row {
-                run.push(self.augmenter.table().rank(word), word);
+                part.push(self.augmenter.table().rank(word), word);
             }
-            run.close();
+            part.rows.end_list();
         }
-        self.join(vec![run])
+        self.join(vec![part])
     }
 
     /// Looks all unseen words up, each once.
-    fn join(&self, mut runs: Vec<Run>) -> Drawn {
-        let mut all = Vocab::default();
-        for run in &mut runs {
-            run.spelled = (0..run.unseen.len() as u32).map(|i| all.intern(run.unseen.term(i)).0).collect();
+    ///
+    /// Each part numbers its unseen words by itself, since parts are made on threads that share nothing. Here they get
+    /// one numbering, in which the words that the cache knows come first, with their ids, and those to be learnt after
+    /// them: [`Self::learn`] then only has to append. So `all` numbers the words by first sight, `places` leads from
+    /// that number to the final one, and each part's own numbers are led through both. The cache is locked once a call,
+    /// and what it knew is copied, for another call may empty it before this one is assembled.
+    fn join(&self, mut parts: Vec<WordRows>) -> DrawnWords {
+        let mut all = Interner::default();
+        for part in &mut parts {
+            let unseen = 0..part.unseen.len() as u32;
+            part.places = unseen.map(|i| all.intern(part.unseen.term(i)).0).collect();
         }
-        let kept = self.kept();
-        let (mut spellings, mut missing) = (Spellings::default(), Vec::new());
-        let mut known = vec![None; all.len()];
-        for (id, place) in (0..).zip(&mut known) {
-            match kept.words.get(all.term(id)) {
+        let cache = self.cache();
+        let (mut known, mut missing) = (WordIdLists::default(), Vec::new());
+        let mut cached = vec![None; all.len()];
+        for (id, place) in (0..).zip(&mut cached) {
+            match cache.words.get(all.term(id)) {
                 None => missing.push(text(&all, id).to_owned()),
                 Some(word) => {
-                    *place = Some(spellings.len() as u32);
-                    spellings.push(kept.spellings.get(word));
+                    *place = Some(known.len() as u32);
+                    known.push(cache.ids.get(word));
                 }
             }
         }
-        let mut next = spellings.len() as u32..;
+        let mut next = known.len() as u32..;
         let places: Vec<u32> =
-            known.into_iter().map(|place| place.or_else(|| next.next()).unwrap_or_default()).collect();
-        for word in runs.iter_mut().flat_map(|run| &mut run.spelled) {
+            cached.into_iter().map(|place| place.or_else(|| next.next()).unwrap_or_default()).collect();
+        for word in parts.iter_mut().flat_map(|part| &mut part.places) {
             *word = places[*word as usize];
         }
-        Drawn { runs, spellings, missing }
+        DrawnWords { parts, known, missing }
     }
 
-    /// Takes the ids of [`Drawn::texts`], and keeps them.
+    /// Takes the ids of [`DrawnWords::texts`], and caches them.
     ///
     /// # Errors
     /// [`Error::Internal`] where their number is another.
-    pub fn learn(&self, drawn: &mut Drawn, ids: &[Vec<u32>]) -> Result<()> {
+    pub fn learn(&self, drawn: &mut DrawnWords, ids: &[Vec<u32>]) -> Result<()> {
         let (pairs, rest) = ids.as_chunks::<2>();
         if !rest.is_empty() || pairs.len() != drawn.missing.len() {
             return Err(Error::Internal(format!("{} lists of ids for two texts a word", ids.len())));
         }
-        let mut kept = self.kept();
-        for (word, [alone, framed]) in drawn.missing.drain(..).zip(pairs) {
-            let spelling = self.frame.read(alone, framed);
-            drawn.spellings.push(spelling);
-            kept.keep(&word, spelling);
+        let mut cache = self.cache();
+        for (word, [alone, shown]) in drawn.missing.drain(..).zip(pairs) {
+            let ids = self.context.read(alone, shown);
+            drawn.known.push(ids);
+            cache.insert(&word, ids);
         }
         Ok(())
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        threads::lock(&self.kept)
+    fn cache(&self) -> MutexGuard<'_, WordCache> {
+        threads::lock(&self.cache)
     }
 
     /// The rows that hold an irregular word, rising, and their text, which the tokenizer must encode whole.
     #[must_use]
-    pub fn irregular(&self, drawn: &Drawn) -> Vec<(usize, String)> {
-        if self.terms.irregular.is_empty() && drawn.spellings.irregular.is_empty() {
+    pub fn irregular(&self, drawn: &DrawnWords) -> Vec<(usize, String)> {
+        if self.terms.irregular.is_empty() && drawn.known.irregular.is_empty() {
             return Vec::new();
         }
-        let rows = drawn.runs.iter().flat_map(|run| run.rows().map(move |words| (run, words)));
+        let rows = drawn.parts.iter().flat_map(|part| part.rows.iter().map(move |words| (part, words)));
         rows.enumerate()
-            .filter(|(_, (run, words))| words.iter().any(|&word| self.is_irregular(drawn, run, word)))
-            .map(|(row, (run, words))| (row, self.text(run, words)))
+            .filter(|(_, (part, words))| words.iter().any(|&word| self.is_irregular(drawn, part, word)))
+            .map(|(row, (part, words))| (row, self.text(part, words)))
             .collect()
     }
 
-    fn is_irregular(&self, drawn: &Drawn, run: &Run, word: Word) -> bool {
+    fn is_irregular(&self, drawn: &DrawnWords, part: &WordRows, word: Word) -> bool {
         match word {
             Word::Term(rank) => self.terms.is_irregular(rank),
-            Word::Unseen(i) => drawn.spellings.is_irregular(run.spelled[i as usize]),
+            Word::Unseen(i) => drawn.known.is_irregular(part.places[i as usize]),
         }
     }
 
-    fn text(&self, run: &Run, words: &[Word]) -> String {
+    fn text(&self, part: &WordRows, words: &[Word]) -> String {
         let words: Vec<&str> = words
             .iter()
             .map(|&word| match word {
                 Word::Term(rank) => self.augmenter.table().term(rank),
-                Word::Unseen(i) => text(&run.unseen, i),
+                Word::Unseen(i) => text(&part.unseen, i),
             })
             .collect();
         words.join(" ")
@@ -495,56 +346,63 @@ impl Encoder {
     ///
     /// # Errors
     /// [`Error::Internal`] where words are left to be learnt.
-    pub fn assemble(&self, drawn: &Drawn, whole: &[(usize, Vec<u32>)]) -> Result<Encoded> {
+    pub fn assemble(&self, drawn: &DrawnWords, whole: &[(usize, Vec<u32>)]) -> Result<Encoded> {
         if !drawn.missing.is_empty() {
             return Err(Error::Internal(format!("{} words are not learnt", drawn.missing.len())));
         }
         let mut rows = 0;
-        let tasks = drawn.runs.iter().map(|run| {
+        let tasks = drawn.parts.iter().map(|part| {
             let first = rows;
-            rows += run.ends.len();
+            rows += part.rows.len();
             let among = |row| whole.partition_point(|&(other, _)| other < row);
-            (run, first, &whole[among(first)..among(rows)])
+            (part, first, &whole[among(first)..among(rows)])
         });
-        let bodies = threads::each(tasks.collect(), |(run, first, whole)| {
-            Ok(self.assemble_run(drawn, run, first, whole))
+        let bodies = threads::map(tasks.collect(), drawn.parts.len(), |(part, first, whole)| {
+            Ok(self.assemble_part(drawn, part, first, whole))
         })?;
         Ok(Encoded { template: self.template.clone(), bodies })
     }
 
-    fn assemble_run(&self, drawn: &Drawn, run: &Run, first: usize, whole: &[(usize, Vec<u32>)]) -> Lists {
+    fn assemble_part(
+        &self,
+        drawn: &DrawnWords,
+        part: &WordRows,
+        first: usize,
+        whole: &[(usize, Vec<u32>)],
+    ) -> Ragged<u32> {
         let room = self.template.room();
         let mut whole = whole.iter().peekable();
-        let mut out = Lists::default();
-        out.ids.reserve(run.words.len() + run.words.len() / 2);
-        for (row, words) in (first..).zip(run.rows()) {
-            let stop = out.ids.len() + room;
-            if let Some((_, ids)) = whole.next_if(|&&(other, _)| other == row) {
-                out.ids.extend(ids.iter().take(room));
+        let words = part.rows.values().len();
+        let mut out = Ragged::with_capacity(part.rows.len(), words + words / 2);
+        for (row, words) in (first..).zip(part.rows.iter()) {
+            let ids = out.values_mut();
+            let stop = ids.len() + room;
+            if let Some((_, given)) = whole.next_if(|&&(other, _)| other == row) {
+                ids.extend(given.iter().take(room));
             } else {
                 for (i, &word) in words.iter().enumerate() {
-                    out.ids.extend_from_slice(self.ids(drawn, run, word, i == 0));
-                    if out.ids.len() >= stop {
-                        out.ids.truncate(stop);
+                    ids.extend_from_slice(self.ids(drawn, part, word, i == 0));
+                    if ids.len() >= stop {
+                        ids.truncate(stop);
                         break;
                     }
                 }
             }
-            out.close();
+            out.end_list();
         }
         out
     }
 
-    fn ids<'e>(&'e self, drawn: &'e Drawn, run: &Run, word: Word, is_first: bool) -> &'e [u32] {
+    fn ids<'e>(&'e self, drawn: &'e DrawnWords, part: &WordRows, word: Word, is_first: bool) -> &'e [u32] {
         match word {
             Word::Term(rank) => self.terms.ids(rank, is_first),
-            Word::Unseen(i) => drawn.spellings.ids(run.spelled[i as usize], is_first),
+            Word::Unseen(i) => drawn.known.ids(part.places[i as usize], is_first),
         }
     }
 }
 
 /// The text of a word that came in as one.
-fn text(words: &Vocab, id: u32) -> &str {
+fn text(words: &Interner, id: u32) -> &str {
     // Words enter as `&str`, so this never takes the second way.
     std::str::from_utf8(words.term(id)).unwrap_or("\u{fffd}")
 }
@@ -554,20 +412,20 @@ fn text(words: &Vocab, id: u32) -> &str {
 pub struct Encoded {
     template: Template,
     /// The ids without special tokens.
-    bodies: Vec<Lists>,
+    bodies: Vec<Ragged<u32>>,
 }
 
 impl Encoded {
     /// Number of negatives.
     #[must_use]
     pub fn rows(&self) -> usize {
-        self.bodies.iter().map(Lists::len).sum()
+        self.bodies.iter().map(Ragged::len).sum()
     }
 
     /// The number of ids of the longest negative, special tokens included; 0 where there is none.
     #[must_use]
     pub fn longest(&self) -> usize {
-        let bodies = self.bodies.iter().flat_map(Lists::iter);
+        let bodies = self.bodies.iter().flat_map(Ragged::iter);
         bodies.map(|body| self.template.special() + body.len()).max().unwrap_or(0)
     }
 
@@ -589,7 +447,7 @@ impl Encoded {
             tasks.push((bodies, here, here_mask));
             (ids, mask) = (rest, rest_mask);
         }
-        threads::each(tasks, |(bodies, ids, mask)| {
+        threads::map(tasks, self.bodies.len(), |(bodies, ids, mask)| {
             let rows = ids.chunks_mut(width.max(1)).zip(mask.chunks_mut(width.max(1)));
             for (body, (ids, mask)) in bodies.iter().zip(rows) {
                 self.template.write(body, ids, mask);

@@ -1,78 +1,70 @@
-//! Terms one after another in one arena, by number.
+//! The bytes of many terms in one buffer.
 
 use crate::arch::prefetch;
+use crate::ragged::Ragged;
 
-/// Terms by their place in a row.
-///
-/// Invariant: `ends[i]` is where term `i` stops in `bytes`, and term `i + 1` starts there.
+/// Terms by number, their bytes one after another.
 #[derive(Debug, Clone, Default)]
-pub struct Terms {
-    bytes: Vec<u8>,
-    ends: Vec<u64>,
-}
+pub struct TermArena(Ragged<u8>);
 
-impl Terms {
+impl TermArena {
     /// No terms yet, and room for `terms` of `bytes` bytes together.
     pub(crate) fn with_capacity(terms: usize, bytes: usize) -> Self {
-        Self { bytes: Vec::with_capacity(bytes), ends: Vec::with_capacity(terms) }
+        Self(Ragged::with_capacity(terms, bytes))
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, term: &[u8]) {
-        self.bytes.extend_from_slice(term);
-        self.ends.push(self.bytes.len() as u64);
+        self.0.push(term);
     }
 
     /// Makes room for so many terms more, of so many bytes.
     pub(crate) fn reserve(&mut self, terms: usize, bytes: usize) {
-        self.bytes.reserve(bytes);
-        self.ends.reserve(terms);
+        self.0.reserve(terms, bytes);
     }
 
     /// Gives memory that is not used back.
     pub(crate) fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
-        self.ends.shrink_to_fit();
+        self.0.shrink_to_fit();
     }
 
     /// Removes all terms, and keeps the memory for others.
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
+        self.0.clear();
     }
 
     /// Number of terms.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.0.len()
     }
 
     /// Whether there is no term.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.0.is_empty()
     }
 
-    /// The terms without anything between them.
+    /// The bytes of all terms, without anything between them.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.0.values()
     }
 
-    /// Where each term stops in [`Self::bytes`].
+    /// The bounds of the terms in [`Self::bytes`]: 0, and the end of each.
     #[must_use]
-    pub fn ends(&self) -> &[u64] {
-        &self.ends
+    pub fn offsets(&self) -> &[u64] {
+        self.0.offsets()
     }
 
     /// The bytes of a term.
     ///
     /// # Panics
     /// If `index` is not below [`Self::len`].
+    #[inline]
     #[must_use]
     pub fn get(&self, index: u32) -> &[u8] {
-        let index = index as usize;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
-        &self.bytes[start..self.ends[index] as usize]
+        self.0.get(index as usize)
     }
 
     /// Has the bytes of a term fetched.
@@ -86,7 +78,8 @@ impl Terms {
     /// Has the bounds of a term fetched, which [`Self::fetch`] needs.
     #[inline]
     pub(crate) fn fetch_bounds(&self, index: u32) {
-        prefetch(&self.ends[index.saturating_sub(1) as usize]);
-        prefetch(&self.ends[index as usize]);
+        let offsets = self.offsets();
+        prefetch(&offsets[index as usize]);
+        prefetch(&offsets[index as usize + 1]);
     }
 }

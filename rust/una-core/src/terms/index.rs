@@ -3,11 +3,11 @@
 //! A slot holds the first eight bytes of its term and its length beside the rank: a term of up to eight bytes, as most
 //! words of a text are, is compared within the slot. Only longer ones need a look at their bytes.
 
+use super::arena::TermArena;
+use super::interner::{hash, slots_for};
 use crate::arch::{self, prefetch};
 use crate::error::Result;
 use crate::progress::Stop;
-use crate::terms::arena::Terms;
-use crate::terms::interner::{hash, slots_for};
 
 /// Terms whose slots are fetched together while the table is made.
 const BATCH: usize = 64;
@@ -25,13 +25,13 @@ const FREE: Slot = Slot { prefix: 0, rank: 0, length: 0 };
 
 /// A term that is to be looked up: what its slot is compared with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Key {
+pub(crate) struct TermKey {
     hash: u64,
     prefix: u64,
     length: u32,
 }
 
-impl Key {
+impl TermKey {
     #[inline]
     pub(crate) fn new(term: &[u8]) -> Self {
         Self::of_known(hash(term), prefix(term), term.len())
@@ -86,8 +86,8 @@ impl TermIndex {
     ///
     /// # Errors
     /// The rank of a term that stands there before.
-    pub(crate) fn new(terms: &Terms) -> std::result::Result<Self, u32> {
-        let keys = (0..terms.len() as u32).map(|rank| Key::new(terms.get(rank)));
+    pub(crate) fn new(terms: &TermArena) -> std::result::Result<Self, u32> {
+        let keys = (0..terms.len() as u32).map(|rank| TermKey::new(terms.get(rank)));
         Self::of_keys(terms.len(), keys, |index, rank, key| index.insert(rank, key, terms))
     }
 
@@ -95,7 +95,11 @@ impl TermIndex {
     ///
     /// # Errors
     /// [`crate::Error::Interrupted`].
-    pub(crate) fn of_distinct(n_terms: usize, keys: impl Iterator<Item = Key>, stop: &Stop) -> Result<Self> {
+    pub(crate) fn of_distinct(
+        n_terms: usize,
+        keys: impl Iterator<Item = TermKey>,
+        stop: &Stop,
+    ) -> Result<Self> {
         Self::of_keys(n_terms, keys, |index, rank, key| {
             if rank.is_multiple_of(BATCH as u32) {
                 stop.check()?;
@@ -109,8 +113,8 @@ impl TermIndex {
     /// The index of so many terms, each of which `put` puts in once its slot is on the way.
     fn of_keys<E>(
         n_terms: usize,
-        keys: impl Iterator<Item = Key>,
-        mut put: impl FnMut(&mut Self, u32, Key) -> std::result::Result<(), E>,
+        keys: impl Iterator<Item = TermKey>,
+        mut put: impl FnMut(&mut Self, u32, TermKey) -> std::result::Result<(), E>,
     ) -> std::result::Result<Self, E> {
         let mut index = Self { slots: arch::vec_of(FREE, slots_for(n_terms)) };
         let (mut keys, mut batch) = ((0..).zip(keys), Vec::with_capacity(BATCH));
@@ -127,7 +131,7 @@ impl TermIndex {
     }
 
     /// Puts a term in, or says by its rank that it is there.
-    fn insert(&mut self, rank: u32, key: Key, terms: &Terms) -> std::result::Result<(), u32> {
+    fn insert(&mut self, rank: u32, key: TermKey, terms: &TermArena) -> std::result::Result<(), u32> {
         let at = self.find(&key, terms.get(rank), terms);
         if self.slots[at].length != 0 {
             return Err(rank);
@@ -138,14 +142,14 @@ impl TermIndex {
 
     /// Has the memory fetched that looking up `key` will need. Nothing but time depends on it.
     #[inline]
-    pub(crate) fn hint(&self, key: &Key) {
+    pub(crate) fn hint(&self, key: &TermKey) {
         prefetch(&self.slots[key.hash as usize & (self.slots.len() - 1)]);
     }
 
     /// The rank of a term that begins and is as long as the one of `key`: for a whole one its own rank, if it has one.
     /// Where there is none, the table does not hold the term.
     #[inline]
-    pub(crate) fn guess(&self, key: &Key) -> Option<u32> {
+    pub(crate) fn guess(&self, key: &TermKey) -> Option<u32> {
         let mask = self.slots.len() - 1;
         let mut at = key.hash as usize & mask;
         loop {
@@ -162,14 +166,14 @@ impl TermIndex {
 
     /// The rank of `term`, whose key is `key`.
     #[inline]
-    pub(crate) fn get(&self, key: &Key, term: &[u8], terms: &Terms) -> Option<u32> {
+    pub(crate) fn get(&self, key: &TermKey, term: &[u8], terms: &TermArena) -> Option<u32> {
         let slot = &self.slots[self.find(key, term, terms)];
         if slot.length == 0 { None } else { Some(slot.rank) }
     }
 
     /// The slot that holds `term`, or else the free one where it would stand.
     #[inline]
-    fn find(&self, key: &Key, term: &[u8], terms: &Terms) -> usize {
+    fn find(&self, key: &TermKey, term: &[u8], terms: &TermArena) -> usize {
         self.seek(key, |slot| {
             slot.prefix == key.prefix
                 && slot.length == key.length
@@ -179,7 +183,7 @@ impl TermIndex {
 
     /// The first slot from a key's own on that `is_it`, or else the first free one.
     #[inline]
-    fn seek(&self, key: &Key, is_it: impl Fn(&Slot) -> bool) -> usize {
+    fn seek(&self, key: &TermKey, is_it: impl Fn(&Slot) -> bool) -> usize {
         let mask = self.slots.len() - 1;
         let mut at = key.hash as usize & mask;
         while self.slots[at].length != 0 && !is_it(&self.slots[at]) {
@@ -208,7 +212,7 @@ mod tests {
             terms in prop::collection::vec("[ab\0]{1,12}", 1..200),
             others in prop::collection::vec("[ab\0]{1,12}", 50),
         ) {
-            let (mut distinct, mut model) = (Terms::default(), HashMap::new());
+            let (mut distinct, mut model) = (TermArena::default(), HashMap::new());
             for term in &terms {
                 if !model.contains_key(term) {
                     model.insert(term.clone(), distinct.len() as u32);
@@ -219,13 +223,13 @@ mod tests {
             for term in terms.iter().chain(&others) {
                 let known = model.get(term).copied();
                 let term = term.as_bytes();
-                let key = Key::new(term);
+                let key = TermKey::new(term);
                 prop_assert_eq!(index.get(&key, term, &distinct), known);
                 let guess = index.guess(&key);
                 let fits = if key.is_whole() { guess == known } else { guess.is_some() || known.is_none() };
                 prop_assert!(fits, "{guess:?} for {known:?}");
             }
-            let keys = (0..distinct.len() as u32).map(|rank| Key::new(distinct.get(rank)));
+            let keys = (0..distinct.len() as u32).map(|rank| TermKey::new(distinct.get(rank)));
             let of_keys = TermIndex::of_distinct(distinct.len(), keys, &Stop::default()).unwrap();
             prop_assert_eq!(of_keys.slots, index.slots);
             let first_again = distinct.len() as u32;

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 
 use foldhash::fast::FixedState;
 
+use super::arena::TermArena;
 use crate::arch::{self, prefetch, prefetch_at};
-use crate::terms::arena::Terms;
 
 /// Slots that are fetched ahead while a table grows.
 const AHEAD: usize = 16;
@@ -18,9 +18,9 @@ static HASHER: LazyLock<FixedState> = LazyLock::new(|| {
     FixedState::with_seed(entropy)
 });
 
-/// The hash of a term, the same for every [`Vocab`] of this process.
+/// The hash of a term, the same for every [`Interner`] of this process.
 #[must_use]
-pub fn hash(term: &[u8]) -> u64 {
+pub(crate) fn hash(term: &[u8]) -> u64 {
     let mut hasher = HASHER.build_hasher();
     hasher.write(term);
     hasher.finish()
@@ -28,20 +28,20 @@ pub fn hash(term: &[u8]) -> u64 {
 
 /// A set of terms, each with a dense id.
 ///
-/// A look-up touches three places in memory: a slot, the bounds of the term, its bytes. Whoever has many look-ups
+/// A look-up touches three index in memory: a slot, the bounds of the term, its bytes. Whoever has many look-ups
 /// before him can have each of the three fetched ahead of time.
 ///
 #[derive(Debug, Clone, Default)]
-pub struct Vocab {
-    terms: Terms,
-    places: Places,
+pub struct Interner {
+    terms: TermArena,
+    index: HashSlots,
 }
 
-/// Where terms are found by their hashes.
+/// A hash table from terms to ids; it holds hashes, not terms.
 ///
 /// Invariant: `hashes[id]` is that of term `id`.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Places {
+pub(crate) struct HashSlots {
     hashes: Vec<u64>,
     /// Open addressing. Invariant: none, or a power of two of them of which a third at least is free.
     slots: Vec<Slot>,
@@ -66,13 +66,13 @@ impl Slot {
     }
 }
 
-impl Vocab {
+impl Interner {
     /// An empty set with room for `terms` terms of `bytes` bytes together.
     #[must_use]
     pub fn with_capacity(terms: usize, bytes: usize) -> Self {
         Self {
-            terms: Terms::with_capacity(terms, bytes),
-            places: Places { hashes: Vec::with_capacity(terms), slots: vec![Slot::FREE; slots_for(terms)] },
+            terms: TermArena::with_capacity(terms, bytes),
+            index: HashSlots { hashes: Vec::with_capacity(terms), slots: vec![Slot::FREE; slots_for(terms)] },
         }
     }
 
@@ -94,12 +94,6 @@ impl Vocab {
         self.terms.bytes()
     }
 
-    /// Where each term stops in [`Self::bytes`].
-    #[must_use]
-    pub fn ends(&self) -> &[u64] {
-        self.terms.ends()
-    }
-
     /// The bytes of term `id`.
     ///
     /// # Panics
@@ -112,7 +106,7 @@ impl Vocab {
     /// The stored hash of term `id`.
     #[must_use]
     pub fn hash_of(&self, id: u32) -> u64 {
-        self.places.hashes[id as usize]
+        self.index.hashes[id as usize]
     }
 
     /// The id of `term`, if it is in the set.
@@ -134,12 +128,12 @@ impl Vocab {
 
     /// [`Self::intern`] for a caller that knows `hash(term)`.
     pub fn intern_hashed(&mut self, hash: u64, term: &[u8]) -> (u32, bool) {
-        self.places.make_room_for_one();
+        self.index.make_room_for_one();
         match self.find(hash, term) {
             Ok(id) => (id, false),
             Err(free) => {
                 self.terms.push(term);
-                (self.places.take(free, hash), true)
+                (self.index.take(free, hash), true)
             }
         }
     }
@@ -160,39 +154,39 @@ impl Vocab {
     }
 
     /// The terms, and where they are found: for whoever adds terms that are new to both of them.
-    pub(crate) const fn halves(&mut self) -> (&mut Terms, &mut Places) {
-        (&mut self.terms, &mut self.places)
+    pub(crate) const fn halves(&mut self) -> (&mut TermArena, &mut HashSlots) {
+        (&mut self.terms, &mut self.index)
     }
 
     /// Bytes of memory that the set takes once it has held so many terms, of so many bytes.
     pub(crate) fn memory_for(&self, terms: usize, bytes: usize) -> usize {
-        let slots = slots_for(terms).max(self.places.slots.len());
+        let slots = slots_for(terms).max(self.index.slots.len());
         bytes + 2 * terms * size_of::<u64>() + slots * size_of::<Slot>()
     }
 
     /// Makes room for so many terms, of so many bytes, in memory that takes none before it is used.
     pub(crate) fn reserve(&mut self, terms: usize, bytes: usize) {
         self.terms.reserve(terms, bytes);
-        self.places.hashes.reserve(terms);
+        self.index.hashes.reserve(terms);
     }
 
     /// Gives memory that is not used back.
     pub(crate) fn shrink(&mut self) {
         self.terms.shrink();
-        self.places.hashes.shrink_to_fit();
+        self.index.hashes.shrink_to_fit();
     }
 
     /// Removes all terms, and keeps the memory for others.
     pub(crate) fn clear(&mut self) {
         self.terms.clear();
-        self.places.hashes.clear();
-        self.places.slots.fill(Slot::FREE);
+        self.index.hashes.clear();
+        self.index.slots.fill(Slot::FREE);
     }
 
     /// Has the slot fetched at which looking up a term of this hash will start.
     #[inline]
     pub(crate) fn fetch_slot(&self, hash: u64) {
-        let Places { slots, .. } = &self.places;
+        let HashSlots { slots, .. } = &self.index;
         if let Some(slot) = slots.get(hash as usize & slots.len().wrapping_sub(1)) {
             prefetch(slot);
         }
@@ -202,7 +196,7 @@ impl Vocab {
     #[inline]
     pub(crate) fn guess(&self, hash: u64) -> Option<u32> {
         let tag = (hash >> 32) as u32;
-        let Places { slots, .. } = &self.places;
+        let HashSlots { slots, .. } = &self.index;
         let home = hash as usize & slots.len().wrapping_sub(1);
         let mut near = slots.get(home..)?.iter().take_while(|slot| !slot.is_free());
         let slot = near.find(|slot| slot.tag == tag)?;
@@ -236,7 +230,7 @@ impl Vocab {
     /// Has the hash and the bounds of term `id` fetched.
     #[inline]
     pub(crate) fn fetch_key(&self, id: u32) {
-        prefetch(&self.places.hashes[id as usize]);
+        prefetch(&self.index.hashes[id as usize]);
         self.fetch_bounds(id);
     }
 
@@ -249,11 +243,11 @@ impl Vocab {
     /// The id of a term, or else the index of the slot to put it in; the last needs a free slot.
     #[inline]
     fn find(&self, hash: u64, term: &[u8]) -> Result<u32, usize> {
-        self.places.find(hash, |id| self.term(id) == term)
+        self.index.find(hash, |id| self.term(id) == term)
     }
 }
 
-impl Places {
+impl HashSlots {
     /// Adds terms of these hashes, all of them new.
     pub(crate) fn add_new(&mut self, hashes: impl Iterator<Item = u64>) {
         let first = self.hashes.len();
@@ -333,20 +327,20 @@ mod tests {
     proptest! {
         #[test]
         fn behaves_as_a_map_from_term_to_first_sight(terms in prop::collection::vec("[a-c]{0,3}", 0..200)) {
-            let mut vocab = Vocab::default();
+            let mut interner = Interner::default();
             let mut model: HashMap<String, u32> = HashMap::new();
             for term in &terms {
                 let next = model.len() as u32;
                 let expected = *model.entry(term.clone()).or_insert(next);
-                prop_assert_eq!(vocab.intern(term.as_bytes()), (expected, expected == next));
+                prop_assert_eq!(interner.intern(term.as_bytes()), (expected, expected == next));
             }
-            prop_assert_eq!(vocab.len(), model.len());
+            prop_assert_eq!(interner.len(), model.len());
             for term in &terms {
                 let id = model[term];
-                prop_assert_eq!(vocab.get(term.as_bytes()), Some(id));
-                prop_assert_eq!(vocab.term(id), term.as_bytes());
+                prop_assert_eq!(interner.get(term.as_bytes()), Some(id));
+                prop_assert_eq!(interner.term(id), term.as_bytes());
             }
-            prop_assert_eq!(vocab.get(b"zzzz"), None);
+            prop_assert_eq!(interner.get(b"zzzz"), None);
         }
     }
 }

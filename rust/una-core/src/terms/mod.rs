@@ -1,5 +1,8 @@
 //! Terms in memory: their bytes, their ids, and the way from a term to its rank.
 
-pub mod arena;
+mod arena;
 pub(crate) mod index;
-pub mod interner;
+pub(crate) mod interner;
+
+pub use arena::TermArena;
+pub use interner::Interner;

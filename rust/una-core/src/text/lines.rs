@@ -8,9 +8,11 @@ use std::sync::atomic::Ordering;
 
 use memchr::{memchr_iter, memrchr};
 
+use super::block::{Block, Body, Origin, line_too_long};
 use super::decompress;
-use super::reader::{Block, Place, Progress, ReadOptions, line_too_long};
+use super::options::ReadOptions;
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 const JSON_LINES: [&str; 2] = [".jsonl", ".ndjson"];
@@ -95,10 +97,10 @@ impl<R: Read> LineBlocks<R> {
         if body.is_empty() {
             return Ok(None);
         }
-        let place = Place::File { path: self.path.clone(), line: self.line, offset: self.offset };
+        let origin = Origin::File { path: self.path.clone(), line: self.line, offset: self.offset };
         self.line += memchr_iter(b'\n', &body).count() as u64;
         self.offset += body.len() as u64;
-        Ok(Some(Block { body, ends: None, nulls: Vec::new(), json: self.json, place }))
+        Ok(Some(Block { body: Body::Lines(body), nulls: Vec::new(), json: self.json, origin }))
     }
 
     /// Only the system's own errors have a number; all others are a decoder's.

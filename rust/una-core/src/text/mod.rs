@@ -1,10 +1,33 @@
-//! Sentences out of bytes, and what is asked of their characters.
+//! Sentences out of bytes: files and streams (plain, gzip, zstd, bzip2 or xz) become blocks of whole lines, rows of
+//! lists and columns become blocks of rows, blocks become sentences.
+//!
+//! The rules, the same for every source:
+//! - a sentence is one line, without its LF or CR LF; the last line needs none;
+//! - a byte order mark at the start of a file is dropped;
+//! - a line of white space alone is no document, and is counted as empty;
+//! - a line of a `.jsonl` or `.ndjson` file is a JSON object, and its sentence the string under one name; null counts
+//!   as empty;
+//! - invalid UTF-8 and NUL are errors, or repaired, or skipped, as [`Malformed`] says.
+//!
+//! Blocks are cut at line ends, so that any worker can take any block; the size of a block shows in no result.
 
+mod block;
 mod decompress;
 mod json;
 mod lines;
 pub mod lowercase;
-pub mod mapped_corpus;
-pub mod reader;
+mod mapped_corpus;
+mod options;
+mod reader;
 mod rows;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 pub mod unicode;
+
+pub use block::{Block, Skipped, row_name};
+pub use lines::{Blocks, LineBlocks, blocks, is_json_lines, open};
+pub use mapped_corpus::{MappedCorpus, write_mapped_corpus};
+pub use options::{Malformed, MissingText, ReadOptions, Shard};
+pub use reader::{Sentences, each_block, read_sentences};
+pub use rows::{Column, Offsets, Rows};

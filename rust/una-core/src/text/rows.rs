@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::reader::{Block, Place};
+use super::block::{Block, Body, Origin};
+use crate::ragged::Ragged;
 
-/// Rows and bytes after which a block is passed on.
+/// Rows and bytes of a block that is full.
 const BLOCK_ROWS: usize = 16 << 10;
 const BLOCK_BYTES: usize = 256 << 10;
 
@@ -14,13 +15,12 @@ const BLOCK_BYTES: usize = 256 << 10;
 pub struct Rows {
     name: Option<Arc<Path>>,
     first: u64,
-    body: Vec<u8>,
-    ends: Vec<usize>,
+    texts: Ragged<u8>,
     nulls: Vec<usize>,
 }
 
 impl Rows {
-    /// No rows yet; where they come from a file, `name` is what it is called in messages.
+    /// No rows yet; where they come from a file, `name` is its name in messages.
     #[must_use]
     pub fn new(name: Option<&Path>) -> Self {
         Self { name: name.map(Into::into), ..Self::default() }
@@ -29,45 +29,43 @@ impl Rows {
     /// The number of the next row.
     #[must_use]
     pub fn next_row(&self) -> u64 {
-        self.first + self.ends.len() as u64
+        self.first + self.texts.len() as u64
     }
 
     /// Adds a row: a sentence, or null.
     pub fn push(&mut self, sentence: Option<&[u8]>) {
-        match sentence {
-            Some(sentence) => self.body.extend_from_slice(sentence),
-            None => self.nulls.push(self.ends.len()),
+        if sentence.is_none() {
+            self.nulls.push(self.texts.len());
         }
-        self.ends.push(self.body.len());
+        self.texts.push(sentence.unwrap_or_default());
     }
 
-    /// Whether it is time for [`Self::take`].
+    /// Returns true when it is time for [`Self::take`].
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.ends.len() >= BLOCK_ROWS || self.body.len() >= BLOCK_BYTES
+        self.texts.len() >= BLOCK_ROWS || self.texts.values().len() >= BLOCK_BYTES
     }
 
-    /// Whether no row waits.
+    /// Returns true where no row waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.texts.is_empty()
     }
 
     /// The rows so far, as a block; what is added next starts another one.
     pub fn take(&mut self) -> Block {
         let next = self.next_row();
-        let place = Place::Rows { name: self.name.clone(), first: std::mem::replace(&mut self.first, next) };
+        let first = std::mem::replace(&mut self.first, next);
         Block {
-            body: std::mem::take(&mut self.body),
-            ends: Some(std::mem::take(&mut self.ends)),
+            body: Body::Rows(std::mem::take(&mut self.texts)),
             nulls: std::mem::take(&mut self.nulls),
             json: false,
-            place,
+            origin: Origin::Rows { name: self.name.clone(), first },
         }
     }
 }
 
-/// Where the values of a column stop; the first number is where they start.
+/// The offsets of the values of a column: the start of the first, and the end of each.
 #[derive(Debug, Clone, Copy)]
 pub enum Offsets<'a> {
     /// Those of Arrow's string type.
@@ -148,16 +146,17 @@ impl<'a> Column<'a> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use super::super::reader::{Passed, ReadOptions};
+    use super::super::block::Skipped;
+    use super::super::options::ReadOptions;
     use super::*;
 
-    fn read(block: &Block) -> (Vec<String>, Passed) {
+    fn read(block: &Block) -> (Vec<String>, Skipped) {
         let mut out = Vec::new();
-        let passed = block.for_each_sentence(&ReadOptions::default(), |s| {
+        let skipped = block.for_each_sentence(&ReadOptions::default(), |s| {
             out.push(s.to_owned());
             Ok(())
         });
-        (out, passed.unwrap())
+        (out, skipped.unwrap())
     }
 
     #[test]
@@ -166,9 +165,9 @@ mod tests {
         for row in [Some(&b"a\nb"[..]), None, Some(b" ")] {
             rows.push(row);
         }
-        let (sentences, passed) = read(&rows.take());
+        let (sentences, skipped) = read(&rows.take());
         assert_eq!((sentences, rows.next_row(), rows.is_empty()), (vec!["a\nb".to_owned()], 3, true));
-        assert_eq!(passed, Passed { empty: 1, skipped: 0, null: 1 });
+        assert_eq!(skipped, Skipped { empty: 1, malformed: 0, null: 1 });
         rows.push(Some(b"n\0l"));
         let error = rows.take().for_each_sentence(&ReadOptions::default(), |_| Ok(())).unwrap_err();
         assert_eq!(error.to_string(), "x.parquet: row 3: NUL byte");

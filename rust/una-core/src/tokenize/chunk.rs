@@ -3,10 +3,9 @@
 //! Where the reference inserts spaces and copies, the characters stay here and *gaps* are marked between them. A rule
 //! that asks for a space finds a gap, or the edge of the chunk. A rule reads the state its predecessors left, from left
 //! to right; where it could see its own marks, the comment says why that is harmless or how it is prevented.
-use super::classes::{self, Classes};
+use super::classes::{self, Classes, Edition};
 use super::contractions::CONTRACTIONS;
-use super::treebank::Edition;
-use super::{Place, Token};
+use super::token::{Position, Token};
 use crate::text::unicode;
 
 /// Whitespace stands before the byte.
@@ -30,15 +29,15 @@ pub(super) enum Edge {
 }
 
 impl Edge {
-    /// What stands before the offset of a piece in that place.
-    pub(super) fn before(piece: &str, start: usize, place: Place) -> Self {
-        let outside = if place.starts_text() { Self::Text } else { Self::Space };
+    /// What stands before the offset of a piece in that position.
+    pub(super) fn before(piece: &str, start: usize, position: Position) -> Self {
+        let outside = if position.starts_text() { Self::Text } else { Self::Space };
         start.checked_sub(1).map_or(outside, |last| Self::of(piece.as_bytes()[last]))
     }
 
-    /// What stands at the offset of a piece in that place.
-    pub(super) fn after(piece: &str, end: usize, place: Place) -> Self {
-        let outside = if place.ends_text() { Self::Text } else { Self::Space };
+    /// What stands at the offset of a piece in that position.
+    pub(super) fn after(piece: &str, end: usize, position: Position) -> Self {
+        let outside = if position.ends_text() { Self::Text } else { Self::Space };
         piece.as_bytes().get(end).map_or(outside, |&byte| Self::of(byte))
     }
 

@@ -1,4 +1,25 @@
-//! What the treebank rules see in a byte. A chunk's classes, or-ed together, tell which rules can act on it at all.
+//! The classes of bytes that the treebank rules tell apart, and their two editions. A chunk's classes, or-ed together, tell which rules can act on it at all.
+
+use crate::text::unicode;
+
+/// The version of NLTK whose rules are followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edition {
+    /// 3.9.1, whose patterns run on `re`.
+    Nltk39,
+    /// 3.10.4, whose patterns run on `regex`, save the contractions.
+    Nltk310,
+}
+
+impl Edition {
+    /// `\s` of the edition's engine.
+    pub(super) fn is_space(self, c: char) -> bool {
+        match self {
+            Self::Nltk39 => unicode::is_space(c),
+            Self::Nltk310 => c.is_whitespace(),
+        }
+    }
+}
 
 /// A set of classes.
 pub(super) type Classes = u16;

@@ -27,38 +27,23 @@ mod contractions;
 mod custom;
 #[cfg(any(test, feature = "naive"))]
 pub mod naive;
+mod token;
 pub mod tokens;
 mod treebank;
 mod words;
 
+use std::fmt::Debug;
+
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::error::{Error, Result};
+
 use crate::text::unicode;
+use classes::Edition;
 pub use custom::CustomName;
-use treebank::Edition;
-use words::Words;
+pub(crate) use token::Position;
+pub use token::{Scratch, Token};
 pub(crate) use words::letters_and_digits;
-
-/// A token of a text: what it reads as, and the bytes of the text it covers.
-///
-/// The two differ for quotes alone: a `"` reads as ` `` ` or `''` by its side, and an opening `''` as ` `` `. A token
-/// from outside may stand nowhere in the text (a stem, say): it covers nothing, and `start` is `end`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Token<'t> {
-    /// What the token reads as.
-    pub text: &'t str,
-    /// The first byte of the source that the token covers.
-    pub start: usize,
-    /// The byte after the last that the token covers.
-    pub end: usize,
-}
-
-impl<'t> Token<'t> {
-    /// The token that covers `start..end` of `source` and reads as it is written.
-    fn verbatim(source: &'t str, start: usize, end: usize) -> Self {
-        Self { text: &source[start..end], start, end }
-    }
-}
 
 /// A rule that cuts a text into tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -118,7 +103,7 @@ impl Tokenizer {
 }
 
 impl Tokenizer {
-    /// Where the tail of `text` starts: at 0, or after a space (U+0020).
+    /// The start of the tail of `text`: 0, or after a space (U+0020).
     ///
     /// Up to there, what stands between two spaces, or between the start of the text and a space, has the same tokens
     /// in whatever text it stands so; where it begins with an ASCII letter or digit, the start of the text is as good
@@ -134,16 +119,16 @@ impl Tokenizer {
         memchr::memrchr(b' ', body.as_bytes()).map_or(0, |space| space + 1)
     }
 
-    /// Where the first of at most two terms of a piece ends, and where the second, which starts there: told without the
-    /// rules where the piece is ASCII letters and digits, so many, and one mark at most.
+    /// The ends of the two terms of a piece, the second of which may be empty: told without the rules where the piece is
+    /// `word` ASCII letters and digits, and one mark at most.
     #[inline]
-    pub(crate) fn split_word(&self, piece: &[u8], run: usize, place: Place) -> Option<(usize, usize)> {
-        let is_word = run > 1 && matches!(piece[run..], [] | [b',' | b'.']);
+    pub(crate) fn split_word(&self, piece: &[u8], word: usize, position: Position) -> Option<(usize, usize)> {
+        let is_word = word > 1 && matches!(piece[word..], [] | [b',' | b'.']);
         match self {
             Self::Treebank | Self::Treebank39 => {
-                treebank::split_word(piece, run, place).map(|split| (split, piece.len()))
+                treebank::split_word(piece, word, position).map(|split| (split, piece.len()))
             }
-            Self::Word | Self::Unicode => is_word.then_some((run, run)),
+            Self::Word | Self::Unicode => is_word.then_some((word, word)),
             Self::Whitespace => is_word.then_some((piece.len(), piece.len())),
             Self::Custom(_) => None,
         }
@@ -153,20 +138,20 @@ impl Tokenizer {
     pub(crate) fn tokenize_piece(
         &self,
         piece: &str,
-        place: Place,
+        position: Position,
         scratch: &mut Scratch,
         mut sink: impl FnMut(&str),
     ) {
         let Scratch { marks, padded, .. } = scratch;
         let sink_token = |token: Token<'_>| sink(token.text);
         match self {
-            Self::Treebank => treebank::tokenize_piece(piece, place, Edition::Nltk310, marks, sink_token),
-            Self::Treebank39 => treebank::tokenize_piece(piece, place, Edition::Nltk39, marks, sink_token),
+            Self::Treebank => treebank::tokenize_piece(piece, position, Edition::Nltk310, marks, sink_token),
+            Self::Treebank39 => treebank::tokenize_piece(piece, position, Edition::Nltk39, marks, sink_token),
             Self::Word => words(piece, sink_token),
             Self::Unicode => {
                 // Combining marks at the start of a piece belong to the space before it.
                 padded.clear();
-                padded.extend([if place.starts_text() { "" } else { " " }, piece]);
+                padded.extend([if position.starts_text() { "" } else { " " }, piece]);
                 unicode_words(padded, sink_token);
             }
             Self::Whitespace => whitespace(piece, sink_token),
@@ -175,39 +160,43 @@ impl Tokenizer {
     }
 }
 
-/// Where in its sentence a piece stands, as far as that matters.
+/// How text becomes terms; by default, lower-cased and by the treebank rules. Counts made under different settings do
+/// not mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Right at the start, where that may matter, and a space follows.
-    First = 1,
-    /// Between two spaces.
-    Middle = 2,
-    /// After a space, up to the end of the sentence.
-    Tail = 3,
-    /// The sentence as a whole.
-    Whole = 4,
+pub struct Settings {
+    /// The rule that cuts a sentence into terms.
+    pub tokenizer: Tokenizer,
+    /// True where sentences are lower-cased first.
+    pub lowercase: bool,
 }
 
-impl Place {
-    const fn starts_text(self) -> bool {
-        matches!(self, Self::First | Self::Whole)
-    }
-
-    const fn ends_text(self) -> bool {
-        matches!(self, Self::Tail | Self::Whole)
+impl Default for Settings {
+    fn default() -> Self {
+        Self { tokenizer: Tokenizer::Treebank, lowercase: true }
     }
 }
 
-/// Buffers that one call leaves to the next, so that tokenizing allocates nothing in the long run.
-#[derive(Debug, Default)]
-pub struct Scratch {
-    marks: Vec<u8>,
-    words: Words,
-    padded: String,
+impl Settings {
+    /// Refuses other settings than these.
+    ///
+    /// # Errors
+    /// [`Error::Option`] naming the setting that differs.
+    pub(crate) fn check_same(self, theirs: Self) -> Result<()> {
+        let differ = |what: &str, ours: &dyn Debug, theirs: &dyn Debug| {
+            Err(Error::Option(format!("counts do not merge: {what} is {ours:?} here and {theirs:?} there")))
+        };
+        if self.tokenizer != theirs.tokenizer {
+            return differ("tokenizer", &self.tokenizer.name(), &theirs.tokenizer.name());
+        }
+        if self.lowercase != theirs.lowercase {
+            return differ("lowercase", &self.lowercase, &theirs.lowercase);
+        }
+        Ok(())
+    }
 }
 
 fn words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
-    runs(text, unicode::is_word, |start, end| {
+    spans(text, unicode::is_word, |start, end| {
         let token = Token::verbatim(text, start, end);
         if token.text.chars().nth(1).is_some() {
             sink(token);
@@ -222,11 +211,11 @@ fn unicode_words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
 }
 
 fn whitespace<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
-    runs(text, |c| !unicode::is_space(c), |start, end| sink(Token::verbatim(text, start, end)));
+    spans(text, |c| !unicode::is_space(c), |start, end| sink(Token::verbatim(text, start, end)));
 }
 
-/// Calls `sink` with the bounds of each longest run of characters that `belongs` accepts.
-fn runs(text: &str, belongs: impl Fn(char) -> bool, mut sink: impl FnMut(usize, usize)) {
+/// Calls `sink` with the bounds of each longest stretch of characters that `belongs` accepts.
+fn spans(text: &str, belongs: impl Fn(char) -> bool, mut sink: impl FnMut(usize, usize)) {
     let mut start = None;
     for (offset, c) in text.char_indices() {
         match (start, belongs(c)) {

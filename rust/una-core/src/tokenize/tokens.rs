@@ -14,38 +14,32 @@
 
 use std::ops::Range;
 
+use super::{Scratch, Token, Tokenizer};
 use crate::error::{Error, Result};
-use crate::tokenize::{Scratch, Token, Tokenizer};
+use crate::ragged::{Ragged, RaggedText};
 
 /// The tokens of a number of sentences, one after another.
 #[derive(Debug, Clone, Default)]
 pub struct Tokens {
-    text: String,
-    placed: Vec<Placed>,
-    /// Where each sentence stops in `placed`.
-    ends: Vec<usize>,
+    /// The text of each token.
+    texts: RaggedText,
+    /// By sentence, the bytes of it that each token covers.
+    spans: Ragged<(usize, usize)>,
     /// How far the sentence in hand is covered by its tokens.
     covered: usize,
-}
-
-/// A token: where it stops in [`Tokens::text`], and the bytes of its sentence that it covers.
-#[derive(Debug, Clone, Copy)]
-struct Placed {
-    end: usize,
-    span: (usize, usize),
 }
 
 impl Tokens {
     /// Number of sentences that were ended.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.spans.len()
     }
 
-    /// Whether there is no sentence.
+    /// Returns true where there is no sentence.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.spans.is_empty()
     }
 
     /// The tokens of sentence `i`.
@@ -53,14 +47,12 @@ impl Tokens {
     /// # Panics
     /// If `i` is not below [`Self::len`].
     #[must_use]
-    pub fn get(&self, i: usize) -> Cut<'_> {
-        let first = if i == 0 { 0 } else { self.ends[i - 1] };
-        let start = if first == 0 { 0 } else { self.placed[first - 1].end };
-        Cut { text: &self.text, start, tokens: &self.placed[first..self.ends[i]] }
+    pub fn get(&self, i: usize) -> SentenceTokens<'_> {
+        SentenceTokens { texts: &self.texts, first: self.spans.range(i).start, spans: self.spans.get(i) }
     }
 
     /// The tokens of each sentence.
-    pub fn iter(&self) -> impl Iterator<Item = Cut<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = SentenceTokens<'_>> {
         (0..self.len()).map(|i| self.get(i))
     }
 
@@ -76,8 +68,8 @@ impl Tokens {
         self.push_span(token, start.map_or(self.covered..self.covered, |start| start..start + token.len()));
     }
 
-    /// Adds the token that reads `span` of its sentence, and says whether there is such a span. Where it reaches back
-    /// before the end of the token before it, it covers nothing.
+    /// Adds the token that reads `span` of its sentence. Returns false, and adds nothing, where there is no such span.
+    /// A span that reaches back before the end of the token before it covers nothing.
     pub fn push_at(&mut self, sentence: &str, span: Range<usize>) -> bool {
         let Some(token) = sentence.get(span.clone()) else { return false };
         self.push_span(token, if span.start < self.covered { self.covered..self.covered } else { span });
@@ -86,33 +78,33 @@ impl Tokens {
 
     /// Ends the sentence in hand.
     pub fn end_sentence(&mut self) {
-        self.ends.push(self.placed.len());
+        self.spans.end_list();
         self.covered = 0;
     }
 
     fn push_span(&mut self, token: &str, span: Range<usize>) {
-        self.text.push_str(token);
+        self.texts.push(token);
         self.covered = span.end;
-        self.placed.push(Placed { end: self.text.len(), span: (span.start, span.end) });
+        self.spans.values_mut().push((span.start, span.end));
     }
 }
 
 /// The tokens of one sentence.
 #[derive(Debug, Clone, Copy)]
-pub struct Cut<'a> {
-    text: &'a str,
-    /// Where the first token starts in `text`.
-    start: usize,
-    tokens: &'a [Placed],
+pub struct SentenceTokens<'a> {
+    texts: &'a RaggedText,
+    /// The first token, among all.
+    first: usize,
+    spans: &'a [(usize, usize)],
 }
 
-impl<'a> Cut<'a> {
+impl<'a> SentenceTokens<'a> {
     /// The tokens, in order; those that stand nowhere in the sentence cover nothing of it.
     pub fn iter(self) -> impl Iterator<Item = Token<'a>> {
-        let mut from = self.start;
-        self.tokens.iter().map(move |&Placed { end, span: (start, stop) }| {
-            let text = &self.text[std::mem::replace(&mut from, end)..end];
-            Token { text, start, end: stop }
+        (self.first..).zip(self.spans).map(move |(at, &(start, end))| Token {
+            text: self.texts.get(at),
+            start,
+            end,
         })
     }
 }
@@ -123,20 +115,20 @@ impl<'a> Cut<'a> {
 /// [`Error::Option`] where none are given and the tokenizer is not of this crate.
 pub fn each_token<'t>(
     tokenizer: &Tokenizer,
-    given: Option<Cut<'t>>,
+    given: Option<SentenceTokens<'t>>,
     text: &'t str,
     scratch: &mut Scratch,
     sink: impl FnMut(Token<'t>),
 ) -> Result<()> {
     match (tokenizer, given) {
-        (Tokenizer::Custom(_), Some(cut)) => cut.iter().for_each(sink),
+        (Tokenizer::Custom(_), Some(tokens)) => tokens.iter().for_each(sink),
         (Tokenizer::Custom(name), None) => return Err(not_ours(name.as_str())),
         (_, _) => tokenizer.tokenize(text, scratch, sink),
     }
     Ok(())
 }
 
-/// Text is at hand, and the tokenizer is not.
+/// The error of text whose tokenizer is not of this crate.
 pub(crate) fn not_ours(name: &str) -> Error {
     Error::Option(format!(
         "the tokenizer {name:?} is not of this library: sentences must come with their tokens"
@@ -150,8 +142,8 @@ mod tests {
 
     type Found = Vec<(String, usize, usize)>;
 
-    fn found(cut: Cut<'_>) -> Found {
-        cut.iter().map(|token| (token.text.to_owned(), token.start, token.end)).collect()
+    fn found(tokens: SentenceTokens<'_>) -> Found {
+        tokens.iter().map(|token| (token.text.to_owned(), token.start, token.end)).collect()
     }
 
     #[test]

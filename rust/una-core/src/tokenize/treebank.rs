@@ -5,28 +5,9 @@
 //! depends on what trails it. So the text is cut at whitespace first, and each chunk is settled on its own. Most hold
 //! nothing that any rule acts on, or a few marks each of which is told by its neighbours; the rest go through [`Chunk`].
 use super::chunk::{Chunk, Edge};
-use super::classes::{self, Classes};
-use super::{Place, Scratch, Token};
+use super::classes::{self, Classes, Edition};
+use super::token::{Position, Scratch, Token};
 use crate::text::unicode;
-
-/// The version of NLTK whose rules are followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Edition {
-    /// 3.9.1, whose patterns run on `re`.
-    Nltk39,
-    /// 3.10.4, whose patterns run on `regex`, save the contractions.
-    Nltk310,
-}
-
-impl Edition {
-    /// `\s` of the edition's engine.
-    pub(super) fn is_space(self, c: char) -> bool {
-        match self {
-            Self::Nltk39 => unicode::is_space(c),
-            Self::Nltk310 => c.is_whitespace(),
-        }
-    }
-}
 
 /// Calls `sink` with each token of `text`.
 pub(super) fn tokenize<'t>(
@@ -37,7 +18,7 @@ pub(super) fn tokenize<'t>(
 ) {
     let Scratch { marks, words, .. } = scratch;
     words.find(text);
-    let source = Source::new(text, Place::Whole, edition);
+    let source = Source::new(text, Position::Whole, edition);
     let mut position = 0;
     while let Some(start) = skip_space(text, position) {
         let Some(word) = Word::at(text.as_bytes(), start, words.end(start), source.period) else {
@@ -55,23 +36,23 @@ pub(super) fn tokenize<'t>(
 /// Calls `sink` with each token of a piece that stands in that place of a text; see [`super::Tokenizer::tail`].
 pub(super) fn tokenize_piece<'t>(
     piece: &'t str,
-    place: Place,
+    position: Position,
     edition: Edition,
     marks: &mut Vec<u8>,
     mut sink: impl FnMut(Token<'t>),
 ) {
-    let source = Source::new(piece, place, edition);
+    let source = Source::new(piece, position, edition);
     let mut position = 0;
     while let Some(start) = skip_space(piece, position) {
         position = source.tokenize_chunk(start, marks, &mut sink);
     }
 }
 
-/// Where the first token of a piece ends, if it is a [`Word`] that begins with so many letters and digits; what is left
+/// The end of the first token of a piece, if it is a [`Word`] that begins with so many letters and digits; what is left
 /// is the second one.
 #[inline]
-pub(super) fn split_word(piece: &[u8], run: usize, place: Place) -> Option<usize> {
-    let word = Word::at(piece, 0, run, place.ends_text().then_some(run))?;
+pub(super) fn split_word(piece: &[u8], length: usize, position: Position) -> Option<usize> {
+    let word = Word::at(piece, 0, length, position.ends_text().then_some(length))?;
     (word.end == piece.len()).then_some(word.split)
 }
 
@@ -79,26 +60,26 @@ pub(super) fn split_word(piece: &[u8], run: usize, place: Place) -> Option<usize
 #[derive(Debug, Clone, Copy)]
 struct Source<'t> {
     text: &'t str,
-    place: Place,
+    position: Position,
     edition: Edition,
     /// The offset of the full stop that is split off its word.
     period: Option<usize>,
 }
 
 impl<'t> Source<'t> {
-    fn new(text: &'t str, place: Place, edition: Edition) -> Self {
-        let period = if place.ends_text() { final_period(text, place, edition) } else { None };
-        Self { text, place, edition, period }
+    fn new(text: &'t str, position: Position, edition: Edition) -> Self {
+        let period = if position.ends_text() { final_period(text, position, edition) } else { None };
+        Self { text, position, edition, period }
     }
 
     /// Calls `sink` with each token of the chunk that starts at `start`, and says where the chunk ends.
     fn tokenize_chunk(&self, start: usize, marks: &mut Vec<u8>, mut sink: impl FnMut(Token<'t>)) -> usize {
-        let Self { text, place, edition, period } = *self;
+        let Self { text, position, edition, period } = *self;
         let scan = Scan::of(text, start);
         let final_dot = if scan.seen & classes::DOT == 0 { None } else { period };
         let period = final_dot.filter(|dot| (start..scan.end).contains(dot));
         if scan.is_clear() {
-            self.part_clear_chunk(start, scan, period, sink);
+            self.split_clear_chunk(start, scan, period, sink);
             return scan.end;
         }
         let chunk = Chunk {
@@ -108,8 +89,8 @@ impl<'t> Source<'t> {
             seen: scan.seen,
             pairs: scan.pairs,
             edition,
-            before: Edge::before(text, start, place),
-            after: Edge::after(text, scan.end, place),
+            before: Edge::before(text, start, position),
+            after: Edge::after(text, scan.end, position),
             period,
         };
         chunk.tokenize(marks, &mut sink);
@@ -118,7 +99,7 @@ impl<'t> Source<'t> {
 
     /// Calls `sink` with each token of a clear chunk: its marks stand alone, but for a comma or a colon before a digit,
     /// and quotes open at its start or behind a bracket.
-    fn part_clear_chunk(
+    fn split_clear_chunk(
         &self,
         start: usize,
         scan: Scan,
@@ -155,7 +136,7 @@ impl<'t> Source<'t> {
     /// What the double quote of a clear chunk reads as.
     fn quote(&self, start: usize, at: usize) -> &'static str {
         let opens = if at == start {
-            matches!(Edge::before(self.text, start, self.place), Edge::Text | Edge::Space)
+            matches!(Edge::before(self.text, start, self.position), Edge::Text | Edge::Space)
         } else {
             matches!(self.text.as_bytes()[at - 1], b'(' | b'[' | b'{' | b'<')
         };
@@ -167,14 +148,14 @@ impl<'t> Source<'t> {
 ///
 /// It is the one of `([^\.])(\.)([\]\)}>"'»”’ ]*)\s*$`, as that stands after the rules for starting quotes. What trails
 /// it falls apart by other rules anyway, so its own gap is all that the match leaves behind.
-fn final_period(text: &str, place: Place, edition: Edition) -> Option<usize> {
+fn final_period(text: &str, position: Position, edition: Edition) -> Option<usize> {
     let closed = text.trim_end_matches(|c| edition.is_space(c));
     let body = closed.trim_end_matches([']', ')', '}', '>', '"', '\'', '»', '”', '’', ' ']);
     let before = body.strip_suffix('.')?;
     let trailing = &closed[body.len()..];
     // A quote after a space opens a quotation: by now it reads ``, and nothing before it is final.
     let opens = trailing.contains(" \"") || trailing.contains(" ''");
-    let follows_something = !before.is_empty() || !place.starts_text();
+    let follows_something = !before.is_empty() || !position.starts_text();
     let found = !opens && follows_something && !before.ends_with('.');
     found.then_some(before.len())
 }
@@ -210,19 +191,19 @@ struct Word {
 }
 
 impl Word {
-    /// The word of which the letters and digits are `start..run`, if the chunk is one on which no rule acts but that
+    /// The word of which the letters and digits are `start..stem`, if the chunk is one on which no rule acts but that
     /// a comma, a colon or the final full stop is split off.
     #[inline]
-    fn at(bytes: &[u8], start: usize, run: usize, period: Option<usize>) -> Option<Self> {
-        if run == start || may_fall_apart(&bytes[start..run]) {
+    fn at(bytes: &[u8], start: usize, stem: usize, period: Option<usize>) -> Option<Self> {
+        if stem == start || may_fall_apart(&bytes[start..stem]) {
             return None;
         }
         let ends_at = |end: usize| matches!(bytes.get(end), None | Some(b' '));
-        match bytes.get(run) {
-            None | Some(b' ') => Some(Self { split: run, end: run }),
-            Some(b',' | b':') if ends_at(run + 1) => Some(Self { split: run, end: run + 1 }),
-            Some(b'.') if ends_at(run + 1) => {
-                Some(Self { split: run + usize::from(period != Some(run)), end: run + 1 })
+        match bytes.get(stem) {
+            None | Some(b' ') => Some(Self { split: stem, end: stem }),
+            Some(b',' | b':') if ends_at(stem + 1) => Some(Self { split: stem, end: stem + 1 }),
+            Some(b'.') if ends_at(stem + 1) => {
+                Some(Self { split: stem + usize::from(period != Some(stem)), end: stem + 1 })
             }
             _ => None,
         }

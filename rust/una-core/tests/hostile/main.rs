@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mutant::{Dice, Parts};
-use una_core::count::{Plan, Settings, TermCounts};
+use una_core::count::{CountOptions, Pruning, TermCounts};
 use una_core::file::{counts_bytes, parse_counts, parse_table, table_bytes};
-use una_core::negatives::rng::Place;
-use una_core::negatives::{Augmenter, Options, Sentence, Surface};
-use una_core::progress::Stop;
-use una_core::table::{Pruning, TermTable};
-use una_core::text::reader::{Progress, ReadOptions, Rows};
-use una_core::tokenize::Tokenizer;
+use una_core::negatives::{Augmenter, DrawKey, Options, Sentence, Surface};
+use una_core::progress::Work;
+use una_core::table::TermTable;
+use una_core::text::Rows;
+use una_core::tokenize::{Settings, Tokenizer};
 use una_core::transform::transform;
 
 /// Bytes that loading may hold at once for each byte of the file, and beside them.
@@ -28,15 +27,13 @@ const HANG: Duration = Duration::from_secs(20);
 
 fn counts() -> TermCounts {
     let settings = Settings { tokenizer: Tokenizer::Word, lowercase: true };
-    let (stop, progress) = (Stop::default(), Progress::default());
-    let plan =
-        Plan { threads: 1, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
     let mut rows = Rows::default();
     for i in 0..12 {
         let sentence = format!("the cat {i}x sat on the mat of number {} café the", i % 5);
         rows.push(Some(sentence.as_bytes()));
     }
-    TermCounts::count_blocks(settings, &plan, |emit| emit(rows.take())).unwrap()
+    TermCounts::count_blocks(settings, CountOptions::default(), Work::default(), |emit| emit(rows.take()))
+        .unwrap()
 }
 
 /// What a mutant came to.
@@ -49,7 +46,8 @@ struct Outcomes {
 /// Loads `count` mutants of each kind of file.
 fn load_mutants(seed: u64, count: u64) -> Outcomes {
     let counts = counts();
-    let table = TermTable::freeze(&counts, Pruning { min_df: 1, max_terms: Some(100) }).unwrap();
+    let table =
+        TermTable::freeze(&counts, Pruning { min_df: 1, max_terms: Some(100) }, Work::default()).unwrap();
     let files = [table_bytes(&table).unwrap(), counts_bytes(&counts).unwrap()];
     let parts = files.each_ref().map(|file| Parts::of(file));
     for (file, parts) in files.iter().zip(&parts) {
@@ -83,8 +81,8 @@ fn check(file: &[u8], name: &str) -> bool {
     }
     if let Ok(counts) = &counts {
         assert!(counts_bytes(counts).unwrap() == file, "{name}: saved, it is another file");
-        let _ = counts.clone().merge(counts, 1); // a sum that is too large is an error
-        let _ = TermTable::freeze(counts, Pruning::default());
+        let _ = counts.clone().merge(counts, Work::default()); // a sum that is too large is an error
+        let _ = TermTable::freeze(counts, Pruning::default(), Work::default());
     }
     if let Ok(table) = &table {
         assert!(table_bytes(table).unwrap() == file, "{name}: saved, it is another file");
@@ -103,13 +101,13 @@ fn use_table(table: &TermTable) {
     if matches!(table.settings().tokenizer, Tokenizer::Custom(_)) {
         return;
     }
-    let (texts, stop) = (["The cat sat, unseen!", table.term(0), ""], Stop::default());
-    transform(table, &texts, None, 1, &stop).unwrap();
+    let texts = ["The cat sat, unseen!", table.term(0), ""];
+    transform(table, &texts, None, Work::on(1)).unwrap();
     for surface in [Surface::Reference, Surface::Preserve] {
         let options = Options { surface, ..Options::default() };
         let maker = Augmenter::new(Arc::new(table.clone()), options, &[]).unwrap();
-        let sentence = |i: usize| Sentence::new(texts[i], Place { epoch: 0, row: i as u64, view: 0 });
-        maker.augment(texts.len(), sentence, 1, &stop).unwrap();
+        let sentence = |i: usize| Sentence::new(texts[i], DrawKey { epoch: 0, row: i as u64, view: 0 });
+        maker.augment(texts.len(), sentence, Work::default()).unwrap();
     }
 }
 

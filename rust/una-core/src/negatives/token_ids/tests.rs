@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 
+use super::super::word_ids::{LONGEST_CACHED, WordIds};
 use super::*;
-use crate::count::{Plan, Settings, TermCounts};
+use crate::count::{Pruning, TermCounts};
 use crate::negatives::Options;
-use crate::table::{Pruning, TermTable};
-use crate::text::reader::{Block, Progress, ReadOptions};
-use crate::tokenize::Tokenizer;
+use crate::progress::Work;
+use crate::table::TermTable;
+use crate::tokenize::{Settings, Tokenizer};
 
 /// A stand-in for a tokenizer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -40,18 +41,9 @@ impl Toy {
 
 fn table() -> Arc<TermTable> {
     let settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: true };
-    let (stop, progress) = (Stop::default(), Progress::default());
-    let plan =
-        Plan { threads: 1, read: ReadOptions::default(), budget: None, stop: &stop, progress: &progress };
     let lines = ["the cat sat", "the dog sat down !", "a bird flew up!", "the bird , the cat"];
-    let ends = lines.iter().scan(0, |end, line| {
-        *end += line.len();
-        Some(*end)
-    });
-    let counts = TermCounts::count_blocks(settings, &plan, |emit| {
-        emit(Block::from_rows(lines.concat().into_bytes(), ends.collect(), 0))
-    });
-    Arc::new(TermTable::freeze(&counts.unwrap(), Pruning::default()).unwrap())
+    let counts = TermCounts::count_sentences(settings, lines, Work::default());
+    Arc::new(TermTable::freeze(&counts.unwrap(), Pruning::default(), Work::default()).unwrap())
 }
 
 fn augmenter() -> Augmenter {
@@ -62,21 +54,21 @@ fn template(max_length: usize) -> Template {
     Template::new(vec![1001], vec![1002, 1003], 1000, max_length).unwrap()
 }
 
-fn encoder(toy: Toy, max_length: usize, kept: usize) -> Encoder {
-    let [alone, twice] = Frame::texts();
-    let frame = Frame::new(&toy.encode(&alone), &toy.encode(&twice)).unwrap();
-    let mut speller = Speller::new(augmenter(), frame);
+fn encoder(toy: Toy, max_length: usize, cached: usize) -> Encoder {
+    let [alone, twice] = ProbeContext::texts();
+    let context = ProbeContext::new(&toy.encode(&alone), &toy.encode(&twice)).unwrap();
+    let mut builder = EncoderBuilder::new(augmenter(), context);
     loop {
-        let texts = speller.texts(3);
+        let texts = builder.texts(3);
         if texts.is_empty() {
-            return speller.finish(template(max_length), kept).unwrap();
+            return builder.finish(template(max_length), cached).unwrap();
         }
-        speller.spell(&toy.all(&texts)).unwrap();
+        builder.learn(&toy.all(&texts)).unwrap();
     }
 }
 
 /// The whole way from drawn words to a padded matrix, and how many texts the tokenizer was asked for.
-fn finish(encoder: &Encoder, toy: Toy, mut drawn: Drawn, width: usize) -> (Vec<i64>, Vec<i64>, usize) {
+fn finish(encoder: &Encoder, toy: Toy, mut drawn: DrawnWords, width: usize) -> (Vec<i64>, Vec<i64>, usize) {
     let texts = drawn.texts();
     encoder.learn(&mut drawn, &toy.all(&texts)).unwrap();
     let irregular = encoder.irregular(&drawn);
@@ -101,13 +93,13 @@ fn naive(toy: Toy, texts: &[String], max_length: usize, width: usize) -> (Vec<i6
     (ids, mask)
 }
 
-fn place(row: usize) -> Place {
-    Place { row: row as u64, epoch: 2, view: 1 }
+fn key(row: usize) -> DrawKey {
+    DrawKey { row: row as u64, epoch: 2, view: 1 }
 }
 
 fn negatives(sentences: &[&str]) -> Vec<String> {
-    let sentence = |i: usize| Sentence::new(sentences[i], place(i));
-    let made = augmenter().augment(sentences.len(), sentence, 1, &Stop::default()).unwrap();
+    let sentence = |i: usize| Sentence::new(sentences[i], key(i));
+    let made = augmenter().augment(sentences.len(), sentence, Work::default()).unwrap();
     made.iter().flat_map(|part| part.iter().map(str::to_owned)).collect()
 }
 
@@ -123,7 +115,7 @@ proptest! {
         let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
         let texts = negatives(&sentences);
         for _ in 0..2 {
-            let drawn = encoder.draw(&sentences, None, place, 1, &Stop::default()).unwrap();
+            let drawn = encoder.draw(&sentences, None, key, Work::default()).unwrap();
             let (ids, mask, _) = finish(&encoder, toy, drawn, max_length);
             prop_assert_eq!((ids, mask), naive(toy, &texts, max_length, max_length));
         }
@@ -137,8 +129,8 @@ fn threads_are_invisible() {
     let sentences: Vec<&str> = sentences.iter().map(String::as_str).collect();
     let expected = naive(Toy::Greedy, &negatives(&sentences), 20, 20);
     for threads in [1, 2, 3] {
-        let drawn = encoder.draw(&sentences, None, place, threads, &Stop::default()).unwrap();
-        assert_eq!(drawn.runs.len(), threads);
+        let drawn = encoder.draw(&sentences, None, key, Work::on(threads)).unwrap();
+        assert_eq!(drawn.parts.len(), threads);
         let (ids, mask, _) = finish(&encoder, Toy::Greedy, drawn, 20);
         assert_eq!((ids, mask), expected);
     }
@@ -155,15 +147,15 @@ fn a_word_is_asked_for_once_while_it_is_kept() {
 }
 
 #[test]
-fn kept_words_stay_within_their_limit() {
-    let mut kept = Kept { limit: 2, ..Kept::default() };
-    let spelling = Some(Spelling { first: &[1], later: &[2] });
-    for word in ["a", "b", "b", "c", &"x".repeat(LONGEST_KEPT + 1)] {
-        kept.keep(word, spelling);
-        assert!(kept.words.len() <= 2 && kept.words.len() == kept.spellings.len());
+fn cached_words_stay_within_their_limit() {
+    let mut cache = WordCache { limit: 2, ..WordCache::default() };
+    let ids = Some(WordIds { first: &[1], later: &[2] });
+    for word in ["a", "b", "b", "c", &"x".repeat(LONGEST_CACHED + 1)] {
+        cache.insert(word, ids);
+        assert!(cache.words.len() <= 2 && cache.words.len() == cache.ids.len());
     }
-    assert_eq!(kept.words.get(b"a"), None);
-    assert_eq!(kept.spellings.get(kept.words.get(b"c").unwrap()), spelling);
+    assert_eq!(cache.words.get(b"a"), None);
+    assert_eq!(cache.ids.get(cache.words.get(b"c").unwrap()), ids);
 }
 
 #[test]
@@ -184,20 +176,20 @@ fn an_irregular_term_is_named() {
 }
 
 #[test]
-fn a_tokenizer_that_spells_no_two_words_alike_has_no_frame() {
-    let error = Frame::new(&[5], &[6, 5]).unwrap_err().to_string();
+fn a_tokenizer_that_spells_no_two_words_alike_has_no_context() {
+    let error = ProbeContext::new(&[5], &[6, 5]).unwrap_err().to_string();
     assert_eq!(error, "the tokenizer is not word-compositional: \"a\" is [5], but \"a a\" is [6, 5]");
-    assert!(Frame::new(&[5], &[5]).is_err());
+    assert!(ProbeContext::new(&[5], &[5]).is_err());
 }
 
 #[test]
 fn a_word_shows_the_same_ids_in_each_place_or_is_irregular() {
-    let frame = Frame::new(&[5], &[5, 6]).unwrap();
-    let spelled = frame.read(&[1], &[1, 6, 2, 3, 6, 2, 3]).unwrap();
+    let context = ProbeContext::new(&[5], &[5, 6]).unwrap();
+    let spelled = context.read(&[1], &[1, 6, 2, 3, 6, 2, 3]).unwrap();
     assert_eq!((spelled.first, spelled.later), (&[1][..], &[2, 3][..]));
-    assert!(frame.read(&[], &[6, 6]).is_some_and(|dropped| dropped.later.is_empty()));
-    for framed in [&[1, 6, 2, 6, 3][..], &[1, 6, 2, 3, 6, 2], &[2, 6, 2, 6, 2], &[1, 6], &[1], &[]] {
-        assert_eq!(frame.read(&[1], framed), None);
+    assert!(context.read(&[], &[6, 6]).is_some_and(|dropped| dropped.later.is_empty()));
+    for shown in [&[1, 6, 2, 6, 3][..], &[1, 6, 2, 3, 6, 2], &[2, 6, 2, 6, 2], &[1, 6], &[1], &[]] {
+        assert_eq!(context.read(&[1], shown), None);
     }
 }
 
@@ -221,7 +213,7 @@ fn misuse_is_an_error_and_no_panic() {
 #[test]
 fn no_sentence_gives_no_row() {
     let encoder = encoder(Toy::Bytes, 20, 0);
-    let drawn = encoder.draw(&[], None, place, 4, &Stop::default()).unwrap();
+    let drawn = encoder.draw(&[], None, key, Work::on(4)).unwrap();
     let batch = encoder.assemble(&drawn, &[]).unwrap();
     assert_eq!((batch.rows(), batch.longest()), (0, 0));
     batch.fill(0, &mut [], &mut []).unwrap();

@@ -1,4 +1,4 @@
-//! Many sentences at once: out of a list of str into another, or out of string columns in Arrow's layout into one.
+//! Many sentences at once, in one call: out of a list of str into another, or out of string columns in Arrow's layout into one.
 //!
 //! Large lists go in blocks: while threads make the negatives of some, this one takes the sentences of the next and hands
 //! out those that are ready. Only the last two need the GIL, in short turns, and they find what they touch in the cache.
@@ -9,29 +9,29 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use una_core::Error;
-use una_core::negatives::rng::Place;
-use una_core::negatives::{Augmenter, Negatives, Sentence, Tally};
-use una_core::progress::Stop;
-use una_core::text::reader::{Column, Progress};
+use una_core::negatives::{Augmenter, DrawKey, Negatives, Sentence, Tally};
+use una_core::progress::{Progress, Stop, Work};
+use una_core::ragged::RaggedText;
+use una_core::text::Column;
 use una_core::tokenize::tokens::Tokens;
 
 use crate::errors::to_py;
 use crate::gil::{SHORT_BYTES, STEP, Ticker, by_size, long_beside, short};
-use crate::text::{Taker, Texts};
+use crate::strings::Taker;
 
 /// Blocks for each thread that are on their way at once: so many that none is without work while this thread waits for
 /// its turn, which another Python thread grants within 5 ms.
 const BLOCKS_A_THREAD: usize = 4;
 
 /// What the sentences of a call have in common.
-pub(crate) struct Batch<'a> {
+pub(crate) struct AugmentCall<'a> {
     pub(crate) augmenter: &'a Augmenter,
     /// The tokens of all sentences, where the tokenizer is not of the core.
     pub(crate) tokens: Option<&'a Tokens>,
     pub(crate) rows: Option<&'a [u64]>,
     pub(crate) epoch: u64,
     pub(crate) view: u32,
-    /// The weights of all sentences, one after another, and where those of each sentence stop.
+    /// The weights of all sentences, one after another, and their offsets by sentence: one more than sentences.
     pub(crate) weights: Option<(&'a [f64], &'a [u64])>,
     pub(crate) threads: usize,
 }
@@ -61,11 +61,11 @@ impl MadeColumn {
     #[expect(clippy::cast_possible_wrap, reason = "what is in memory has fewer than 2^63 bytes")]
     fn of(parts: &[Negatives]) -> Self {
         let (mut offsets, mut data, mut tally) = (vec![0], Vec::new(), Tally::default());
-        data.reserve_exact(parts.iter().map(|part| part.text().len()).sum());
+        data.reserve_exact(parts.iter().map(|part| part.texts().text().len()).sum());
         for part in parts {
-            let start = data.len();
-            offsets.extend(part.ends().iter().map(|end| (start + end) as i64));
-            data.extend_from_slice(part.text().as_bytes());
+            let start = data.len() as u64;
+            offsets.extend(part.texts().offsets()[1..].iter().map(|&end| (start + end) as i64));
+            data.extend_from_slice(part.texts().text().as_bytes());
             tally.add(part.tally());
         }
         Self { offsets, data, tally }
@@ -76,7 +76,7 @@ impl MadeColumn {
 struct Block {
     number: usize,
     first: usize,
-    texts: Texts,
+    texts: RaggedText,
 }
 
 impl Block {
@@ -89,7 +89,7 @@ impl Block {
 /// The number of a block, and its negatives.
 type Ready = (usize, Result<Negatives, Error>);
 
-impl Batch<'_> {
+impl AugmentCall<'_> {
     /// One negative for each sentence of a sequence.
     pub(crate) fn augment<'py>(&self, sentences: &Bound<'py, PyAny>) -> PyResult<Made<'py>> {
         let py = sentences.py();
@@ -98,8 +98,8 @@ impl Batch<'_> {
         let texts = taker.take(SHORT_BYTES)?;
         if taker.is_done() {
             let sentence = |i| self.sentence(texts.get(i), i);
-            let work = |stop: &Stop| self.augmenter.augment(texts.len(), sentence, self.threads, stop);
-            short(py, work)?.iter().try_for_each(|part| made.add(part))?;
+            let augment = |stop: &Stop| self.augmenter.augment(texts.len(), sentence, self.work(stop));
+            short(py, augment)?.iter().try_for_each(|part| made.add(part))?;
             return Ok(made);
         }
         self.augment_blocks(Block { number: 0, first: 0, texts }, taker, &mut made)?;
@@ -111,7 +111,7 @@ impl Batch<'_> {
         let most = BLOCKS_A_THREAD * self.threads.max(1);
         let ((give, blocks), (ready, collect)) = (bounded(most), unbounded());
         let work = |stop: &Stop| {
-            self.work(&blocks, ready, stop);
+            self.make(&blocks, ready, stop);
             Ok(())
         };
         let mut flow =
@@ -131,25 +131,25 @@ impl Batch<'_> {
     }
 
     /// Makes the negatives of blocks, on all threads, until no more come.
-    fn work(&self, blocks: &Receiver<Block>, ready: Sender<Ready>, stop: &Stop) {
+    fn make(&self, blocks: &Receiver<Block>, ready: Sender<Ready>, stop: &Stop) {
         std::thread::scope(|scope| {
             for _ in 1..self.threads {
                 let ready = ready.clone();
-                let work = move || self.work_alone(blocks, &ready, stop);
+                let work = move || self.make_alone(blocks, &ready, stop);
                 if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {
                     break; // those that there are do it
                 }
             }
             // Moved in, so that who waits for what is ready learns of a panic.
             let ready = ready;
-            self.work_alone(blocks, &ready, stop);
+            self.make_alone(blocks, &ready, stop);
         });
     }
 
-    fn work_alone(&self, blocks: &Receiver<Block>, ready: &Sender<Ready>, stop: &Stop) {
+    fn make_alone(&self, blocks: &Receiver<Block>, ready: &Sender<Ready>, stop: &Stop) {
         for Block { number, first, texts } in blocks {
             let sentence = |i| self.sentence(texts.get(i - first), i);
-            let made = self.augmenter.augment_run(first..first + texts.len(), sentence, stop);
+            let made = self.augmenter.augment_range(first..first + texts.len(), sentence, stop);
             if ready.send((number, made)).is_err() {
                 return;
             }
@@ -167,18 +167,22 @@ impl Batch<'_> {
                 texts.push(text.unwrap_or_default());
             }
             let sentence = |i: usize| self.sentence(texts[i], i);
-            let parts = self.augmenter.augment(texts.len(), sentence, self.threads, stop)?;
+            let parts = self.augmenter.augment(texts.len(), sentence, self.work(stop))?;
             let mut made = MadeColumn::of(&parts);
             made.tally.by_percent[0] -= nulls;
             Ok(made)
         })
     }
 
+    fn work<'a>(&self, stop: &'a Stop) -> Work<'a> {
+        Work { stop, ..Work::on(self.threads) }
+    }
+
     fn sentence<'a>(&'a self, text: &'a str, i: usize) -> Sentence<'a> {
         let row = self.rows.map_or(i as u64, |rows| rows[i]);
-        let place = Place { epoch: self.epoch, row, view: self.view };
-        let weights = self.weights.map(|(numbers, ends)| weights_of(numbers, ends, i));
-        Sentence { text, place, weights, tokens: self.tokens.map(|tokens| tokens.get(i)) }
+        let key = DrawKey { epoch: self.epoch, row, view: self.view };
+        let weights = self.weights.map(|(numbers, offsets)| weights_of(numbers, offsets, i));
+        Sentence { text, key, weights, tokens: self.tokens.map(|tokens| tokens.get(i)) }
     }
 }
 
@@ -225,7 +229,6 @@ impl Flow {
     }
 }
 
-fn weights_of<'a>(numbers: &'a [f64], ends: &[u64], i: usize) -> &'a [f64] {
-    let start = if i == 0 { 0 } else { ends[i - 1] as usize };
-    &numbers[start..ends[i] as usize]
+fn weights_of<'a>(numbers: &'a [f64], offsets: &[u64], i: usize) -> &'a [f64] {
+    &numbers[offsets[i] as usize..offsets[i + 1] as usize]
 }

@@ -1,0 +1,319 @@
+//! Lists one after another in one buffer, parted by offsets as in Arrow and in a table's file.
+//!
+//! ```
+//! use una_core::ragged::Ragged;
+//!
+//! let mut lists = Ragged::default();
+//! lists.push(&[1, 2, 3]);
+//! lists.push(&[]);
+//! lists.push(&[4]);
+//! assert_eq!(lists.offsets(), [0, 3, 3, 4]);
+//! assert_eq!(lists.get(0), [1, 2, 3]);
+//! assert_eq!(lists.iter().map(<[_]>::len).collect::<Vec<_>>(), [3, 0, 1]);
+//! ```
+
+use std::ops::Range;
+
+/// Where lists start and stop: one offset more than there are lists, so that no list is an exception.
+///
+/// Invariant: the first is 0, and none is below the one before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offsets(Vec<u64>);
+
+impl Default for Offsets {
+    fn default() -> Self {
+        Self(vec![0])
+    }
+}
+
+impl Offsets {
+    /// Offsets of no list, with room for those of `lists`.
+    #[must_use]
+    pub fn with_capacity(lists: usize) -> Self {
+        let mut offsets = Vec::with_capacity(lists + 1);
+        offsets.push(0);
+        Self(offsets)
+    }
+
+    /// Number of lists.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len() - 1
+    }
+
+    /// Whether there is no list.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ends a list at `end`, which is not below the end of the one before it.
+    #[inline]
+    pub fn push(&mut self, end: usize) {
+        debug_assert!(self.0.last().is_some_and(|&last| last <= end as u64));
+        self.0.push(end as u64);
+    }
+
+    /// The bounds of list `i`.
+    ///
+    /// # Panics
+    /// If `i` is not below [`Self::len`].
+    #[inline]
+    #[must_use]
+    pub fn range(&self, i: usize) -> Range<usize> {
+        self.0[i] as usize..self.0[i + 1] as usize
+    }
+
+    /// All offsets: 0, and the end of each list.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u64] {
+        &self.0
+    }
+
+    /// All offsets, as [`Self::as_slice`] shows them.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<u64> {
+        self.0
+    }
+
+    fn clear(&mut self) {
+        self.0.truncate(1);
+    }
+}
+
+/// Lists of values.
+///
+/// Invariant: the last offset is at most the number of values; what lies beyond it is of the list still open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ragged<T> {
+    values: Vec<T>,
+    offsets: Offsets,
+}
+
+impl<T> Default for Ragged<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), offsets: Offsets::default() }
+    }
+}
+
+impl<T> Ragged<T> {
+    /// No list yet, and room for `lists` of `values` values together.
+    #[must_use]
+    pub fn with_capacity(lists: usize, values: usize) -> Self {
+        Self { values: Vec::with_capacity(values), offsets: Offsets::with_capacity(lists) }
+    }
+
+    /// Number of lists that have ended.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Whether no list has ended.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
+    }
+
+    /// List `i`.
+    ///
+    /// # Panics
+    /// If `i` is not below [`Self::len`].
+    #[inline]
+    #[must_use]
+    pub fn get(&self, i: usize) -> &[T] {
+        &self.values[self.range(i)]
+    }
+
+    /// The bounds of list `i` among [`Self::values`].
+    ///
+    /// # Panics
+    /// If `i` is not below [`Self::len`].
+    #[inline]
+    #[must_use]
+    pub fn range(&self, i: usize) -> Range<usize> {
+        self.offsets.range(i)
+    }
+
+    /// The lists, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &[T]> {
+        (0..self.len()).map(|i| self.get(i))
+    }
+
+    /// The values of all lists, one after another.
+    #[must_use]
+    pub fn values(&self) -> &[T] {
+        &self.values
+    }
+
+    /// The values, to which those of the next list can be added; [`Self::end_list`] ends it.
+    #[inline]
+    pub fn values_mut(&mut self) -> &mut Vec<T> {
+        &mut self.values
+    }
+
+    /// The bounds of all lists: 0, and the end of each.
+    #[must_use]
+    pub fn offsets(&self) -> &[u64] {
+        self.offsets.as_slice()
+    }
+
+    /// Ends a list whose values were added by [`Self::values_mut`].
+    #[inline]
+    pub fn end_list(&mut self) {
+        self.offsets.push(self.values.len());
+    }
+
+    /// Adds a list.
+    #[inline]
+    pub fn push(&mut self, list: &[T])
+    where
+        T: Clone,
+    {
+        self.values.extend_from_slice(list);
+        self.end_list();
+    }
+
+    /// Adds the lists of another one.
+    pub fn append(&mut self, other: &Self)
+    where
+        T: Clone,
+    {
+        let start = self.values.len() as u64;
+        self.values.extend_from_slice(&other.values);
+        self.offsets.0.extend(other.offsets()[1..].iter().map(|end| start + end));
+    }
+
+    /// Removes all lists, and keeps the memory for others.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.offsets.clear();
+    }
+
+    /// Makes room for so many lists more, of so many values together.
+    pub fn reserve(&mut self, lists: usize, values: usize) {
+        self.values.reserve(values);
+        self.offsets.0.reserve(lists);
+    }
+
+    /// Gives memory that is not used back.
+    pub fn shrink_to_fit(&mut self) {
+        self.values.shrink_to_fit();
+        self.offsets.0.shrink_to_fit();
+    }
+
+    /// The values and the offsets.
+    #[must_use]
+    pub fn into_parts(self) -> (Vec<T>, Vec<u64>) {
+        (self.values, self.offsets.into_vec())
+    }
+}
+
+/// Texts one after another: a [`Ragged`] of characters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RaggedText {
+    text: String,
+    offsets: Offsets,
+}
+
+impl RaggedText {
+    /// Texts that stand in `text`, parted at `offsets`; `None` where one of them does not lie within `text`, or stops
+    /// within a character.
+    #[must_use]
+    pub fn new(text: String, offsets: Offsets) -> Option<Self> {
+        let fits = offsets.as_slice().iter().all(|&end| text.is_char_boundary(end as usize));
+        fits.then_some(Self { text, offsets })
+    }
+
+    /// No text yet, and room for so many bytes.
+    #[must_use]
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self { text: String::with_capacity(bytes), offsets: Offsets::default() }
+    }
+
+    /// Number of texts.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    /// Whether there is no text.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
+    }
+
+    /// Text `i`.
+    ///
+    /// # Panics
+    /// If `i` is not below [`Self::len`].
+    #[inline]
+    #[must_use]
+    pub fn get(&self, i: usize) -> &str {
+        &self.text[self.offsets.range(i)]
+    }
+
+    /// The texts, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        (0..self.len()).map(|i| self.get(i))
+    }
+
+    /// All texts, without anything between them.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The bounds of all texts in [`Self::text`]: 0, and the end of each, in bytes.
+    #[must_use]
+    pub fn offsets(&self) -> &[u64] {
+        self.offsets.as_slice()
+    }
+
+    /// Adds a text.
+    #[inline]
+    pub fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.offsets.push(self.text.len());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn lists_come_back_as_they_went_in(
+            first in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5), 0..9),
+            second in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5), 0..9),
+        ) {
+            let (mut lists, mut others) = (Ragged::default(), Ragged::with_capacity(1, 1));
+            for list in &first {
+                lists.push(list);
+            }
+            for list in &second {
+                others.values_mut().extend(list);
+                others.end_list();
+            }
+            lists.append(&others);
+            prop_assert_eq!(lists.iter().collect::<Vec<_>>(), [first, second].concat());
+            lists.clear();
+            prop_assert!(lists.is_empty() && lists.values().is_empty() && lists.offsets() == [0]);
+        }
+
+        #[test]
+        fn texts_are_parted_between_characters(texts in prop::collection::vec("[aé中]{0,4}", 0..9), at in 0usize..9) {
+            let mut ragged = RaggedText::default();
+            for text in &texts {
+                ragged.push(text);
+            }
+            prop_assert_eq!(ragged.iter().collect::<Vec<_>>(), texts);
+            let mut offsets = Offsets::default();
+            offsets.push(at);
+            let text = ragged.text().to_owned();
+            prop_assert_eq!(RaggedText::new(text.clone(), offsets).is_some(), text.is_char_boundary(at));
+        }
+    }
+}

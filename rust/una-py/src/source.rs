@@ -1,0 +1,85 @@
+//! `una_fast._core.Source`: what sentences are counted from, told apart once, at the boundary.
+
+use std::path::{Path, PathBuf};
+
+use crossbeam_channel::bounded;
+use pyo3::prelude::*;
+use una_core::Progress;
+use una_core::text::{self, Block, ReadOptions};
+
+use crate::columns::feed_columns;
+use crate::read_ahead::read_ahead;
+use crate::streams::{Chunks, feed_bytes};
+use crate::strings::feed;
+
+/// Lets Python see its signals, and progress be shown.
+pub(crate) type Look<'a> = &'a dyn Fn() -> PyResult<()>;
+
+/// Takes blocks one by one; it answers whether to go on.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(Block) -> PyResult<bool>;
+
+/// Where sentences come from.
+#[pyclass(frozen, module = "una_fast._core")]
+pub(crate) enum Source {
+    /// Text files, to be read one after another.
+    #[pyo3(constructor = (paths))]
+    Files { paths: Vec<PathBuf> },
+    /// An iterable of str.
+    #[pyo3(constructor = (sentences))]
+    Rows { sentences: Py<PyAny> },
+    /// String columns, as an iterable of names and iterables of batches of buffers.
+    #[pyo3(constructor = (columns))]
+    Columns { columns: Py<PyAny> },
+    /// A binary file object of lines, which are JSON objects if its name or `json` says so.
+    #[pyo3(constructor = (stream, *, name, json))]
+    Stream { stream: Py<PyAny>, name: PathBuf, json: bool },
+}
+
+impl Source {
+    /// Passes the blocks of the source on, on this thread, which keeps the GIL meanwhile. Bytes become lines on another.
+    pub(crate) fn feed(
+        &self,
+        py: Python<'_>,
+        read: ReadOptions<'_>,
+        progress: &Progress,
+        look: Look<'_>,
+        visit: Visit<'_>,
+    ) -> PyResult<()> {
+        match self {
+            Self::Rows { sentences } => feed(sentences.bind(py), visit),
+            Self::Columns { columns } => feed_columns(columns.bind(py), visit),
+            Self::Files { paths } => {
+                let read_all = |emit: &mut dyn FnMut(Block) -> una_core::Result<()>| {
+                    text::each_block(paths, read, progress, emit)
+                };
+                read_ahead(py, look, visit, read_all, |_| Ok(()))
+            }
+            Self::Stream { stream, name, json } => {
+                let (sender, receiver) = bounded(4);
+                let read_all = move |emit: &mut dyn FnMut(Block) -> una_core::Result<()>| {
+                    each_block_of(Chunks::new(receiver), name, *json, read, emit)
+                };
+                // The closure owns the sender, so that the reader ends where it does.
+                read_ahead(py, look, visit, read_all, move |inbox| {
+                    feed_bytes(stream.bind(py), |bytes| {
+                        look()?;
+                        inbox.offer(&sender, Some(bytes))
+                    })?;
+                    inbox.offer(&sender, None).map(|_| ())
+                })
+            }
+        }
+    }
+}
+
+/// Hands the blocks of a stream on.
+pub(crate) fn each_block_of(
+    bytes: Chunks,
+    name: &Path,
+    json: bool,
+    read: ReadOptions<'_>,
+    emit: &mut dyn FnMut(Block) -> una_core::Result<()>,
+) -> una_core::Result<()> {
+    let blocks = text::blocks(bytes, name, read)?;
+    (if json { blocks.of_json() } else { blocks }).for_each(emit)
+}
