@@ -9,7 +9,7 @@ CARGO ?= cargo
 CHECKS := format-check lint types stubtest doc test-rust bench-smoke
 
 .DEFAULT_GOAL := check
-.PHONY: check check-rest test-python $(CHECKS) format golden wheel wheel-tuned
+.PHONY: check check-rest test-python $(CHECKS) format golden house wheel wheel-tuned
 
 check: $(CHECKS) test-python
 
@@ -46,6 +46,10 @@ test-rust:
 # What is tested is the package as installed: nothing puts python/ on the path.
 test-python:
 	$(PYTHON) -m pytest
+
+# The layers of the core and of the binding, and what each file imports, as they stand.
+house:
+	@$(CARGO) test --quiet --package una-core --locked --test layers -- --ignored --nocapture drawing
 
 # Every bench asserts its answer before it times it. This runs each once, for the answer.
 bench-smoke:
