@@ -17,7 +17,7 @@ from typing import Any
 from training_support import WordSwapper, make_sentences, tiny_bert, write_lines
 from una_fast.evaluation import sts
 from una_fast.training import TrainConfig, train
-from una_fast.training.record import Record
+from una_fast.training.history import Record
 
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod"}
 STEPS = 18

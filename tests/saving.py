@@ -21,7 +21,7 @@ from typing import Any
 
 import una_fast
 from una_fast.cli import parser
-from una_fast.mapped import map_sentences
+from una_fast.mapped_corpus import map_sentences
 
 DONE, REFUSED, OTHERWISE = 0, 3, 4
 """It has been replaced; a `StorageError` that names a file; any other exception."""

@@ -289,7 +289,7 @@ def test_ids_are_those_of_training(family: str, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     pytest.importorskip("transformers")
     import training_support
-    from una_fast.evaluation.backbone import load_tokenizer, tokenise
+    from una_fast.encoder.backbone import load_tokenizer, tokenise
 
     tokenizer = load_tokenizer(getattr(training_support, family)(tmp_path))
     sentences = training_support.make_sentences(50)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import una_fast
 from una_fast.errors import ArtifactError, InputError, OptionError, StorageError
-from una_fast.mapped import map_sentences
+from una_fast.mapped_corpus import map_sentences
 from una_fast.sources import load_sentences
 
 

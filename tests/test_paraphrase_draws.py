@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
-from una_fast.paraphrase.draws import KeyedDraw, uniforms
+from una_fast.paraphrase.sampling import KeyedDraw, uniforms
 
 
 def draw(scores: torch.Tensor, seed: int, rows: list[int], position: int = 0) -> list[int]:

@@ -14,7 +14,7 @@ import pytest
 
 from saving import DONE, REFUSED, WAYS
 from una_fast import StorageError, files
-from una_fast.mapped import map_sentences
+from una_fast.mapped_corpus import map_sentences
 
 HERE = Path(__file__).parent
 

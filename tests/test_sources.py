@@ -126,10 +126,10 @@ def test_a_hugging_face_column_is_read_in_the_order_of_its_rows() -> None:
 
 
 def test_no_python_string_is_made_of_arrow_data(monkeypatch: pytest.MonkeyPatch) -> None:
-    from una_fast import columns
+    from una_fast import arrow
 
     column = pa.array(CORPUS)
-    (batch,) = columns.batches_of_object(column, None)
+    (batch,) = arrow.batches_of_object(column, None)
     assert batch[1].ctypes.data == column.buffers()[2].address
     assert batch[0].ctypes.data == column.buffers()[1].address
 

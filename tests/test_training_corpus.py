@@ -12,7 +12,7 @@ from training_support import make_sentences, tiny_bert, write_lines
 from una_fast.errors import InputError, OptionError
 from una_fast.training import TrainConfig, train
 from una_fast.training.corpus import open_corpus, open_table
-from una_fast.training.ranks import Ranks
+from una_fast.training.distributed import Ranks
 
 
 def config(**options: Any) -> TrainConfig:

@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training_support import WordSwapper, make_sentences, tiny_bert
+from una_fast.encoder.backbone import load_tokenizer, tokenise
 from una_fast.errors import InputError, OptionError
-from una_fast.evaluation.backbone import load_tokenizer, tokenise
 from una_fast.training.corpus import Corpus
 from una_fast.training.data import Batch, BatchBuilder, Prefetcher, lay_out
-from una_fast.training.order import permute
+from una_fast.training.shuffle import permute
 
 NAMES = frozenset({"input_ids", "attention_mask"})
 

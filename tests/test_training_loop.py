@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from training_support import WordSwapper, make_sentences, tiny_bert, weights, write_lines
+from una_fast.encoder.backbone import load_backbone, load_tokenizer
 from una_fast.errors import MissingExtraError, OptionError, StorageError, UnaError
 from una_fast.evaluation import sts
-from una_fast.evaluation.backbone import load_backbone, load_tokenizer
 from una_fast.training import DivergedError, OutOfMemoryError, Result, TrainConfig, loop, probe, train
 from una_fast.training.model import SentenceEncoder
 

@@ -26,9 +26,7 @@ from training_support import (
     tiny_roberta,
     write_lines,
 )
-from una_fast.errors import OptionError
-from una_fast.evaluation import load_encoder
-from una_fast.evaluation.backbone import (
+from una_fast.encoder.backbone import (
     input_names,
     load_backbone,
     load_tokenizer,
@@ -37,6 +35,8 @@ from una_fast.evaluation.backbone import (
     token_states,
     tokenise,
 )
+from una_fast.errors import OptionError
+from una_fast.evaluation import load_encoder
 from una_fast.training import TrainConfig, train
 from una_fast.training.model import SentenceEncoder
 

@@ -13,7 +13,7 @@ from training_support import WordSwapper, make_sentences, tiny_bert, weights, wr
 from una_fast.errors import OptionError
 from una_fast.training import DivergedError, Result, TrainConfig, loop, train
 from una_fast.training.checkpoint import Checkpoints
-from una_fast.training.record import Record
+from una_fast.training.history import Record
 
 
 @pytest.fixture(scope="module")

@@ -23,7 +23,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 import una_fast
-from una_fast.evaluation.backbone import choose_device, load_tokenizer, tokenise
+from una_fast.encoder.backbone import choose_device, load_tokenizer, tokenise
 from una_fast.quickstart.starter import build_starter
 from una_fast.training import TrainConfig, nt_xent, train
 

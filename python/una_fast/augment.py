@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
-from una_fast import _core, columns
+from una_fast import _core, arrow
 from una_fast.errors import InputError, OptionError
 from una_fast.sources import default_threads
 from una_fast.table import as_sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import ArrayLike, NDArray
 
-    from una_fast.columns import ArrowArray, ArrowStream
+    from una_fast.arrow import ArrowArray, ArrowStream
     from una_fast.encode import EncodedNegatives, NegativeEncoder, TokenizerLike
     from una_fast.table import TermTable
 
@@ -334,10 +334,10 @@ class Augmenter:
         self, source: Any, *, column: str | None, rows: ArrayLike | None, epoch: int, view: int
     ) -> tuple[pa.LargeStringArray, AugmentStats]:
         """`augment_arrow`, and how much of the sentences, which nulls are none of, was really replaced."""
-        batches = list(columns.batches_of_object(source, column))
-        null = columns.nulls(batches)
+        batches = list(arrow.batches_of_object(source, column))
+        null = arrow.nulls(batches)
         keys = check_place(rows, len(null), epoch, view)
-        texts = list(columns.strings(batches, nulls=True)) if is_custom(self.table.tokenizer) else []
+        texts = list(arrow.strings(batches, nulls=True)) if is_custom(self.table.tokenizer) else []
         (offsets, data), counts = self._core.augment_columns(
             batches,
             tokens=self._tokens(texts),
@@ -346,7 +346,7 @@ class Augmenter:
             view=view,
             threads=self.threads,
         )
-        return columns.large_strings(offsets, data, null), _stats(int(len(null) - null.sum()), counts)
+        return arrow.large_strings(offsets, data, null), _stats(int(len(null) - null.sum()), counts)
 
     def encoder(self, tokenizer: TokenizerLike, *, max_length: int, **options: Any) -> NegativeEncoder:
         """What makes the token ids of negatives; built once, used for every batch.

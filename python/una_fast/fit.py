@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 import numpy as np
 
 from una_fast import _core
-from una_fast.columns import batches_of_file, batches_of_object, is_column, is_column_file
+from una_fast.arrow import batches_of_file, batches_of_object, is_column, is_column_file
 from una_fast.errors import InputError, MissingExtraError, OptionError
 from una_fast.memory import MemorySize
 from una_fast.memory import memory_limit as bytes_of

@@ -3,7 +3,7 @@
 1. A `str` alone, or anything with `__fspath__`, names a file, or files by a glob pattern. In a list, path objects are
    files and str are sentences.
 2. An object with `__arrow_c_stream__` or `__arrow_c_array__`, or a Hugging Face dataset or its column, holds strings
-   in Arrow's layout: see `una_fast.columns`.
+   in Arrow's layout: see `una_fast.arrow`.
 3. An object with `readinto` is a binary stream: `sys.stdin.buffer`, `open(path, "rb")`, a socket's file.
 4. All else is an iterable of str, one sentence each; an open text file is one, by its lines.
 
@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast, overload
 import numpy as np
 
 from una_fast import _core
-from una_fast.columns import (
+from una_fast.arrow import (
     ArrowArray,
     ArrowStream,
     Batch,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from una_fast import _core
-from una_fast.columns import large_strings
+from una_fast.arrow import large_strings
 from una_fast.errors import MissingExtraError
 from una_fast.sources import default_threads
 from una_fast.tokenizers import CustomTokenizer, Tokenizer, is_custom, matching, missing

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from una_fast.arrow import arrow_errors
 from una_fast.cli.options import (
     add_augment_options,
     add_progress_option,
@@ -19,7 +20,6 @@ from una_fast.cli.options import (
     given_pattern,
     show_progress,
 )
-from una_fast.columns import arrow_errors
 from una_fast.errors import InputError, MissingExtraError, OptionError, StorageError
 from una_fast.files import replacing
 from una_fast.progress import counting

@@ -21,7 +21,7 @@ except ImportError as error:
         f"training and evaluation need {error.name}, which is not installed: pip install 'una-fast[train]'"
     ) from error
 
-from una_fast.evaluation.encoder import Encoder, declared_pooling, load_encoder
+from una_fast.encoder.encoder import Encoder, declared_pooling, load_encoder
 from una_fast.evaluation.geometry import GeometryReport, evaluate_geometry
 from una_fast.evaluation.hub import HubDatasets
 from una_fast.evaluation.pairs import FirstOf, SentEvalFolder

@@ -39,7 +39,7 @@ def encode_function(encode: Encodes, batch_size: int) -> EncodeFunction:
     if batch_size < 1:
         raise OptionError(f"batch_size must be at least 1, got {batch_size}")
     if isinstance(encode, str | os.PathLike):
-        from una_fast.evaluation.encoder import load_encoder
+        from una_fast.encoder.encoder import load_encoder
 
         return load_encoder(encode)
     if isinstance(encode, HasEncode):

@@ -14,8 +14,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from una_fast.encoder.backbone import read_file
 from una_fast.errors import InputError, OptionError
-from una_fast.evaluation.backbone import read_file
 
 __all__ = [
     "PAIRS",

@@ -39,8 +39,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from una_fast.encoder.backbone import Pooling
 from una_fast.errors import InputError, OptionError, StorageError
-from una_fast.evaluation.backbone import Pooling
 from una_fast.evaluation.pairs import SEVEN
 from una_fast.training.config import TrainConfig
 

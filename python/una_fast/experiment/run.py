@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 
+from una_fast.encoder.backbone import read_file
 from una_fast.errors import InputError
 from una_fast.evaluation import load_encoder
-from una_fast.evaluation.backbone import read_file
 from una_fast.experiment.plan import FILES, Plan, Run
 from una_fast.experiment.report import render_report
 from una_fast.experiment.samples import sample_negatives

@@ -10,7 +10,7 @@ from una_fast import Explanation
 from una_fast.experiment.plan import FILES, Plan, Run
 from una_fast.page.layout import example_rows
 from una_fast.training.corpus import Corpus, open_corpus, open_negatives, open_table
-from una_fast.training.ranks import Ranks
+from una_fast.training.distributed import Ranks
 
 __all__ = ["Sample", "sample_negatives"]
 

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from una_fast.errors import InputError, OptionError
 from una_fast.paraphrase.config import ParaphraseConfig
 from una_fast.paraphrase.model import Paraphraser
-from una_fast.paraphrase.work import WorkFolder
+from una_fast.paraphrase.work_folder import WorkFolder
 from una_fast.sources import Sentences, find_files
 
 __all__ = ["Result", "paraphrase"]

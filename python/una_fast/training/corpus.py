@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from una_fast.errors import InputError, OptionError
 from una_fast.training.config import TrainConfig
-from una_fast.training.order import Rows
-from una_fast.training.ranks import Ranks
+from una_fast.training.distributed import Ranks
+from una_fast.training.shuffle import Rows
 
 if TYPE_CHECKING:
     from una_fast import Augmenter, Explanation, TermTable
@@ -89,7 +89,7 @@ def open_corpus(config: TrainConfig) -> Corpus:
 
 def _open(config: TrainConfig, name: str, source: "Source | None" = None, *, aligned: bool) -> "Sentences":
     """A source of the run, by default the option of that name; `aligned`, if its rows belong to those of another."""
-    from una_fast.mapped import map_sentences
+    from una_fast.mapped_corpus import map_sentences
     from una_fast.sources import load_sentences
 
     source = getattr(config, name) if source is None else source

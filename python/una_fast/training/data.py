@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from una_fast.encoder.backbone import tokenise
 from una_fast.errors import InputError, OptionError
-from una_fast.evaluation.backbone import tokenise
 from una_fast.training.corpus import Corpus, NegativeSource, take
-from una_fast.training.order import Rows, permute
+from una_fast.training.shuffle import Rows, permute
 
 __all__ = ["Batch", "BatchBuilder", "Prefetcher", "lay_out"]
 

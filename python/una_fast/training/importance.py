@@ -13,8 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from una_fast.errors import OptionError
-from una_fast.evaluation.backbone import (
+from una_fast.encoder.backbone import (
     choose_device,
     input_names,
     load_backbone,
@@ -22,6 +21,7 @@ from una_fast.evaluation.backbone import (
     position_limit,
     tokenise,
 )
+from una_fast.errors import OptionError
 
 if TYPE_CHECKING:
     from una_fast import Augmenter, Explanation, TermTable

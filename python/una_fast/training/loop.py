@@ -15,8 +15,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from una_fast.errors import OptionError
-from una_fast.evaluation.backbone import (
+from una_fast.encoder.backbone import (
     check_cls,
     choose_precision,
     input_names,
@@ -25,7 +24,8 @@ from una_fast.evaluation.backbone import (
     position_limit,
     weights_digest,
 )
-from una_fast.evaluation.encoder import Encoder, load_encoder
+from una_fast.encoder.encoder import Encoder, load_encoder
+from una_fast.errors import OptionError
 from una_fast.evaluation.geometry import NEAR, geometry_of
 from una_fast.evaluation.pairs import SEVEN, Pairs, SentEvalFolder, read_task
 from una_fast.evaluation.sts import StsReport, encode_distinct, score_task, score_tasks
@@ -49,7 +49,9 @@ from una_fast.training.corpus import (
     take,
 )
 from una_fast.training.data import Batch, BatchBuilder, Prefetcher
+from una_fast.training.distributed import Ranks, ranks_of_run
 from una_fast.training.gradients import backward, backward_in_chunks
+from una_fast.training.history import Clock, DivergedError, Record
 from una_fast.training.loggers import Log, open_loggers
 from una_fast.training.loss import info_nce, margin_nce, nt_xent
 from una_fast.training.model import SentenceEncoder
@@ -59,13 +61,11 @@ from una_fast.training.optimisation import (
     make_optimizer,
     numerics,
 )
-from una_fast.training.order import permute
 from una_fast.training.output import LAST, prepare_output, read_manifest, rewrite_records, save_encoder
 from una_fast.training.probe import ProbeReport, probe, seeded
-from una_fast.training.ranks import Ranks, ranks_of_run
-from una_fast.training.record import Clock, DivergedError, Record
 from una_fast.training.report import check_drawing, render_report
 from una_fast.training.result import OutOfMemoryError, Result
+from una_fast.training.shuffle import permute
 
 if TYPE_CHECKING:
     from una_fast import TermTable

@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase
 
+from una_fast.encoder.backbone import position_limit
+from una_fast.encoder.encoder import LAYERS
 from una_fast.errors import OptionError
-from una_fast.evaluation.backbone import position_limit
-from una_fast.evaluation.encoder import LAYERS
 from una_fast.files import replacing_folder, storage_errors, sync, write_text
 from una_fast.progress import quiet_transformers
 from una_fast.training.model import SentenceEncoder

@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import PreTrainedTokenizerBase
 
+from una_fast.encoder.backbone import input_names, tokenise
 from una_fast.errors import OptionError
-from una_fast.evaluation.backbone import input_names, tokenise
 from una_fast.training.model import SentenceEncoder
 
 __all__ = ["ProbeReport", "probe", "seeded"]

@@ -1,7 +1,7 @@
 """The working folder of a run, beside its output: what it was begun with, and the blocks that are finished.
 
     paraphrases.txt.parts/manifest.json         settings, model, corpus
-    paraphrases.txt.parts/corpus/               the sentences, see `una_fast.mapped`
+    paraphrases.txt.parts/corpus/               the sentences, see `una_fast.mapped_corpus`
     paraphrases.txt.parts/block-00000000.json   the paraphrases of a block
     paraphrases.txt.parts/.lock                 held by the process that is at it
 
@@ -18,7 +18,7 @@ from typing import Any
 
 from una_fast.errors import ArtifactError, InputError, OptionError
 from una_fast.files import alone, replacing, storage_errors
-from una_fast.mapped import map_sentences
+from una_fast.mapped_corpus import map_sentences
 from una_fast.sources import Sentences
 
 __all__ = ["Block", "WorkFolder"]

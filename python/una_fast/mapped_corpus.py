@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from una_fast import _core
-from una_fast.columns import batches_of_file, is_column_file, strings
+from una_fast.arrow import batches_of_file, is_column_file, strings
 from una_fast.errors import ArtifactError, OptionError
 from una_fast.files import replacing_folder, storage_errors, write_text
 from una_fast.progress import counting

@@ -16,8 +16,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from una_fast.encoder.backbone import choose_device
 from una_fast.errors import OptionError
-from una_fast.evaluation.backbone import choose_device
 
 __all__ = ["Ranks", "ranks_of_run"]
 

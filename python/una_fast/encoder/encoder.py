@@ -13,8 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from una_fast.errors import ArtifactError, OptionError
-from una_fast.evaluation.backbone import (
+from una_fast.encoder.backbone import (
     Pooling,
     check_cls,
     choose_device,
@@ -27,6 +26,7 @@ from una_fast.evaluation.backbone import (
     token_states,
     tokenise,
 )
+from una_fast.errors import ArtifactError, OptionError
 
 __all__ = ["Encoder", "declared_pooling", "load_encoder"]
 
@@ -49,7 +49,7 @@ class Encoder:
         Args:
             backbone: The transformer; it is moved to `device` where one is given.
             tokenizer: It pads on the right.
-            pooling: "cls", "mean" or "first_last_mean", see `una_fast.evaluation.backbone.pool`.
+            pooling: "cls", "mean" or "first_last_mean", see `una_fast.encoder.backbone.pool`.
             max_length: Tokens read of a text, at most (and by default) as many as the model has positions.
             device: Where to compute; by default where the model is.
             lowercase: Lower the case of the texts first, for models whose tokenizer does not.

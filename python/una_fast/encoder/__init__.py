@@ -1,0 +1,4 @@
+"""Sentence encoders: a pretrained transformer, its tokenizer and a pooling. Training and evaluation stand on it.
+
+This package needs torch and transformers: the extra `train`.
+"""
