@@ -47,9 +47,10 @@ test-rust:
 test-python:
 	$(PYTHON) -m pytest
 
-# The layers of the core and of the binding, and what each file imports, as they stand.
+# The layers of the core, the binding and the Python package, and what each file imports, as they stand.
 house:
 	@$(CARGO) test --quiet --package una-core --locked --test layers -- --ignored --nocapture drawing
+	@cd tests && $(PYTHON) -c "import test_layers as t; print(t.House.read(t.PACKAGE).drawing(t.LAYERS))"
 
 # Every bench asserts its answer before it times it. This runs each once, for the answer.
 bench-smoke:

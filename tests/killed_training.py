@@ -17,7 +17,7 @@ from typing import Any
 from training_support import WordSwapper, make_sentences, tiny_bert, write_lines
 from una_fast.evaluation import sts
 from una_fast.training import TrainConfig, train
-from una_fast.training.history import Record
+from una_fast.training.history import History
 
 CHANGES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.chmod"}
 STEPS = 18
@@ -89,13 +89,13 @@ def at_each_place(act: Callable[[], None]) -> None:
             act()
 
     sys.addaudithook(hook)
-    add = Record.add
+    add = History.add
 
-    def counted(self: Record, loss: Any) -> None:
+    def counted(self: History, loss: Any) -> None:
         act()
         add(self, loss)
 
-    Record.add = counted  # type: ignore[method-assign]
+    History.add = counted  # type: ignore[method-assign]
 
 
 def run(options: dict[str, Any], output: Path, *, resume: bool = False) -> None:

@@ -12,7 +12,7 @@ from training_support import make_sentences, tiny_bert, write_lines
 from una_fast.errors import InputError, OptionError
 from una_fast.training import TrainConfig, train
 from una_fast.training.corpus import open_corpus, open_table
-from una_fast.training.distributed import Ranks
+from una_fast.training.distributed import Processes
 
 
 def config(**options: Any) -> TrainConfig:
@@ -41,7 +41,7 @@ def test_an_index_is_the_same_corpus(tmp_path: Path) -> None:
     corpora = [open_corpus(held), open_corpus(mapped)]
     assert list(corpora[0].sentences) == list(corpora[1].sentences)
     assert corpora[0].digest() == corpora[1].digest()
-    tables = [open_table(held, corpus, Ranks()) for corpus in corpora]
+    tables = [open_table(held, corpus, Processes()) for corpus in corpora]
     assert tables[0].digest == tables[1].digest
 
 
@@ -67,7 +67,7 @@ def test_a_table_is_fitted_on_sentences_and_paraphrases(tmp_path: Path) -> None:
     """Protects the published order of things: the table knows the words of both."""
     pairs = write_lines(tmp_path / "pairs.tsv", ["old words\tnew speech"] * 3)
     options = config(pairs=pairs)
-    table = open_table(options, open_corpus(options), Ranks())
+    table = open_table(options, open_corpus(options), Processes())
     assert {"old", "words", "new", "speech"} == set(table.terms)
     assert table.n_documents == 6
 
@@ -81,9 +81,9 @@ def test_a_table_of_another_tokenizer_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         OptionError, match=r"is 'treebank', but table '.*t\.safetensors' was fitted with 'word'"
     ):
-        open_table(options, open_corpus(options), Ranks())
+        open_table(options, open_corpus(options), Processes())
     options = config(corpus=corpus, table=table)
-    assert open_table(options, open_corpus(options), Ranks()).tokenizer == "word"
+    assert open_table(options, open_corpus(options), Processes()).tokenizer == "word"
 
 
 def test_pairs_train_and_are_recorded(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 from training_support import WordSwapper, make_sentences, tiny_bert, tiny_roberta, write_lines
 from una_fast.encoder.backbone import input_names, load_backbone, load_tokenizer, tokenise
 from una_fast.training import TrainConfig, nt_xent, train
-from una_fast.training.gradients import backward, backward_in_chunks
 from una_fast.training.model import SentenceEncoder
+from una_fast.training.optimisation import backward, backward_in_chunks
 
 
 @pytest.fixture(scope="module")

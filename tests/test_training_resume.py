@@ -13,7 +13,7 @@ from training_support import WordSwapper, make_sentences, tiny_bert, weights, wr
 from una_fast.errors import OptionError
 from una_fast.training import DivergedError, Result, TrainConfig, loop, train
 from una_fast.training.checkpoint import Checkpoints
-from una_fast.training.history import Record
+from una_fast.training.history import History
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +45,15 @@ class StoppedError(Exception):
 
 def interrupt(monkeypatch: pytest.MonkeyPatch, *, at: int) -> None:
     """Have the next run end before it has counted step `at`."""
-    add = Record.add
+    add = History.add
 
-    def counted(self: Record, loss: torch.Tensor) -> None:
+    def counted(self: History, loss: torch.Tensor) -> None:
         if self.steps + 1 == at:
-            monkeypatch.setattr(Record, "add", add)
+            monkeypatch.setattr(History, "add", add)
             raise StoppedError
         add(self, loss)
 
-    monkeypatch.setattr(Record, "add", counted)
+    monkeypatch.setattr(History, "add", counted)
 
 
 def stopped(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch, *, at: int = 6) -> Path:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from una_fast.errors import InputError, MissingExtraError, OptionError, StorageError
+from una_fast.errors import InputError, OptionError, StorageError
+from una_fast.extras import require
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +28,8 @@ __all__ = [
     "arrow_errors",
     "batches_of_file",
     "batches_of_object",
+    "bytes_of_strings",
+    "column_of",
     "is_column",
     "is_column_file",
     "large_strings",
@@ -278,10 +281,32 @@ def strings(batches: Iterable[Batch], *, nulls: bool = False) -> Iterator[str]:
                 raise InputError("a value of the column is not UTF-8") from None
 
 
-def _pyarrow(what: str) -> Any:
+def column_of(rows: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
+    """A column of a table in one piece, as another type.
+
+    Raises:
+        InputError: for a name that is not there, or several times; for values that have no such type; for nulls.
+    """
+    import pyarrow as pa
+
+    if rows.schema.names.count(name) != 1:
+        raise InputError(f"no column {name!r}, or several; there are {rows.schema.names}")
     try:
-        import pyarrow as pa
-        import pyarrow.ipc
-    except ImportError as error:
-        raise MissingExtraError(f"{what} is read through pyarrow: pip install 'una-fast[arrow]'") from error
-    return pa
+        values = rows[name].cast(kind).combine_chunks()
+    except pa.ArrowException as error:
+        raise InputError(f"column {name!r} cannot be {kind}: {error}") from error
+    if values.null_count:
+        raise InputError(f"column {name!r} holds {values.null_count} nulls")
+    return values
+
+
+def bytes_of_strings(values: pa.LargeStringArray) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
+    """The UTF-8 of all values, and their offsets from 0, shape (n + 1,): views, not copies, of the bytes."""
+    _, offsets, data = values.buffers()
+    bounds = np.frombuffer(offsets, np.int64, len(values) + 1, values.offset * 8)
+    first, last = int(bounds[0]), int(bounds[-1])
+    return np.frombuffer(data or b"", np.uint8)[first:last], (bounds - first).astype(np.uint64)
+
+
+def _pyarrow(what: str) -> Any:
+    return require(what, "pyarrow", "pyarrow.ipc")

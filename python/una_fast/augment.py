@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from una_fast import _core, arrow
+from una_fast.draw_keys import check_keys, check_view, check_word
 from una_fast.errors import InputError, OptionError
 from una_fast.sources import default_threads
 from una_fast.table import as_sequence
@@ -188,7 +189,7 @@ class Augmenter:
     ) -> None:
         if not 0 <= radius < 1 << 32:
             raise OptionError(f"radius must be at least 0 and below 2**32, not {radius}")
-        _check_word("seed", seed)
+        check_word("seed", seed)
         if isinstance(protect, str):
             raise OptionError(f"protect must be terms, a list for example, not the single str {protect!r}")
         max_tokens, max_share = _limits(max_replaced)
@@ -287,7 +288,7 @@ class Augmenter:
     ) -> tuple[list[str], AugmentStats]:
         """`augment`, and how much of the sentences was really replaced."""
         sentences = as_sequence(sentences)
-        keys = check_place(rows, len(sentences), epoch, view)
+        keys = check_keys(rows, len(sentences), epoch, view)
         negatives, counts = self._core.augment(
             sentences,
             tokens=self._tokens(sentences),
@@ -336,7 +337,7 @@ class Augmenter:
         """`augment_arrow`, and how much of the sentences, which nulls are none of, was really replaced."""
         batches = list(arrow.batches_of_object(source, column))
         null = arrow.nulls(batches)
-        keys = check_place(rows, len(null), epoch, view)
+        keys = check_keys(rows, len(null), epoch, view)
         texts = list(arrow.strings(batches, nulls=True)) if is_custom(self.table.tokenizer) else []
         (offsets, data), counts = self._core.augment_columns(
             batches,
@@ -397,9 +398,9 @@ class Augmenter:
         self, sentence: str, *, row: int = 0, epoch: int = 0, view: int = 0, weights: ArrayLike | None = None
     ) -> Explanation:
         """How the negative that `augment` gives for the same arguments comes about, token by token."""
-        _check_word("row", row)
-        _check_word("epoch", epoch)
-        _check_view(view)
+        check_word("row", row)
+        check_word("epoch", epoch)
+        check_view(view)
         checked = None if weights is None else _checked_weights(weights, 0)
         given = self.table._tokens([sentence], spans=True)
         tokens, negative = self._core.explain(
@@ -457,24 +458,6 @@ def _limits(max_replaced: float | None) -> tuple[int | None, float | None]:
     return max_replaced, None
 
 
-def check_place(
-    rows: ArrayLike | None, n: int, epoch: int, view: int
-) -> np.ndarray[tuple[int], np.dtype[np.uint64]] | None:
-    """The rows of n sentences as the core takes them.
-
-    Raises:
-        OptionError: for rows of another length, and for numbers out of range.
-    """
-    _check_word("epoch", epoch)
-    _check_view(view)
-    return None if rows is None else _row_keys(rows, n)
-
-
-def _check_view(view: int) -> None:
-    if not 0 <= view < 1 << 32:
-        raise OptionError(f"view must be at least 0 and below 2**32, not {view}")
-
-
 def _checked_weights(weights: ArrayLike, row: int) -> NDArray[np.float64]:
     try:
         array = np.ascontiguousarray(weights, dtype=np.float64)
@@ -494,17 +477,3 @@ def _flat_weights(weights: Iterable[ArrayLike], n: int) -> tuple[NDArray[np.floa
         raise OptionError(f"weights must be one array for each of {n} sentences, not {len(arrays)}")
     offsets = np.cumsum([0, *map(len, arrays)], dtype=np.uint64)
     return np.concatenate([*arrays, np.empty(0)]), offsets
-
-
-def _check_word(name: str, value: int) -> None:
-    if not 0 <= value < 1 << 64:
-        raise OptionError(f"{name} must be at least 0 and below 2**64, not {value}")
-
-
-def _row_keys(rows: ArrayLike, n: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    array = np.asarray(rows)
-    if array.shape != (n,):
-        raise OptionError(f"rows must have shape ({n},), one for each sentence, not {array.shape}")
-    if n and (array.dtype.kind not in "iu" or array.min() < 0):
-        raise OptionError("rows must be whole numbers, none negative")
-    return np.ascontiguousarray(array, dtype=np.uint64)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 
 from una_fast import _core
-from una_fast.augment import check_place
-from una_fast.errors import MissingExtraError, OptionError
+from una_fast.draw_keys import check_keys
+from una_fast.errors import OptionError
+from una_fast.extras import require
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -165,7 +166,7 @@ class NegativeEncoder:
         """
         if not isinstance(sentences, Sequence):
             sentences = list(sentences)
-        keys = check_place(rows, len(sentences), epoch, view)
+        keys = check_keys(rows, len(sentences), epoch, view)
         threads = self._augmenter.threads
         tokens = self._augmenter.table._tokens(sentences, spans=False)
         drawn = self._core.draw(sentences, tokens=tokens, rows=keys, epoch=epoch, view=view, threads=threads)
@@ -222,10 +223,9 @@ def _refuse(text: str, expected: list[int], composed: list[int]) -> None:
 
 
 def _backend(tokenizer: TokenizerLike) -> Tokenizer:
-    try:
-        from tokenizers import Tokenizer
-    except ImportError as error:
-        raise MissingExtraError("token ids need tokenizers: pip install 'una-fast[train]'") from error
+    require("a negative as token ids", "tokenizers")
+    from tokenizers import Tokenizer
+
     if isinstance(tokenizer, str | os.PathLike):
         try:
             return Tokenizer.from_file(os.fspath(tokenizer))

@@ -15,6 +15,7 @@ from una_fast.errors import OptionError, StorageError
 
 __all__ = [
     "alone",
+    "read_bytes",
     "remove_folder",
     "replacing",
     "replacing_folder",
@@ -75,6 +76,16 @@ def storage_errors(path: Path | None = None) -> Iterator[None]:
     except OSError as error:
         filename = error.filename or (path and str(path))
         raise StorageError(error.errno, error.strerror or str(error), filename) from error
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        StorageError: where the system refuses.
+    """
+    with storage_errors(path):
+        return path.read_bytes()
 
 
 @contextmanager

@@ -13,8 +13,17 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 import numpy as np
 
 from una_fast import _core
-from una_fast.arrow import batches_of_file, batches_of_object, is_column, is_column_file
-from una_fast.errors import InputError, MissingExtraError, OptionError
+from una_fast.arrow import (
+    batches_of_file,
+    batches_of_object,
+    bytes_of_strings,
+    column_of,
+    is_column,
+    is_column_file,
+    large_strings,
+)
+from una_fast.errors import InputError, OptionError
+from una_fast.extras import require
 from una_fast.memory import MemorySize
 from una_fast.memory import memory_limit as bytes_of
 from una_fast.progress import Tick, counting
@@ -337,10 +346,9 @@ class TermCounter:
         Raises:
             MissingExtraError: without pyarrow.
         """
-        pa = _pyarrow("to_arrow")
+        pa = require("to_arrow", "pyarrow")
         data, offsets, df, count, length = self._core.arrays(threads=self._threads)
-        bounds = pa.py_buffer(offsets.astype(np.int64))
-        terms = pa.LargeStringArray.from_buffers(len(df), bounds, pa.py_buffer(data))
+        terms = large_strings(offsets.astype(np.int64), data)
         columns = {"term": terms, "df": df, "best_count": count, "best_length": length}
         facts = {
             "format": FORMAT,
@@ -366,19 +374,16 @@ class TermCounter:
             InputError: for columns or metadata that are missing or cannot be counts; it says which.
             MissingExtraError: without pyarrow.
         """
-        pa = _pyarrow("from_arrow")
+        pa = require("from_arrow", "pyarrow")
         rows = pa.table(table)
         facts = _facts(rows.schema.metadata or {})
-        terms = _column(rows, "term", pa.large_string())
-        _, offsets, data = terms.buffers()
-        bounds = np.frombuffer(offsets, np.int64, len(terms) + 1, terms.offset * 8)
-        first, last = int(bounds[0]), int(bounds[-1])
+        data, offsets = bytes_of_strings(column_of(rows, "term", pa.large_string()))
         core = _core.TermCounter.from_arrays(
-            np.frombuffer(data or b"", np.uint8)[first:last],
-            (bounds - first).astype(np.uint64),
-            _column(rows, "df", pa.uint64()).to_numpy(),
-            _column(rows, "best_count", pa.uint32()).to_numpy(),
-            _column(rows, "best_length", pa.uint32()).to_numpy(),
+            data,
+            offsets,
+            column_of(rows, "df", pa.uint64()).to_numpy(),
+            column_of(rows, "best_count", pa.uint32()).to_numpy(),
+            column_of(rows, "best_length", pa.uint32()).to_numpy(),
             tokenizer=facts["tokenizer"],
             lowercase=facts["lowercase"],
             n_documents=facts["n_documents"],
@@ -445,14 +450,6 @@ def _check_pruning(min_df: int, max_terms: int | None) -> None:
         raise OptionError(f"max_terms must be at least 1, not {max_terms}")
 
 
-def _pyarrow(what: str) -> Any:
-    try:
-        import pyarrow as pa
-    except ImportError as error:
-        raise MissingExtraError(f"{what} needs pyarrow: pip install 'una-fast[arrow]'") from error
-    return pa
-
-
 class _Facts(TypedDict):
     tokenizer: str
     lowercase: bool
@@ -472,17 +469,3 @@ def _facts(metadata: dict[bytes, bytes]) -> _Facts:
     if not 0 <= facts["n_documents"] < 1 << 64:
         raise InputError(f"metadata n_documents is {facts['n_documents']}, not in 0 to 2**64 - 1")
     return cast("_Facts", facts)
-
-
-def _column(rows: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
-    import pyarrow as pa
-
-    if rows.schema.names.count(name) != 1:
-        raise InputError(f"no column {name!r}, or several; there are {rows.schema.names}")
-    try:
-        values = rows[name].cast(kind).combine_chunks()
-    except pa.ArrowException as error:
-        raise InputError(f"column {name!r} cannot be {kind}: {error}") from error
-    if values.null_count:
-        raise InputError(f"column {name!r} holds {values.null_count} nulls")
-    return values

@@ -15,22 +15,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from una_fast.errors import MissingExtraError, OptionError, StorageError
+from una_fast.errors import OptionError
 from una_fast.evaluation.embed import encode_function
 from una_fast.evaluation.pairs import PairSource, check_tasks, open_source, read_found
 from una_fast.evaluation.sts import StsReport, score_tasks
+from una_fast.extras import require
+from una_fast.files import storage_errors
 
 if TYPE_CHECKING:
     from sentence_transformers.base.evaluation import BaseEvaluator
     from sentence_transformers.base.model import BaseModel
 else:
+    require("this evaluator", "sentence_transformers")
     try:
         from sentence_transformers.base.evaluation import BaseEvaluator
-    except ModuleNotFoundError as error:
-        if error.name == "sentence_transformers":
-            raise MissingExtraError(
-                "this evaluator needs sentence-transformers, which is not installed: pip install sentence-transformers"
-            ) from error
+    except ModuleNotFoundError:
         from sentence_transformers.evaluation import SentenceEvaluator as BaseEvaluator  # before release 6
 
 __all__ = ["StsEvaluator"]
@@ -106,15 +105,13 @@ class StsEvaluator(BaseEvaluator):
 
     def _append(self, folder: Path, row: dict[str, float]) -> None:
         path = folder / f"{self.name}_results.csv"
-        try:
+        with storage_errors(path):
             folder.mkdir(parents=True, exist_ok=True)
             with open(path, "a", newline="", encoding="utf-8") as file:
                 writer = csv.DictWriter(file, list(row))
                 if file.tell() == 0:
                     writer.writeheader()
                 writer.writerow(row)
-        except OSError as error:
-            raise StorageError(error.errno, error.strerror, str(path)) from error
 
     @property
     def description(self) -> str:

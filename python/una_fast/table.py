@@ -12,7 +12,7 @@ import numpy as np
 
 from una_fast import _core
 from una_fast.arrow import large_strings
-from una_fast.errors import MissingExtraError
+from una_fast.extras import require
 from una_fast.sources import default_threads
 from una_fast.tokenizers import CustomTokenizer, Tokenizer, is_custom, matching, missing
 
@@ -220,10 +220,7 @@ class TermTable:
             OptionError: for a table that was loaded without its callable or pattern.
             MissingExtraError: without scipy.
         """
-        try:
-            from scipy.sparse import csr_matrix
-        except ImportError as error:
-            raise MissingExtraError("transform needs scipy: pip install scipy") from error
+        csr_matrix = require("transform", "scipy.sparse").csr_matrix
         sentences = as_sequence(sentences)
         tokens = self._tokens(sentences, spans=False)
         values, ranks, bounds = self._core.transform(
@@ -243,10 +240,7 @@ class TermTable:
         Raises:
             MissingExtraError: without pyarrow.
         """
-        try:
-            import pyarrow as pa
-        except ImportError as error:
-            raise MissingExtraError("to_arrow needs pyarrow: pip install 'una-fast[arrow]'") from error
+        pa = require("to_arrow", "pyarrow")
         data, offsets = self._core.term_bytes()
         terms = large_strings(offsets.astype(np.int64), data)
         count, length = self._core.best()

@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from una_fast import __version__
+from una_fast._core import __version__
 from una_fast.errors import UnaError
 
 __all__ = ["main"]

@@ -20,8 +20,9 @@ from una_fast.cli.options import (
     given_pattern,
     show_progress,
 )
-from una_fast.errors import InputError, MissingExtraError, OptionError, StorageError
-from una_fast.files import replacing
+from una_fast.errors import InputError, OptionError
+from una_fast.extras import require
+from una_fast.files import replacing, storage_errors
 from una_fast.progress import counting
 
 if TYPE_CHECKING:
@@ -123,11 +124,8 @@ def _lines(maker: Augmenter, kind: str, args: argparse.Namespace, stack: ExitSta
 
 def _parquet(maker: Augmenter, args: argparse.Namespace, stack: ExitStack) -> Iterator[AugmentStats]:
     """Augments a column, batch by batch; the others pass as they are."""
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ImportError as error:
-        raise MissingExtraError("Parquet needs pyarrow: pip install 'una-fast[arrow]'") from error
+    pa = require("Parquet", "pyarrow", "pyarrow.parquet")
+    pq = pa.parquet
     with arrow_errors(Path(args.input), pa):
         source = stack.enter_context(pq.ParquetFile(args.input))
     names = source.schema_arrow.names
@@ -181,22 +179,19 @@ def _decoded(source: str, stack: ExitStack) -> Iterator[str]:
     """Lines without their ends."""
     name, stream = ("standard input", cast("BinaryIO", sys.stdin.buffer)) if source == "-" else (source, None)
     if stream is None:
-        try:
+        with storage_errors(Path(source)):
             stream = stack.enter_context(open(source, "rb"))  # noqa: SIM115  # the stack closes it
-        except OSError as error:
-            raise StorageError(error.errno, error.strerror, source) from error
         if source.endswith(".gz"):
             stream = cast("BinaryIO", stack.enter_context(gzip.open(stream)))  # noqa: SIM115
     return (_decode(line, name, number) for number, line in enumerate(_read(stream, name), start=1))
 
 
 def _read(stream: BinaryIO, name: str) -> Iterator[bytes]:
-    try:
-        yield from stream
-    except (EOFError, gzip.BadGzipFile) as error:
-        raise InputError(f"{name}: damaged or truncated gzip data: {error}") from error
-    except OSError as error:
-        raise StorageError(error.errno, error.strerror or str(error), name) from error
+    with storage_errors(Path(name)):
+        try:
+            yield from stream
+        except (EOFError, gzip.BadGzipFile) as error:
+            raise InputError(f"{name}: damaged or truncated gzip data: {error}") from error
 
 
 def _decode(line: bytes, name: str, number: int) -> str:

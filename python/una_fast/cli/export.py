@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from una_fast.errors import MissingExtraError, OptionError, StorageError
-from una_fast.files import replacing
+from una_fast.errors import OptionError
+from una_fast.extras import require
+from una_fast.files import replacing, storage_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -59,10 +60,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _export_reference(table: TermTable, folder: Path) -> int:
-    try:
+    with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(error.errno, error.strerror, str(folder)) from error
     columns = {"idf": table.idf.tolist(), "count": table.df.tolist(), "max": table.score.tolist()}
     for file, column in REFERENCE.items():
         rows = list(zip(table.terms, columns[column], strict=True))
@@ -82,10 +81,6 @@ def _write_pairs(rows: list[tuple[str, float]], heading: str, path: Path) -> Non
 def _writer(output: Path) -> Callable[[pa.Table, str], None]:
     if output.suffix not in (".parquet", ".csv"):
         raise OptionError(f"--output must end in .parquet or .csv, not {output.name!r}")
-    try:
-        import pyarrow.csv
-        import pyarrow.parquet
-    except ImportError as error:
-        raise MissingExtraError("export needs pyarrow: pip install 'una-fast[arrow]'") from error
+    pyarrow = require("export", "pyarrow", "pyarrow.csv", "pyarrow.parquet")
     writers = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
     return cast("Callable[[pa.Table, str], None]", writers[output.suffix])

@@ -2,3 +2,7 @@
 
 This package needs torch and transformers: the extra `train`.
 """
+
+from una_fast.extras import require
+
+require("a sentence encoder", "torch", "transformers")

@@ -1,4 +1,4 @@
-"""The pretrained transformer under every encoder: loading it, feeding it, and pooling what it returns.
+"""The pretrained transformer under every encoder: loading it and feeding it.
 
 Training and evaluation share these functions, so that a text becomes the same vector in both.
 """
@@ -6,9 +6,7 @@ Training and evaluation share these functions, so that a text becomes the same v
 import hashlib
 import inspect
 import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -21,24 +19,19 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from una_fast.errors import OptionError, StorageError
+from una_fast.errors import OptionError
 from una_fast.progress import quiet_transformers
 
 __all__ = [
-    "Pooling",
     "choose_device",
     "choose_precision",
     "input_names",
     "load_backbone",
     "load_tokenizer",
-    "pool",
     "position_limit",
     "tokenise",
     "weights_digest",
 ]
-
-Pooling = Literal["cls", "mean", "first_last_mean"]
-"""See `pool`."""
 
 PAD_MULTIPLE = 8
 """Batches are padded to a multiple of so many tokens: few distinct shapes, widths that tensor cores like."""
@@ -228,54 +221,3 @@ def tokenise(
         for name in sorted(names)
         if name in encoded
     }
-
-
-def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
-    """One vector a text out of one vector a token.
-
-    Args:
-        hidden: What `token_states` gives for this pooling, shape (B, T, D).
-        attention_mask: 1 for tokens and 0 for padding, shape (B, T).
-        pooling: "cls" takes the state at position 0, "mean" and "first_last_mean" the mean over the tokens that are
-            not padding.
-
-    Returns:
-        Shape (B, D), of the type of `hidden`.
-    """
-    if pooling == "cls":
-        return hidden[:, 0]
-    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-    # Every text has at least its special tokens; the bound only keeps an empty one from becoming 0/0.
-    return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1e-9)
-
-
-def last_hidden(backbone: nn.Module, inputs: Mapping[str, Tensor]) -> Tensor:
-    """The last hidden state of a backbone, shape (B, T, D), for inputs of shape (B, T)."""
-    output: Any = backbone(**inputs)
-    hidden: Tensor = output.last_hidden_state
-    return hidden
-
-
-def token_states(backbone: nn.Module, inputs: Mapping[str, Tensor], pooling: Pooling) -> Tensor:
-    """One vector a token, shape (B, T, D), for `pool` to make one a text of.
-
-    They are the last hidden state, and for "first_last_mean" its mean with the state after the first layer. Source of
-    the latter: Su et al. 2021, arXiv 2103.15316; the first layer is counted as in SimCSE's published evaluation.
-    """
-    if pooling != "first_last_mean":
-        return last_hidden(backbone, inputs)
-    output: Any = backbone(**inputs, output_hidden_states=True)
-    states: Tensor = (output.hidden_states[1] + output.last_hidden_state) / 2
-    return states
-
-
-def read_file(path: Path) -> bytes:
-    """The bytes of a file.
-
-    Raises:
-        StorageError: The operating system refused; errno and filename are set.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise StorageError(error.errno, error.strerror, str(path)) from error

@@ -1,10 +1,8 @@
 """An encoder for evaluation: texts in, one float32 vector a text out, no dropout and no training head."""
 
-import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 import torch
@@ -14,19 +12,17 @@ from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from una_fast.encoder.backbone import (
-    Pooling,
     check_cls,
     choose_device,
     input_names,
     load_backbone,
     load_tokenizer,
-    pool,
     position_limit,
-    read_file,
-    token_states,
     tokenise,
 )
-from una_fast.errors import ArtifactError, OptionError
+from una_fast.encoder.hub_files import file_of, read_json
+from una_fast.encoder.pooling import Pooling, pool, token_states
+from una_fast.errors import OptionError
 
 __all__ = ["Encoder", "declared_pooling", "load_encoder"]
 
@@ -49,7 +45,7 @@ class Encoder:
         Args:
             backbone: The transformer; it is moved to `device` where one is given.
             tokenizer: It pads on the right.
-            pooling: "cls", "mean" or "first_last_mean", see `una_fast.encoder.backbone.pool`.
+            pooling: "cls", "mean" or "first_last_mean", see `una_fast.encoder.pooling.pool`.
             max_length: Tokens read of a text, at most (and by default) as many as the model has positions.
             device: Where to compute; by default where the model is.
             lowercase: Lower the case of the texts first, for models whose tokenizer does not.
@@ -110,7 +106,7 @@ def load_encoder(
         known = ", ".join(map(repr, ("auto", *get_args(Pooling))))
         raise OptionError(f"pooling must be one of {known}, got {pooling!r}")
     chosen = _declared_or_refused(name) if pooling == "auto" else pooling
-    settings = _read_json(name, "sentence_bert_config.json") or {}
+    settings = read_json(name, "sentence_bert_config.json") or {}
     tokenizer = load_tokenizer(name)
     check_cls(tokenizer, name, chosen)
     return Encoder(
@@ -144,7 +140,7 @@ def declared_pooling(name: str) -> Pooling | None:
     """
     modules = _modules(name)
     _refuse_further_modules(name, modules)
-    config = _read_json(name, f"{modules.get('Pooling', '1_Pooling')}/config.json")
+    config = read_json(name, f"{modules.get('Pooling', '1_Pooling')}/config.json")
     if config is None:
         return None
     mode = config.get("pooling_mode")
@@ -174,7 +170,7 @@ LAYERS = "WeightedLayerPooling"
 
 def _modules(name: str) -> dict[str, str]:
     """The folders of a model's modules, by their kind."""
-    modules = _read_json(name, "modules.json") or []
+    modules = read_json(name, "modules.json") or []
     return {str(module.get("type", "")).rsplit(".", 1)[-1]: module.get("path", "") for module in modules}
 
 
@@ -186,37 +182,9 @@ def _refuse_further_modules(name: str, modules: dict[str, str]) -> None:
 
 def _first_and_last(name: str, folder: str) -> bool:
     """Whether the layers after the embeddings are weighted 1, 0, ..., 0, 1."""
-    config = _read_json(name, f"{folder}/config.json") or {}
-    path = _file_of(name, f"{folder}/model.safetensors")
+    config = read_json(name, f"{folder}/config.json") or {}
+    path = file_of(name, f"{folder}/model.safetensors")
     if config.get("layer_start") != 1 or path is None:
         return False
     weights = load_file(path).get("layer_weights", torch.empty(0)).tolist()
     return weights[:1] == weights[-1:] == [1.0] and not any(weights[1:-1])
-
-
-def _read_json(name: str, file: str) -> Any:
-    """The JSON in a file of a model folder or hub repository, or None where there is no such file."""
-    path = _file_of(name, file)
-    if path is None:
-        return None
-    try:
-        return json.loads(read_file(path))
-    except ValueError as error:
-        raise ArtifactError(f"{path} is not JSON: {error}") from error
-
-
-def _file_of(name: str, file: str) -> Path | None:
-    path = Path(name) / file if Path(name).is_dir() else _from_hub(name, file)
-    return path if path is not None and path.is_file() else None
-
-
-def _from_hub(name: str, file: str) -> Path | None:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        return Path(hf_hub_download(name, file))
-    except HFValidationError as error:
-        raise OptionError(f"model {name!r} is neither a folder nor a name on the hub") from error
-    except (HfHubHTTPError, LocalEntryNotFoundError):
-        return None

@@ -10,16 +10,9 @@ This package needs torch, transformers and scipy: the extra `train`. The hub nee
 scikit-learn: the extra `evaluate`.
 """
 
-try:
-    import scipy  # noqa: F401
-    import torch  # noqa: F401
-    import transformers  # noqa: F401
-except ImportError as error:
-    from una_fast.errors import MissingExtraError
+from una_fast.extras import require
 
-    raise MissingExtraError(
-        f"training and evaluation need {error.name}, which is not installed: pip install 'una-fast[train]'"
-    ) from error
+require("evaluation", "scipy", "torch", "transformers")
 
 from una_fast.encoder.encoder import Encoder, declared_pooling, load_encoder
 from una_fast.evaluation.geometry import GeometryReport, evaluate_geometry

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from una_fast.errors import InputError, MissingExtraError, StorageError, UnaError
+from una_fast.errors import InputError, StorageError, UnaError
 from una_fast.evaluation.pairs import Pairs, check_count
+from una_fast.extras import require
 
 __all__ = ["DATASETS", "HubDatasets"]
 
@@ -80,13 +81,7 @@ class HubDatasets:
 
 
 def _load_dataset() -> LoadDataset:
-    try:
-        from datasets import load_dataset
-    except ImportError as error:
-        raise MissingExtraError(
-            "reading tasks from the hub needs datasets, which is not installed: pip install 'una-fast[evaluate]'"
-        ) from error
-    load: LoadDataset = load_dataset
+    load: LoadDataset = require("reading tasks from the hub", "datasets").load_dataset
     return load
 
 

@@ -14,8 +14,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from una_fast.encoder.backbone import read_file
 from una_fast.errors import InputError, OptionError
+from una_fast.files import read_bytes
 
 __all__ = [
     "PAIRS",
@@ -270,7 +270,7 @@ def lines_of(path: Path, *, encoding: str = "utf-8") -> list[str]:
         StorageError: It cannot be read.
     """
     try:
-        text = read_file(path).decode(encoding)
+        text = read_bytes(path).decode(encoding)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}, byte {error.start}: not UTF-8") from error
     lines = text.removesuffix("\n").split("\n") if text else []

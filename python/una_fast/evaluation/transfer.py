@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from una_fast.errors import InputError, MissingExtraError, OptionError
+from una_fast.errors import InputError, OptionError
 from una_fast.evaluation.embed import Encodes, embed_distinct, encode_function
 from una_fast.evaluation.labelled import TRANSFER, Labelled, read_transfer
+from una_fast.extras import require
 
 __all__ = ["TRANSFER", "TransferReport", "TransferScore", "evaluate_transfer"]
 
@@ -192,12 +193,7 @@ class _Protocol:
     jobs: int | None
 
     def __post_init__(self) -> None:
-        try:
-            import sklearn  # noqa: F401
-        except ImportError as error:
-            raise MissingExtraError(
-                "transfer tasks need scikit-learn, which is not installed: pip install 'una-fast[evaluate]'"
-            ) from error
+        require("a transfer task", "sklearn")
 
     def score(self, task: str, examples: Mapping[str, tuple[Features, Labels]]) -> TransferScore:
         if "dev" in examples:

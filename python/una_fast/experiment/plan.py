@@ -30,6 +30,7 @@ An option of an arm takes the place of the condition's, and that of the base's.
 """
 
 import difflib
+import errno
 import itertools
 import os
 import tomllib
@@ -39,9 +40,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from una_fast.encoder.backbone import Pooling
+from una_fast.encoder.pooling import Pooling
 from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.evaluation.pairs import SEVEN
+from una_fast.files import storage_errors
 from una_fast.training.config import TrainConfig
 
 __all__ = ["FILES", "Evaluation", "Plan", "Run", "Weights", "load_plan", "shipped_plans"]
@@ -227,14 +229,15 @@ def _read(plan: str | os.PathLike[str]) -> tuple[str, str]:
     if not path.exists() and os.fspath(plan) in _shipped_names():
         return os.fspath(plan), _shipped(os.fspath(plan))
     try:
-        return str(path), path.read_text(encoding="utf-8")
-    except FileNotFoundError as error:
+        with storage_errors(path):
+            return str(path), path.read_text(encoding="utf-8")
+    except StorageError as error:
+        if error.errno != errno.ENOENT:
+            raise
         shipped = ", ".join(_shipped_names())
         raise StorageError(
             error.errno, f"no such plan; those that come with una-fast: {shipped}", str(path)
         ) from error
-    except OSError as error:
-        raise StorageError(error.errno, error.strerror, str(path)) from error
     except UnicodeDecodeError as error:
         raise InputError(f"{path}, byte {error.start}: not UTF-8") from error
 

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 
-from una_fast.encoder.backbone import read_file
 from una_fast.errors import InputError
 from una_fast.evaluation import load_encoder
 from una_fast.experiment.plan import FILES, Plan, Run
@@ -15,7 +14,7 @@ from una_fast.experiment.samples import sample_negatives
 from una_fast.experiment.scoring import score
 from una_fast.experiment.store import Cosines, Row, Store, finished_runs, open_store
 from una_fast.experiment.summary import Summary, summarise
-from una_fast.files import remove_folder, storage_errors
+from una_fast.files import read_bytes, remove_folder, storage_errors
 from una_fast.training import train
 from una_fast.training.output import MANIFEST
 
@@ -108,7 +107,7 @@ def _run(plan: Plan, run: Run, store: Store, *, progress: bool) -> tuple[Row, di
     }
     scores = {weights: by_folder[folders[weights]] for weights in wanted}
     steps = {"best": result.best_step, "last": result.steps}
-    manifest: Row = json.loads(read_file(result.output / MANIFEST))
+    manifest: Row = json.loads(read_bytes(result.output / MANIFEST))
     row = {
         "steps": result.steps,
         "dev_scores": [list(entry) for entry in result.dev_scores],

@@ -3,14 +3,16 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import una_fast
-from una_fast import Explanation
+from una_fast.augment import Explanation
 from una_fast.experiment.plan import FILES, Plan, Run
 from una_fast.page.layout import example_rows
 from una_fast.training.corpus import Corpus, open_corpus, open_negatives, open_table
-from una_fast.training.distributed import Ranks
+from una_fast.training.distributed import Processes
+
+if TYPE_CHECKING:
+    from una_fast.table import TermTable
 
 __all__ = ["Sample", "sample_negatives"]
 
@@ -45,7 +47,7 @@ class _Sources:
 
     def __init__(self) -> None:
         self._corpora: dict[str, Corpus] = {}
-        self._tables: dict[str, una_fast.TermTable] = {}
+        self._tables: dict[str, TermTable] = {}
 
     def explain(self, run: Run) -> tuple[Explanation, ...]:
         config = run.config(Path("unused"))
@@ -55,7 +57,7 @@ class _Sources:
         corpus = self._corpora[files]
         name = repr((files, config.tokenizer, config.table))
         if name not in self._tables:
-            self._tables[name] = open_table(config, corpus, Ranks())
+            self._tables[name] = open_table(config, corpus, Processes())
         source = open_negatives(config, self._tables[name])
         return tuple(_explain(source, corpus, example_rows(corpus.sentences, SENTENCES)))
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from una_fast.errors import ArtifactError, OptionError, StorageError
+from una_fast.errors import ArtifactError, OptionError
 from una_fast.experiment.plan import Plan, Run
 from una_fast.files import alone, replacing, storage_errors
 
@@ -76,13 +76,11 @@ class Store:
         """The cosine of each test pair by a finished run's encoder, by task."""
         path = self._cosines_path(run)
         try:
-            with np.load(path) as arrays:
+            with storage_errors(path), np.load(path) as arrays:
                 names = [name for name in arrays.files if name.startswith(f"{weights}/")]
                 return {name.removeprefix(f"{weights}/"): arrays[name] for name in names}
         except (ValueError, KeyError, EOFError) as error:
             raise ArtifactError(f"{path} is damaged: {error}") from error
-        except OSError as error:
-            raise StorageError(error.errno, error.strerror, str(path)) from error
 
     def encoder(self, run: Run) -> Path:
         """Where the encoder of a run goes; the folder around it is the run's own."""
@@ -207,10 +205,8 @@ def _read_json(path: Path) -> Row:
 
 
 def _read(path: Path) -> str:
-    try:
+    with storage_errors(path):
         return path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise StorageError(error.errno, error.strerror, str(path)) from error
 
 
 def _parse(path: Path, text: str) -> Row:

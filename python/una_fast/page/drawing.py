@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from una_fast.errors import MissingExtraError
+from una_fast.extras import require
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,16 +50,12 @@ def draw_svg(name: str, title: str, inches: tuple[float, float], draw: "Callable
         inches: Width and height, on which the size of text depends; the page scales the whole.
         draw: Called with the axes.
     """
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError(f"{error}; pip install 'una-fast[train]' brings it") from error
+    matplotlib = require("a picture", "matplotlib", "matplotlib.figure")
 
     with matplotlib.rc_context(), io.StringIO() as file:
         matplotlib.rcdefaults()  # The page must not depend on a matplotlibrc of the user's.
         matplotlib.rcParams.update(_STYLE)
-        figure = Figure(figsize=inches, layout="constrained")
+        figure = matplotlib.figure.Figure(figsize=inches, layout="constrained")
         draw(figure.subplots())
         no_metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(file, format="svg", transparent=True, metadata=no_metadata)

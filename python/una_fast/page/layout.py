@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from una_fast import Explanation
+    from una_fast.augment import Explanation
 
 __all__ = [
     "LEGEND",

@@ -11,15 +11,9 @@ memory; each finished block is a file in a working folder beside the output, so 
 where it stopped. This package needs torch and transformers: the extra `train`.
 """
 
-try:
-    import torch  # noqa: F401
-    import transformers  # noqa: F401
-except ImportError as error:
-    from una_fast.errors import MissingExtraError
+from una_fast.extras import require
 
-    raise MissingExtraError(
-        f"paraphrasing needs {error.name}, which is not installed: pip install 'una-fast[train]'"
-    ) from error
+require("paraphrasing", "torch", "transformers")
 
 from una_fast.paraphrase.config import ParaphraseConfig
 from una_fast.paraphrase.run import Result, paraphrase

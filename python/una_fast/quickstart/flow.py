@@ -16,12 +16,14 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from una_fast import Augmenter, Explanation, TermTable, fit
-from una_fast.errors import MissingExtraError, OptionError, StorageError
+from una_fast.augment import Augmenter, Explanation
+from una_fast.errors import OptionError
+from una_fast.extras import require
+from una_fast.files import storage_errors
+from una_fast.fit import fit
 from una_fast.page.layout import annotate, example_rows
 from una_fast.quickstart.pictures import Window
 from una_fast.quickstart.prose import standard_library_sentences
@@ -35,6 +37,7 @@ from una_fast.quickstart.report import (
 from una_fast.quickstart.starter import build_starter
 from una_fast.quickstart.terminal import Terminal
 from una_fast.sources import load_sentences
+from una_fast.table import TermTable
 
 if TYPE_CHECKING:
     from una_fast.evaluation import StsReport
@@ -189,12 +192,7 @@ def run_quickstart(options: QuickstartOptions, terminal: Terminal) -> dict[str, 
 
 def _require_extras() -> None:
     """Say what is missing now, not after a minute of training."""
-    wanted = ("torch", "transformers", "tokenizers", "safetensors", "scipy", "matplotlib")
-    missing = [name for name in wanted if find_spec(name) is None]
-    if missing:
-        raise MissingExtraError(
-            f"the quickstart needs {', '.join(missing)}: pip install 'una-fast[train]' brings all it needs"
-        )
+    require("the quickstart", "torch", "transformers", "tokenizers", "safetensors", "scipy", "matplotlib")
 
 
 def _claim(folder: Path) -> Path:
@@ -204,7 +202,7 @@ def _claim(folder: Path) -> Path:
         OptionError: It is a file, or a folder with something in it that no quickstart left.
         StorageError: It cannot be made or emptied.
     """
-    try:
+    with storage_errors(folder):
         if folder.exists() and not folder.is_dir():
             raise OptionError(f"output {folder} exists and is no folder")
         if folder.is_dir() and any(folder.iterdir()) and not (folder / _MARKER).is_file():
@@ -216,10 +214,6 @@ def _claim(folder: Path) -> Path:
                 shutil.rmtree(folder / name)
         for name in (_CORPUS, _TABLE, _PAGE):
             (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        if isinstance(error, StorageError):
-            raise
-        raise StorageError(error.errno, error.strerror or str(error), error.filename) from error
     return folder
 
 
@@ -401,7 +395,5 @@ def _name_of(source: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
+    with storage_errors(path):
         path.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise StorageError(error.errno, error.strerror or str(error), str(path)) from error

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from una_fast.errors import InputError, MissingExtraError, OptionError
+from una_fast.errors import InputError, OptionError
+from una_fast.extras import require
 from una_fast.progress import quiet_transformers
 
 if TYPE_CHECKING:
@@ -46,11 +47,9 @@ def build_starter(
         OptionError: `vocab_size` leaves no room for the alphabet.
         MissingExtraError: `torch`, `transformers` or `tokenizers` is not installed.
     """
-    try:
-        import torch
-        from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-    except ImportError as error:
-        raise MissingExtraError(f"{error}; pip install 'una-fast[train]' brings it") from error
+    require("a starting model", "torch", "transformers", "tokenizers")
+    import torch
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     tokenizer = _train_wordpiece(list(sentences), vocab_size)
     config = BertConfig(

@@ -37,7 +37,7 @@ class Checkpoint:
         weights: Of the model with its training head.
         optimizer: Its moments, by number of the parameter and name.
         random: The random states of all ranks.
-        record: The course of the run, see `Record.state`.
+        history: The course of the run, see `History.state`.
         identity: What the run is of: settings, digests of corpus, table and start weights.
     """
 
@@ -45,7 +45,7 @@ class Checkpoint:
     weights: dict[str, Tensor]
     optimizer: dict[str, Tensor]
     random: dict[str, Tensor]
-    record: dict[str, Any]
+    history: dict[str, Any]
     identity: dict[str, Any]
 
 
@@ -70,7 +70,7 @@ class Checkpoints:
                 state = {
                     "format": _FORMAT,
                     "step": checkpoint.step,
-                    "record": checkpoint.record,
+                    "history": checkpoint.history,
                     "identity": checkpoint.identity,
                     "sha256": {name: _digest(folder / f"{name}.safetensors") for name in _TENSORS},
                 }
@@ -118,7 +118,7 @@ def _read(folder: Path) -> Checkpoint:
                     f"checkpoint {folder}: {name}.safetensors is damaged: its checksum differs"
                 )
         tensors = {name: load_file(folder / f"{name}.safetensors") for name in _TENSORS}
-        return Checkpoint(step=state["step"], record=state["record"], identity=state["identity"], **tensors)
+        return Checkpoint(step=state["step"], history=state["history"], identity=state["identity"], **tensors)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         if isinstance(error, ArtifactError):
             raise

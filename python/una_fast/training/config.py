@@ -9,10 +9,11 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from una_fast.checks import check_choice, check_real, check_switch, check_whole
-from una_fast.errors import InputError, OptionError, StorageError
+from una_fast.errors import InputError, OptionError
+from una_fast.files import read_bytes
 
 if TYPE_CHECKING:
-    from una_fast import TermTable
+    from una_fast.table import TermTable
 
 __all__ = ["TrainConfig"]
 
@@ -310,9 +311,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """
     name = os.fspath(path)
     try:
-        options = tomllib.loads(pathlib.Path(name).read_bytes().decode())
-    except OSError as error:
-        raise StorageError(error.errno, error.strerror, name) from error
+        options = tomllib.loads(read_bytes(pathlib.Path(name)).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{name} is not TOML: {error}") from error
     for option in ("corpus", "paraphrases", "pairs"):

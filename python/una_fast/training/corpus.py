@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
+from una_fast.augment import Augmenter, Explanation
 from una_fast.errors import InputError, OptionError
+from una_fast.fit import TermCounter
+from una_fast.table import TermTable
 from una_fast.training.config import TrainConfig
-from una_fast.training.distributed import Ranks
+from una_fast.training.distributed import Processes
 from una_fast.training.shuffle import Rows
 
 if TYPE_CHECKING:
-    from una_fast import Augmenter, Explanation, TermTable
     from una_fast.sources import Sentences, Source
 
 __all__ = ["Corpus", "Explains", "NegativeSource", "open_corpus", "open_negatives", "open_table", "take"]
@@ -120,20 +122,18 @@ def split_pairs(lines: Sequence[str], config: TrainConfig) -> Corpus:
     )
 
 
-def open_table(config: TrainConfig, corpus: Corpus, ranks: Ranks) -> "TermTable":
+def open_table(config: TrainConfig, corpus: Corpus, processes: Processes) -> TermTable:
     """The TF-IDF table of a run; where none is given, one that rank 0 fits.
 
     Raises:
         OptionError: The table was fitted by another tokenizer than the one asked for.
     """
-    import una_fast
-
     table = config.table
     if table is None:
-        fitted = _fit(config, corpus) if ranks.first else None
-        return cast("TermTable", ranks.from_first(fitted))
-    name = "the table" if isinstance(table, una_fast.TermTable) else f"table {os.fspath(table)!r}"
-    opened = table if isinstance(table, una_fast.TermTable) else una_fast.TermTable.load(table)
+        fitted = _fit(config, corpus) if processes.first else None
+        return cast("TermTable", processes.from_first(fitted))
+    name = "the table" if isinstance(table, TermTable) else f"table {os.fspath(table)!r}"
+    opened = table if isinstance(table, TermTable) else TermTable.load(table)
     if config.tokenizer not in (None, opened.tokenizer):
         raise OptionError(
             f"tokenizer is {config.tokenizer!r}, but {name} was fitted with {opened.tokenizer!r}: "
@@ -142,22 +142,18 @@ def open_table(config: TrainConfig, corpus: Corpus, ranks: Ranks) -> "TermTable"
     return opened
 
 
-def _fit(config: TrainConfig, corpus: Corpus) -> "TermTable":
+def _fit(config: TrainConfig, corpus: Corpus) -> TermTable:
     """Sentences and paraphrases are counted together, as published."""
-    import una_fast
-
-    counter = una_fast.TermCounter(tokenizer=config.tokenizer or "treebank", threads=config.threads)
+    counter = TermCounter(tokenizer=config.tokenizer or "treebank", threads=config.threads)
     for texts in (corpus.sentences, corpus.paraphrases):
         if texts is not None:
             counter.update(texts)
     return counter.freeze()
 
 
-def open_negatives(config: TrainConfig, table: "TermTable") -> NegativeSource:
+def open_negatives(config: TrainConfig, table: TermTable) -> NegativeSource:
     """The maker of negatives that the options describe."""
-    import una_fast
-
-    augmenter = una_fast.Augmenter(
+    augmenter = Augmenter(
         table,
         radius=config.radius,
         replace_prob=config.replace_prob,

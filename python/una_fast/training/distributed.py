@@ -19,13 +19,13 @@ from torch.nn.parallel import DistributedDataParallel
 from una_fast.encoder.backbone import choose_device
 from una_fast.errors import OptionError
 
-__all__ = ["Ranks", "ranks_of_run"]
+__all__ = ["Processes", "processes_of_run"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ranks:
+class Processes:
     """This process among those of the run."""
 
     rank: int = 0
@@ -37,16 +37,16 @@ class Ranks:
         return self.rank == 0
 
     def share(self, model: nn.Module, device: torch.device) -> nn.Module:
-        """The model with gradients averaged over all ranks in its backward pass; alone, the model itself."""
+        """The model with gradients averaged over all processes in its backward pass; alone, the model itself."""
         if self.world == 1:
             return model
         return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
 
     def gather(self, rows: Tensor) -> Tensor:
-        """The rows of all ranks, in the order of ranks: (R, D) to (world * R, D), with gradients for one's own.
+        """The rows of all processes, in the order of processes: (R, D) to (world * R, D), with gradients for one's own.
 
         Every rank computes the same loss from them, of which its backward pass takes the part of its rows. The
-        gradients of the ranks are averaged later where they ought to be summed, so they are made `world` times
+        gradients of the processes are averaged later where they ought to be summed, so they are made `world` times
         as large here.
         """
         if self.world == 1:
@@ -69,7 +69,7 @@ class Ranks:
             self.wait()
 
     def collect(self, value: T) -> list[T]:
-        """The values of all ranks on rank 0, in their order; nothing on the others."""
+        """The values of all processes on rank 0, in their order; nothing on the others."""
         if self.world == 1:
             return [value]
         box: list[Any] | None = [None] * self.world if self.first else None
@@ -87,23 +87,23 @@ class Ranks:
 
 
 class _Gather(torch.autograd.Function):
-    """All ranks' rows forward; the gradient of one's own backward."""
+    """All processes' rows forward; the gradient of one's own backward."""
 
     @staticmethod
-    def forward(ctx: Any, rows: Tensor, ranks: Ranks) -> Tensor:
-        ctx.ranks = ranks
-        parts = [torch.empty_like(rows) for _ in range(ranks.world)]
+    def forward(ctx: Any, rows: Tensor, processes: Processes) -> Tensor:
+        ctx.processes = processes
+        parts = [torch.empty_like(rows) for _ in range(processes.world)]
         dist.all_gather(parts, rows.contiguous())
         return torch.cat(parts)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        ranks: Ranks = ctx.ranks
-        return gradient.chunk(ranks.world)[ranks.rank] * ranks.world, None
+        processes: Processes = ctx.processes
+        return gradient.chunk(processes.world)[processes.rank] * processes.world, None
 
 
 @contextmanager
-def ranks_of_run(device: str) -> "Iterator[tuple[Ranks, torch.device]]":
+def processes_of_run(device: str) -> "Iterator[tuple[Processes, torch.device]]":
     """Join the processes that torchrun started, for as long as the block lasts.
 
     Args:
@@ -125,10 +125,10 @@ def ranks_of_run(device: str) -> "Iterator[tuple[Ranks, torch.device]]":
             dist.destroy_process_group()
 
 
-def _joined() -> Ranks:
+def _joined() -> Processes:
     if not dist.is_initialized():
-        return Ranks()
-    return Ranks(rank=dist.get_rank(), world=dist.get_world_size())
+        return Processes()
+    return Processes(rank=dist.get_rank(), world=dist.get_world_size())
 
 
 def _own_device(device: str) -> torch.device:

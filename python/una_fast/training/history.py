@@ -1,18 +1,39 @@
-"""The course of a run: losses, learning rates, scores, and which step is the best so far."""
+"""The course of a run: losses, learning rates and scores, the logs they go to while it runs, and its result.
 
+A log entry is a step and some named figures. A resumed run goes on where its checkpoint was: entries after it are
+taken back where the medium allows.
+"""
+
+import json
 import math
+import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from pathlib import Path
+from typing import Any, Protocol, Self
 
 import torch
 from torch import Tensor
 
 from una_fast.errors import UnaError
+from una_fast.evaluation.sts import StsReport
+from una_fast.extras import require
+from una_fast.files import replacing, storage_errors
+from una_fast.training.config import TrainConfig
+from una_fast.training.probe import ProbeReport
 
-__all__ = ["Clock", "DivergedError", "Record"]
+__all__ = [
+    "METRICS",
+    "Clock",
+    "DivergedError",
+    "History",
+    "Log",
+    "OutOfMemoryError",
+    "Result",
+    "open_loggers",
+]
 
 
 class DivergedError(UnaError, ArithmeticError):
@@ -20,7 +41,7 @@ class DivergedError(UnaError, ArithmeticError):
 
 
 @dataclass(kw_only=True)
-class Record:
+class History:
     """The course of a run up to now.
 
     Attributes:
@@ -78,7 +99,7 @@ class Record:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        """The record that `state` was of."""
+        """The history that `state` was of."""
         tables = ("losses", "learning_rates", "dev_scores", "geometry")
         return cls(
             steps=state["steps"],
@@ -114,3 +135,172 @@ class Clock:
         stopped = time.perf_counter()
         yield
         self._began += time.perf_counter() - stopped
+
+
+METRICS = "metrics.jsonl"
+
+
+class Log(Protocol):
+    """One place for log entries."""
+
+    def write(self, step: int, figures: Mapping[str, float]) -> None:
+        """Enter the figures of a step, counted from 1."""
+
+
+@contextmanager
+def open_loggers(config: TrainConfig, folder: Path, *, done: int) -> Iterator[list[Log]]:
+    """The loggers that a run asks for, closed at the end of the block.
+
+    Args:
+        config: Its `loggers`.
+        folder: Of the run; made where a logger needs it.
+        done: Steps done already; entries of later ones are of an interrupted run.
+
+    Raises:
+        MissingExtraError: A logger's package is not installed.
+        StorageError: The folder or a file cannot be written.
+    """
+    makers = {"jsonl": _json_lines, "tensorboard": _tensorboard, "wandb": _wandb}
+    with ExitStack() as stack:
+        with storage_errors():
+            if config.loggers:
+                folder.mkdir(parents=True, exist_ok=True)
+            logs = [stack.enter_context(makers[name](config, folder, done)) for name in config.loggers]
+        yield logs
+
+
+@contextmanager
+def _json_lines(config: TrainConfig, folder: Path, done: int) -> Iterator[Log]:  # noqa: ARG001
+    path = folder / METRICS
+    earlier = [line for line in _lines(path) if line["step"] <= done]
+    with replacing(path) as fresh:
+        fresh.write_text("".join(json.dumps(line) + "\n" for line in earlier), encoding="utf-8")
+    with path.open("a", encoding="utf-8") as file:
+        yield _JsonLines(file)
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The entries of a file, but for a last line that was cut off."""
+    if not path.is_file():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            break
+    return lines
+
+
+class _JsonLines:
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def write(self, step: int, figures: Mapping[str, float]) -> None:
+        self._file.write(json.dumps({"step": step, **figures}) + "\n")
+        self._file.flush()
+
+
+@contextmanager
+def _tensorboard(config: TrainConfig, folder: Path, done: int) -> Iterator[Log]:  # noqa: ARG001
+    require("loggers=tensorboard", "tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
+    writer = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1 if done else None)
+    try:
+        yield _TensorBoard(writer)
+    finally:
+        writer.close()
+
+
+class _TensorBoard:
+    def __init__(self, writer: Any) -> None:
+        self._writer = writer
+
+    def write(self, step: int, figures: Mapping[str, float]) -> None:
+        for name, value in figures.items():
+            self._writer.add_scalar(name, value, step)
+
+
+@contextmanager
+def _wandb(config: TrainConfig, folder: Path, done: int) -> Iterator[Log]:
+    wandb = require("loggers=wandb", "wandb")
+    name = folder / "wandb-run"
+    known = name.read_text(encoding="utf-8") if done and name.is_file() else None
+    run = wandb.init(
+        project=os.environ.get("WANDB_PROJECT", "una-fast"),
+        dir=str(folder),
+        config=config.settings(),
+        id=known,
+        resume="allow",
+    )
+    name.write_text(run.id, encoding="utf-8")
+    try:
+        yield _WandB(run)
+    finally:
+        run.finish()
+
+
+class _WandB:
+    def __init__(self, run: Any) -> None:
+        self._run = run
+
+    def write(self, step: int, figures: Mapping[str, float]) -> None:
+        self._run.log(dict(figures), step=step)
+
+
+class OutOfMemoryError(UnaError, MemoryError):
+    """The GPU has too little memory for a batch; the message says what to lower."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a training run came to.
+
+    Attributes:
+        output: The folder of the encoder: the best step's weights, or the last's without a development set.
+        last: The folder of the last step's weights; `output` itself where that step is the best.
+        steps: Steps of the optimiser.
+        resumed_at: Steps that a checkpoint had done already.
+        losses: Mean loss of the steps since the entry before, by step counted from 1.
+        learning_rates: By step.
+        best_step: The step whose weights are the output.
+        dev_scores: Spearman on the development set by step, None where it is undefined.
+        sts: The scores of the output on the STS tasks there are; None where it was not tested.
+        rows_per_second: Rows encoded with gradients, by the time outside of scoring and saving; on this rank.
+        wait_share: Share of that time in which the loop waited for a batch.
+        probe_before: Geometry of negatives before training, where `probe_rows` asks for it.
+        probe_after: The same of the weights at the last step.
+    """
+
+    output: Path
+    last: Path
+    steps: int
+    losses: tuple[tuple[int, float], ...]
+    learning_rates: tuple[tuple[int, float], ...]
+    best_step: int
+    dev_scores: tuple[tuple[int, float | None], ...]
+    rows_per_second: float
+    wait_share: float
+    resumed_at: int = 0
+    sts: StsReport | None = None
+    probe_before: ProbeReport | None = None
+    probe_after: ProbeReport | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The result for JSON."""
+        probes = {"probe_before": self.probe_before, "probe_after": self.probe_after}
+        return {
+            "output": str(self.output),
+            "last": str(self.last),
+            "steps": self.steps,
+            "resumed_at": self.resumed_at,
+            "losses": [list(entry) for entry in self.losses],
+            "learning_rates": [list(entry) for entry in self.learning_rates],
+            "best_step": self.best_step,
+            "dev_scores": [list(entry) for entry in self.dev_scores],
+            "sts": None if self.sts is None else self.sts.to_dict(),
+            "rows_per_second": self.rows_per_second,
+            "wait_share": self.wait_share,
+            **{name: None if report is None else report.to_dict() for name, report in probes.items()},
+        }

@@ -24,8 +24,8 @@ from una_fast.encoder.backbone import (
 from una_fast.errors import OptionError
 
 if TYPE_CHECKING:
-    from una_fast import Augmenter, Explanation, TermTable
-    from una_fast.table import Tokens
+    from una_fast.augment import Augmenter, Explanation
+    from una_fast.table import TermTable, Tokens
 
 __all__ = ["AttentionWeights", "WeightedNegatives", "idf_weights"]
 

@@ -24,11 +24,7 @@ from una_fast.encoder.backbone import (
     position_limit,
     weights_digest,
 )
-from una_fast.encoder.encoder import Encoder, load_encoder
 from una_fast.errors import OptionError
-from una_fast.evaluation.geometry import NEAR, geometry_of
-from una_fast.evaluation.pairs import SEVEN, Pairs, SentEvalFolder, read_task
-from una_fast.evaluation.sts import StsReport, encode_distinct, score_task, score_tasks
 from una_fast.page.layout import AnnotatedSentence, annotate
 from una_fast.training.checkpoint import (
     Checkpoint,
@@ -49,26 +45,41 @@ from una_fast.training.corpus import (
     take,
 )
 from una_fast.training.data import Batch, BatchBuilder, Prefetcher
-from una_fast.training.distributed import Ranks, ranks_of_run
-from una_fast.training.gradients import backward, backward_in_chunks
-from una_fast.training.history import Clock, DivergedError, Record
-from una_fast.training.loggers import Log, open_loggers
+from una_fast.training.distributed import Processes, processes_of_run
+from una_fast.training.history import (
+    Clock,
+    DivergedError,
+    History,
+    Log,
+    OutOfMemoryError,
+    Result,
+    open_loggers,
+)
 from una_fast.training.loss import info_nce, margin_nce, nt_xent
 from una_fast.training.model import SentenceEncoder
 from una_fast.training.optimisation import (
     all_finite,
+    backward,
+    backward_in_chunks,
     learning_rate_at,
     make_optimizer,
     numerics,
 )
-from una_fast.training.output import LAST, prepare_output, read_manifest, rewrite_records, save_encoder
+from una_fast.training.output import (
+    LAST,
+    check_drawing,
+    prepare_output,
+    read_manifest,
+    render_report,
+    rewrite_records,
+    save_encoder,
+)
 from una_fast.training.probe import ProbeReport, probe, seeded
-from una_fast.training.report import check_drawing, render_report
-from una_fast.training.result import OutOfMemoryError, Result
+from una_fast.training.scorer import Scorer, Tasks
 from una_fast.training.shuffle import permute
 
 if TYPE_CHECKING:
-    from una_fast import TermTable
+    from una_fast.table import TermTable
 
 __all__ = ["train"]
 
@@ -97,21 +108,25 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
     if config.report:
         check_drawing()
     output = prepare_output(config.output)
-    dev = None if config.sts is None else _read_dev(Path(config.sts))
-    test = _read_test(Path(config.sts)) if config.sts is not None and config.test else {}
-    with ranks_of_run(config.device) as (ranks, device), numerics(config), seeded(config.seed, device):
+    tasks = Tasks.read(config)
+    with (
+        processes_of_run(config.device) as (processes, device),
+        numerics(config),
+        seeded(config.seed, device),
+    ):
         tokenizer = load_tokenizer(config.model)
         check_cls(tokenizer, str(config.model), config.pooling)
         backbone = load_backbone(config.model, dropout=config.dropout)
         model = SentenceEncoder(backbone, config.pooling).to(device)
         _check_length(config.max_length, model, tokenizer)
-        with ranks.in_turn():
+        with processes.in_turn():
             corpus = open_corpus(config)
         table: TermTable | None = None
         if augmenter is None and (config.every or config.probe_rows):
-            table = open_table(config, corpus, ranks)
+            table = open_table(config, corpus, processes)
             augmenter = open_negatives(config, table)
-        run = _Run(config, output, model, tokenizer, corpus, augmenter, table, dev, test, device, ranks)
+        scorer = Scorer(config, model, tokenizer, tasks, device)
+        run = _Run(config, output, model, tokenizer, corpus, augmenter, table, scorer, device, processes)
         with _memory_advice(run):
             return run.train()
 
@@ -128,10 +143,9 @@ class _Run:
         corpus: Corpus,
         negatives: NegativeSource | None,
         table: "TermTable | None",
-        dev: list[Pairs] | None,
-        test: dict[str, list[Pairs]],
+        scorer: Scorer,
         device: torch.device,
-        ranks: Ranks,
+        processes: Processes,
     ) -> None:
         self.config = config
         self.output = output
@@ -141,12 +155,11 @@ class _Run:
         self.corpus = corpus
         self.negatives = negatives
         self.table = table
-        self.dev = dev
-        self.test = test
+        self.scorer = scorer
         self.device = device
-        self.ranks = ranks
+        self.processes = processes
         self.precision = choose_precision(config.precision, device)
-        self.record = Record()
+        self.history = History()
         self.corpus_digest = corpus.digest()
         self.checkpoints = Checkpoints(self.folder / "checkpoints", config.keep)
         self.start_digest = weights_digest(model)
@@ -157,8 +170,8 @@ class _Run:
         # Optimisation: float32 weights; on a GPU the products inside are taken in bfloat16.
         optimizer = make_optimizer(model, config, self.device)
         probe_before = self.probe()
-        if self.ranks.rank:  # each rank draws dropout masks of its own; rank 0 those of a run alone
-            torch.manual_seed((config.seed + (self.ranks.rank << 40)) % 2**63)
+        if self.processes.rank:  # each rank draws dropout masks of its own; rank 0 those of a run alone
+            torch.manual_seed((config.seed + (self.processes.rank << 40)) % 2**63)
 
         # Where to begin: at step 0, or where the newest checkpoint ended.
         done = self.resume(optimizer)
@@ -170,7 +183,7 @@ class _Run:
         total = total if config.max_steps is None else min(total, config.max_steps)
         numbers = range(done * config.accumulate, total * config.accumulate)
 
-        shared = _compiled(self.ranks.share(model, self.device), config)
+        shared = _compiled(self.processes.share(model, self.device), config)
         model.train()
         clock, rows = Clock(), 0
         with ExitStack() as stack:
@@ -192,9 +205,9 @@ class _Run:
                 optimizer.zero_grad(set_to_none=True)
 
                 # The loss stays a tensor: reading it would make the loop wait for the GPU at every step.
-                self.record.add(loss)
+                self.history.add(loss)
                 last = step + 1 == total
-                scoring = last or (self.dev is not None and (step + 1) % config.eval_every == 0)
+                scoring = last or (self.scorer.has_dev and (step + 1) % config.eval_every == 0)
                 if scoring or (step + 1) % config.log_every == 0:
                     self.log(rate, rows / clock(), bar, logs)
                 bar.update()
@@ -221,10 +234,10 @@ class _Run:
         )
 
         def loss(embeddings: Tensor) -> Tensor:
-            gathered = self.ranks.gather(embeddings)
+            gathered = self.processes.gather(embeddings)
             return batch_loss(gathered, batch.views, config) / config.accumulate
 
-        # Ranks exchange gradients once a step, in the last of its backward passes.
+        # Processes exchange gradients once a step, in the last of its backward passes.
         quiet = cast("type[AbstractContextManager[None]]", getattr(shared, "no_sync", nullcontext))
         with nullcontext() if last else quiet():
             if config.chunk_size is None:
@@ -247,18 +260,18 @@ class _Run:
             seed=config.seed,
             negative_views=2 if config.loss == "nt_xent" else 1,
             distinct=config.distinct,
-            rank=self.ranks.rank,
-            world=self.ranks.world,
+            rank=self.processes.rank,
+            world=self.processes.world,
             pin_memory=self.device.type == "cuda",
         )
 
     def bar(self, total: int, done: int) -> "tqdm[Any]":
-        shown = self.config.progress and self.ranks.first
+        shown = self.config.progress and self.processes.first
         return tqdm(total=total, initial=done, unit="step", disable=not shown)
 
     @contextmanager
     def loggers(self, done: int) -> Iterator[list[Log]]:
-        if not self.ranks.first:
+        if not self.processes.first:
             yield []
             return
         with open_loggers(self.config, self.folder, done=done) as logs:
@@ -266,73 +279,52 @@ class _Run:
 
     def log(self, rate: float, speed: float, bar: "tqdm[Any]", logs: list[Log]) -> None:
         """Read the losses since the last entry and show them."""
-        loss = self.record.log(rate)
+        loss = self.history.log(rate)
         bar.set_postfix({"loss": f"{loss:.4f}", "lr": f"{rate:.2e}", "rows/s": f"{speed:.0f}"})
         for log in logs:
-            log.write(self.record.steps, {"loss": loss, "learning_rate": rate, "rows_per_second": speed})
+            log.write(self.history.steps, {"loss": loss, "learning_rate": rate, "rows_per_second": speed})
 
     def keep_if_best(self, logs: list[Log]) -> None:
         """Score the model where there is a development set, and save it if it is the best so far."""
         self.check_weights()
-        score = self.ranks.from_first(self.score() if self.ranks.first else None)
-        if score is not None:
-            figures = {"sts_b_dev": score}
-            if self.record.geometry:
-                figures |= dict(zip(("alignment", "uniformity"), self.record.geometry[-1][1:], strict=True))
+        found = self.scorer.score_dev() if self.processes.first else None
+        if found is not None:
             for log in logs:
-                log.write(self.record.steps, figures)
-        if self.record.best(score) and self.ranks.first:
-            self.save(self.output, self.record.best_step)
-        self.ranks.wait()
+                log.write(self.history.steps, found.figures())
+            if found.geometry is not None:
+                self.history.geometry.append((self.history.steps, *found.geometry))
+        score = self.processes.from_first(None if found is None else found.spearman)
+        if self.history.best(score) and self.processes.first:
+            self.save(self.output, self.history.best_step)
+        self.processes.wait()
 
     def check_weights(self) -> None:
         if not all_finite(self.model.parameters()):
-            raise DivergedError(f"weights are NaN or infinite after step {self.record.steps}")
+            raise DivergedError(f"weights are NaN or infinite after step {self.history.steps}")
 
     def save(self, folder: Path, step: int) -> None:
         table = self.table if self.config.table is None and folder == self.output else None
         save_encoder(folder, self.model, self.tokenizer, self.manifest(step), table=table)
 
-    def score(self) -> float | None:
-        """Spearman on the development set; None where there is no set, NaN where it is undefined."""
-        if self.dev is None:
-            return None
-        encoder = Encoder(self.model.backbone, self.tokenizer, pooling=self.model.pooling)
-        texts = [text for pairs in self.dev for text in (*pairs.left, *pairs.right)]
-        vectors = encode_distinct(encoder, texts, batch_size=max(64, self.config.batch_size))
-        for pairs in self.dev:
-            if (pairs.gold > NEAR).any():
-                found = geometry_of(pairs, vectors)
-                self.record.geometry.append((self.record.steps, found.alignment, found.uniformity))
-        return score_task("STS-B-dev", self.dev, vectors).spearman
-
-    def test_output(self) -> StsReport | None:
-        """Score what was saved on the test tasks there are, as its users will find it."""
-        if not self.test:
-            return None
-        encoder = load_encoder(self.output, device=str(self.device))
-        scored = score_tasks(encoder, self.test, batch_size=max(64, self.config.batch_size))
-        return StsReport(tasks=scored, missing=tuple(name for name in SEVEN if name not in self.test))
-
     def checkpoint(self, optimizer: torch.optim.Optimizer) -> None:
         """Write down all that the steps to come depend on."""
         self.check_weights()
-        random = self.ranks.collect(_random_state(self.device))
-        if self.ranks.first:
+        random = self.processes.collect(_random_state(self.device))
+        if self.processes.first:
             self.checkpoints.save(
                 Checkpoint(
-                    step=self.record.steps,
+                    step=self.history.steps,
                     **run_state(self.model, optimizer),
                     random={
                         f"{rank}.{name}": state
                         for rank, each in enumerate(random)
                         for name, state in each.items()
                     },
-                    record=self.record.state(),
+                    history=self.history.state(),
                     identity=self.identity(),
                 )
             )
-        self.ranks.wait()
+        self.processes.wait()
 
     def resume(self, optimizer: torch.optim.Optimizer) -> int:
         """Put back the newest checkpoint, if the run is to be resumed and there is one; the steps done."""
@@ -349,8 +341,8 @@ class _Run:
         check_same_run(checkpoint, self.identity(), self.checkpoints.folder)
         self.model.load_state_dict(checkpoint.weights)
         restore_optimizer(optimizer, checkpoint.optimizer)
-        _set_random_state(checkpoint.random, self.ranks.rank, self.device)
-        self.record = Record.from_state(checkpoint.record)
+        _set_random_state(checkpoint.random, self.processes.rank, self.device)
+        self.history = History.from_state(checkpoint.history)
         self.adopt_later_best()
         return checkpoint.step
 
@@ -361,31 +353,31 @@ class _Run:
             return
         step = manifest["best_step"]
         scores = dict(map(tuple, manifest["dev_scores"]))
-        if step > self.record.steps and scores.get(step) is not None:
-            self.record.adopt_best(step, scores[step])
+        if step > self.history.steps and scores.get(step) is not None:
+            self.history.adopt_best(step, scores[step])
 
     def finish(self, **figures: Any) -> Result:
         """Save the last weights beside the best, bring the records up to date, and tear down."""
-        record, last, scores = self.record, self.output, None
-        if record.best_step != record.steps:
+        history, last, scores = self.history, self.output, None
+        if history.best_step != history.steps:
             last = self.output / LAST
-        if self.ranks.first:
+        if self.processes.first:
             if last != self.output:
-                self.save(last, record.steps)
-            scores = self.test_output()
-            manifest = {**self.manifest(record.best_step), "sts": scores and scores.to_dict()}
+                self.save(last, history.steps)
+            scores = self.scorer.test(self.output)
+            manifest = {**self.manifest(history.best_step), "sts": scores and scores.to_dict()}
             report = render_report(manifest, self.examples()) if self.config.report else None
             rewrite_records(self.output, manifest, report=report)
             self.checkpoints.remove()
-        self.ranks.wait()
+        self.processes.wait()
         return Result(
             output=self.output,
             last=last,
-            steps=record.steps,
-            losses=tuple(record.losses),
-            learning_rates=tuple(record.learning_rates),
-            best_step=record.best_step,
-            dev_scores=tuple(record.dev_scores),
+            steps=history.steps,
+            losses=tuple(history.losses),
+            learning_rates=tuple(history.learning_rates),
+            best_step=history.best_step,
+            dev_scores=tuple(history.dev_scores),
             sts=scores,
             probe_after=self.probe(),
             **figures,
@@ -434,23 +426,23 @@ class _Run:
             "start": self.start_digest,
             "device": self.device.type,
             "precision": self.precision,
-            "processes": self.ranks.world,
+            "processes": self.processes.world,
         }
 
     def manifest(self, step: int) -> dict[str, Any]:
         """All that the run depended on and came to, and nothing that differs between two equal runs."""
-        record = self.record
+        history = self.history
         return {
             "format": 1,
             **self.identity(),
             "pooling": self.model.pooling,
             "step": step,
-            "steps": record.steps,
-            "best_step": record.best_step,
-            "losses": record.losses,
-            "learning_rates": record.learning_rates,
-            "dev_scores": record.dev_scores,
-            "geometry": record.geometry,
+            "steps": history.steps,
+            "best_step": history.best_step,
+            "losses": history.losses,
+            "learning_rates": history.learning_rates,
+            "dev_scores": history.dev_scores,
+            "geometry": history.geometry,
             "versions": _versions(),
             **_gpu(self.device),
         }
@@ -503,7 +495,7 @@ def _memory_advice(run: _Run) -> Iterator[None]:
     except torch.OutOfMemoryError as error:
         config = run.config
         raise OutOfMemoryError(
-            f"the GPU ran out of memory after step {run.record.steps}, with batch_size {config.batch_size} and "
+            f"the GPU ran out of memory after step {run.history.steps}, with batch_size {config.batch_size} and "
             f"max_length {config.max_length}: lower one of them, or encode fewer rows at a time by gradient "
             f"caching (chunk_size, now {config.chunk_size or 'off'}); the batch stays as it is then"
         ) from error
@@ -520,19 +512,6 @@ def _set_random_state(states: dict[str, Tensor], rank: int, device: torch.device
     torch.set_rng_state(states[f"{rank}.cpu"])
     if device.type == "cuda":
         torch.cuda.set_rng_state(states[f"{rank}.cuda"], device)
-
-
-def _read_dev(root: Path) -> list[Pairs]:
-    pairs = read_task(root, "STS-B-dev")
-    if pairs is None:
-        raise OptionError(f"sts is {str(root)!r}, which has no STS/STSBenchmark/sts-dev.csv")
-    return pairs
-
-
-def _read_test(root: Path) -> dict[str, list[Pairs]]:
-    """The test tasks that the folder has; it may have none of them."""
-    source = SentEvalFolder(root)
-    return {task: pairs for task in SEVEN if (pairs := source.read(task)) is not None}
 
 
 def _check_length(max_length: int, model: SentenceEncoder, tokenizer: PreTrainedTokenizerBase) -> None:

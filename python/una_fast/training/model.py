@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from una_fast.encoder.backbone import Pooling, pool, token_states
+from una_fast.encoder.pooling import Pooling, pool, token_states
 from una_fast.training.config import TrainingPooling
 
 __all__ = ["SentenceEncoder"]
