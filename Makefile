@@ -9,7 +9,7 @@ CARGO ?= cargo
 CHECKS := format-check lint types stubtest doc test-rust bench-smoke
 
 .DEFAULT_GOAL := check
-.PHONY: check check-rest test-python $(CHECKS) format golden house wheel wheel-tuned
+.PHONY: check check-rest test-python $(CHECKS) format golden house options wheel wheel-tuned
 
 check: $(CHECKS) test-python
 
@@ -61,6 +61,10 @@ bench-smoke:
 # Rebuilds tests/golden from the plain-Python oracle. A difference is a change of format or of law: read it.
 golden:
 	$(PYTHON) tests/golden/rebuild.py
+
+# Rewrites docs/options.md from the options as the code states them.
+options:
+	$(PYTHON) tests/options_page.py
 
 wheel:
 	$(PYTHON) -m pip wheel --no-deps --wheel-dir dist .

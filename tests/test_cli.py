@@ -83,7 +83,7 @@ def test_augment_reads_and_writes_files_of_each_kind(
     import una_fast
 
     expected = una_fast.Augmenter.preset("uda", una_fast.TermTable.load(table)).augment(CORPUS)
-    options = ["--preset", "uda", "-j", "2", "--stats"]
+    options = ["--preset", "uda", "--threads", "2", "--stats"]
     for name in ("in.txt", "in.txt.gz"):
         text = "\r\n".join(CORPUS).encode()
         (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)

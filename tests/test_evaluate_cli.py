@@ -25,7 +25,7 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         lines = sentences[:20] if side == "pos" else sentences[40:60]
         (tmp_path / "MPQA" / f"mpqa.{side}").write_text("\n".join(lines))
     model = str(tiny_bert(tmp_path / "model"))
-    return ["evaluate", model, "--pooling", "cls", "--device", "cpu", "--data", str(tmp_path)]
+    return ["evaluate", model, "--pooling", "cls", "--device", "cpu", "--sts", str(tmp_path)]
 
 
 def test_every_group_is_in_the_output(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,8 +47,8 @@ def test_every_group_is_in_the_output(words: list[str], capsys: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ([], "where the tasks are must be told: --data FOLDER, --hub, or both"),
-        (["--hub", "--tasks", "MR"], "transfer tasks need --data"),
+        ([], "where the tasks are must be told: --sts FOLDER, --hub, or both"),
+        (["--hub", "--tasks", "MR"], "transfer tasks need --sts"),
         (["--hub", "--tasks", "STS99"], "--tasks has 'STS99'; known are sts, transfer, geometry, STS12"),
     ],
 )

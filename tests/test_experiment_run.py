@@ -179,7 +179,7 @@ def test_the_command_lists_runs_and_writes_reports(
     assert main([*command, "--report"]) == 1
     assert "no run of plan 'tiny' has finished" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
-    assert main([*command, "--keep"]) == 0
+    assert main([*command, "--keep-encoders"]) == 0
     assert "una " in capsys.readouterr().out
     assert len(list((tmp_path / "out" / "runs").glob("*/encoder/model.safetensors"))) == 4
     assert main([*command, "--report", "--json"]) == 0

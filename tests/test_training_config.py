@@ -42,7 +42,7 @@ def config(**options: Any) -> TrainConfig:
         ("accumulate", 0),
         ("chunk_size", 0),
         ("checkpoint_every", 0),
-        ("keep", 0),
+        ("keep_checkpoints", 0),
         ("hard_negative_weight", -1.0),
         ("margin", math.nan),
         ("distinct", "yes"),

@@ -37,7 +37,7 @@ def test_pairs_are_corpus_and_paraphrases(tmp_path: Path) -> None:
 def test_an_index_is_the_same_corpus(tmp_path: Path) -> None:
     """Protects runs on corpora larger than memory: same rows, same identity, same table."""
     pairs = write_lines(tmp_path / "pairs.tsv", [f"{a}\t{a} indeed" for a in make_sentences(20)])
-    held, mapped = config(pairs=pairs), config(pairs=pairs, index=tmp_path / "index")
+    held, mapped = config(pairs=pairs), config(pairs=pairs, mapped_corpus=tmp_path / "index")
     corpora = [open_corpus(held), open_corpus(mapped)]
     assert list(corpora[0].sentences) == list(corpora[1].sentences)
     assert corpora[0].digest() == corpora[1].digest()

@@ -97,7 +97,7 @@ def test_the_last_ones_are_kept_and_removed_at_the_end(
     options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Protects the disk, and what a run leaves behind."""
-    folder = stopped({**options, "keep": 2}, monkeypatch, at=9)
+    folder = stopped({**options, "keep_checkpoints": 2}, monkeypatch, at=9)
     assert [path.name for path in Checkpoints(folder).steps()] == ["step-000000006", "step-000000008"]
     run(options, resume=True)
     assert not folder.exists()

@@ -21,12 +21,12 @@ def check_switch(name: str, value: object) -> None:
         raise OptionError(f"{name} must be true or false, got {value!r}")
 
 
-def check_whole(name: str, value: object, *, least: int, optional: bool = False) -> None:
-    """Refuses what is no whole number of at least `least`; None too, unless it is `optional`."""
-    if value is None and optional:
-        return
+def check_whole(name: str, value: object, *, least: int, below: float | None = None) -> None:
+    """Refuses what is no whole number of at least `least`, and below `below`."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    if below is not None and value >= below:
+        raise OptionError(f"{name} must be below 2**{int(below).bit_length() - 1}, got {value}")
 
 
 def check_real(
@@ -37,11 +37,8 @@ def check_real(
     above: float = -math.inf,
     below: float = math.inf,
     most: float = math.inf,
-    optional: bool = False,
 ) -> None:
-    """Refuses what is no finite number within these bounds; None too, unless it is `optional`."""
-    if value is None and optional:
-        return
+    """Refuses what is no finite number within these bounds."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise OptionError(f"{name} must be a finite number, got {value!r}")
     bounds = (

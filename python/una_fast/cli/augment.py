@@ -8,21 +8,18 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from una_fast import shared_options as same
 from una_fast.arrow import arrow_errors
-from una_fast.cli.options import (
-    add_augment_options,
-    add_progress_option,
-    augmenter,
-    given_pattern,
-    show_progress,
-)
+from una_fast.cli.options import NegativeOptions, compiled
 from una_fast.errors import InputError, OptionError
 from una_fast.extras import require
 from una_fast.files import replacing, storage_errors
+from una_fast.options import add_options, option
 from una_fast.progress import counting
 
 if TYPE_CHECKING:
@@ -35,53 +32,46 @@ Sink = Callable[[list[Any], list[str]], None]
 """Takes the records of a batch and their negatives."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class AugmentOptions(NegativeOptions):
+    """What is augmented, and how."""
+
+    table: Path = option(help="A table made by una-fast fit.", group="text", positional=True)
+    input: str = option(
+        "-", ".txt, .jsonl (each also .gz), .parquet, or - for standard input.", group="text", positional=True
+    )
+    text_field: str | None = option(same.TEXT_FIELD)
+    column: str | None = option(
+        same.COLUMN, 'Column of a .parquet file to read ("text" where none is given).'
+    )
+    epoch: int = option(0, "Pass over the corpus.", group="negatives", least=0, below=2**64)
+    view: int = option(
+        0, "Which of several negatives of a row is made.", group="negatives", least=0, below=2**32
+    )
+    output: Path | None = option(
+        same.OUTPUT, "File of the same kind to write; by default standard output.", metavar="FILE"
+    )
+    negative_field: str = option("negative", "Field or column to add.", group="output")
+    stats: bool = option(False, "Tell on standard error how much was really replaced.", group="output")
+    quiet: bool = option(same.QUIET)
+    threads: int | None = option(same.THREADS)
+
+    def progress(self) -> bool:
+        """True where a progress bar has someone to look at it."""
+        return not self.quiet and sys.stderr.isatty()
+
+
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command."""
     parser = subparsers.add_parser(
         "augment",
         help="make hard negatives of sentences",
+        usage="una-fast augment TABLE [INPUT] [--output FILE] [options]",
         description="Make one negative a sentence, in order. Text is one sentence a line: line n out belongs to line n "
         "in, and its number, counted from 0, is its row; empty lines stay empty. A .jsonl file comes out with one "
         "more field, a .parquet file with one more column.",
     )
-    parser.add_argument("table", metavar="TABLE", help="a table made by una-fast fit")
-    parser.add_argument(
-        "input",
-        nargs="?",
-        default="-",
-        metavar="INPUT",
-        help=".txt, .jsonl (each also .gz), .parquet, or - (default)",
-    )
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="FILE", help="a file of the same kind (default: standard output)"
-    )
-    parser.add_argument(
-        "--field", default="text", metavar="NAME", help="field or column to read (default: text)"
-    )
-    parser.add_argument(
-        "--negative-field",
-        default="negative",
-        metavar="NAME",
-        help="field or column to add (default: negative)",
-    )
-    parser.add_argument("--epoch", type=int, default=0, metavar="E", help="pass over the corpus")
-    parser.add_argument(
-        "--view", type=int, default=0, metavar="V", help="which of several negatives of a row"
-    )
-    parser.add_argument(
-        "-j",
-        "--jobs",
-        "--threads",
-        dest="threads",
-        type=int,
-        metavar="N",
-        help="threads (default: one for each core)",
-    )
-    parser.add_argument(
-        "--stats", action="store_true", help="tell on standard error how much was really replaced"
-    )
-    add_augment_options(parser)
-    add_progress_option(parser)
+    add_options(parser, AugmentOptions)
     parser.set_defaults(run=run)
 
 
@@ -89,68 +79,70 @@ def run(args: argparse.Namespace) -> int:
     """Streams the input to the output in batches."""
     from una_fast.table import TermTable
 
-    maker = augmenter(TermTable.load(args.table, tokenizer=given_pattern(args)), args)
-    kind = _kind(args.input, args.output)
+    options = AugmentOptions.from_arguments(args)
+    table = TermTable.load(options.table, tokenizer=compiled(options.tokenizer_pattern))
+    maker = options.augmenter(table, threads=options.threads)
+    kind = _kind(options.input, options.output)
     with ExitStack() as stack:
-        tick = stack.enter_context(counting("augmenting", None, show=show_progress(args)))
-        made = _parquet(maker, args, stack) if kind == "parquet" else _lines(maker, kind, args, stack)
+        tick = stack.enter_context(counting("augmenting", None, show=options.progress()))
+        made = _parquet(maker, options, stack) if kind == "parquet" else _lines(maker, kind, options, stack)
         stats = None
         for more in made:
             stats = more if stats is None else stats + more
             if tick is not None:
                 tick(0, stats.sentences)
-    if args.stats and stats is not None:
+    if options.stats and stats is not None:
         print(stats, file=sys.stderr)
     return 0
 
 
-def _lines(maker: Augmenter, kind: str, args: argparse.Namespace, stack: ExitStack) -> Iterator[AugmentStats]:
+def _lines(maker: Augmenter, kind: str, options: AugmentOptions, stack: ExitStack) -> Iterator[AugmentStats]:
     """Augments lines, or the objects in them, batch by batch."""
-    lines = _decoded(args.input, stack)
-    out = _binary_output(args.output, stack)
-    records: Iterator[Any] = lines if kind == "text" else _objects(lines, args.input)
-    sentence = str if kind == "text" else _field(args.field, args.input)
-    write = _line_sink(out, args.negative_field if kind == "jsonl" else None)
+    lines = _decoded(options.input, stack)
+    out = _binary_output(options.output, stack)
+    records: Iterator[Any] = lines if kind == "text" else _objects(lines, options.input)
+    sentence = str if kind == "text" else _field(options.text_field or "text", options.input)
+    write = _line_sink(out, options.negative_field if kind == "jsonl" else None)
     first = 0
     while batch := list(islice(records, BATCH)):
         rows = range(first, first + len(batch))
         negatives, stats = maker.augment_with_stats(
-            [sentence(record) for record in batch], rows=rows, epoch=args.epoch, view=args.view
+            [sentence(record) for record in batch], rows=rows, epoch=options.epoch, view=options.view
         )
         write(batch, negatives)
         first += len(batch)
         yield stats
 
 
-def _parquet(maker: Augmenter, args: argparse.Namespace, stack: ExitStack) -> Iterator[AugmentStats]:
+def _parquet(maker: Augmenter, options: AugmentOptions, stack: ExitStack) -> Iterator[AugmentStats]:
     """Augments a column, batch by batch; the others pass as they are."""
     pa = require("Parquet", "pyarrow", "pyarrow.parquet")
     pq = pa.parquet
-    with arrow_errors(Path(args.input), pa):
-        source = stack.enter_context(pq.ParquetFile(args.input))
-    names = source.schema_arrow.names
-    if args.field not in names:
-        raise InputError(f"{args.input}: no column {args.field!r}; it has {', '.join(names)}")
-    if args.negative_field in names:
+    with arrow_errors(Path(options.input), pa):
+        source = stack.enter_context(pq.ParquetFile(options.input))
+    names, name = source.schema_arrow.names, options.column or "text"
+    if name not in names:
+        raise InputError(f"{options.input}: no column {name!r}; it has {', '.join(names)}")
+    if options.negative_field in names:
         raise OptionError(
-            f"{args.input} has a column {args.negative_field!r}: name another for the negatives"
+            f"{options.input} has a column {options.negative_field!r}: name another for the negatives"
         )
-    field = pa.field(args.negative_field, pa.string())
-    partial = stack.enter_context(replacing(args.output))
+    field = pa.field(options.negative_field, pa.string())
+    partial = stack.enter_context(replacing(Path(str(options.output))))
     writer = stack.enter_context(pq.ParquetWriter(partial, source.schema_arrow.append(field)))
     batches, first = source.iter_batches(batch_size=BATCH), 0
     while True:
-        with arrow_errors(Path(args.input), pa):
+        with arrow_errors(Path(options.input), pa):
             batch = next(batches, None)
         if batch is None:
             return
-        column, rows = batch.column(args.field), range(first, first + len(batch))
+        column, rows = batch.column(name), range(first, first + len(batch))
         try:
             negatives, stats = maker._augment_arrow(
-                column, column=None, rows=rows, epoch=args.epoch, view=args.view
+                column, column=None, rows=rows, epoch=options.epoch, view=options.view
             )
         except InputError as error:
-            raise InputError(f"{args.input}: rows from {first}: {error}") from error
+            raise InputError(f"{options.input}: rows from {first}: {error}") from error
         writer.write_batch(batch.append_column(field, negatives.cast(pa.string())))
         first += len(batch)
         yield stats

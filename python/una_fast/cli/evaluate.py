@@ -3,11 +3,14 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from una_fast import shared_options as same
 from una_fast.errors import OptionError
+from una_fast.options import Options, add_options, option
 
 if TYPE_CHECKING:
     from una_fast.evaluation import Encoder
@@ -25,8 +28,31 @@ uniformity on STS-B's development split).
 
 _SICK = (
     "SICK-R is left out: the hub has its 4,927 test pairs only mixed with the rest of SICK, as the task SICK-R-all; "
-    "--data with SentEval's SICK folder brings it"
+    "--sts with SentEval's SICK folder brings it"
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateOptions(Options):
+    """What is scored, on what."""
+
+    model: str = option(help="Folder or hub name of the encoder.", group="model", positional=True)
+    pooling: Literal["auto", "cls", "mean", "first_last_mean"] = option(same.POOLING)
+    max_length: int | None = option(same.MAX_LENGTH)
+    sts: Path | None = option(same.STS, "Folder of the tasks, in SentEval's layout.")
+    hub: bool = option(
+        False, "STS tasks that --sts has not come from the Hugging Face hub.", group="evaluation"
+    )
+    tasks: Sequence[str] = option(("sts",), "See below.", group="evaluation", metavar="TASK")
+    json: bool = option(same.JSON, "Print the report as JSON.")
+    batch_size: int = option(same.BATCH_SIZE)
+    device: str = option(same.DEVICE)
+    jobs: int | None = option(
+        None,
+        "Processes that cross-validate transfer tasks; -1: one a core; by default one.",
+        group="machine",
+        least=-1,
+    )
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,31 +60,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "evaluate",
         help="score a sentence encoder on STS and on transfer tasks",
+        usage="una-fast evaluate MODEL --sts FOLDER [options]",
         description="Correlations and accuracies of an encoder, times 100.",
         epilog=_TASKS,
     )
-    parser.add_argument("model", help="folder or hub name of the encoder")
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="data in SentEval's layout")
-    parser.add_argument(
-        "--hub", action="store_true", help="STS tasks that --data has not come from the Hugging Face hub"
-    )
-    parser.add_argument("--tasks", nargs="+", metavar="TASK", default=["sts"], help="see below (sts)")
-    parser.add_argument(
-        "--pooling",
-        choices=("auto", "cls", "mean", "first_last_mean"),
-        default="auto",
-        help="auto asks the model",
-    )
-    parser.add_argument("--max-length", type=int, metavar="N", help="tokens read of a sentence")
-    parser.add_argument("--batch-size", type=int, default=64, metavar="N", help="sentences at a time (64)")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ... (auto)")
-    parser.add_argument(
-        "--jobs",
-        type=int,
-        metavar="N",
-        help="processes that cross-validate transfer tasks; -1: one a core (1)",
-    )
-    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    add_options(parser, EvaluateOptions)
     parser.set_defaults(run=run)
 
 
@@ -66,20 +72,23 @@ def run(args: argparse.Namespace) -> int:
     """Score the encoder and print the tables, or everything as JSON."""
     from una_fast.evaluation import load_encoder
 
-    sts, transfer, geometry = _sorted_tasks(args.tasks)
-    source = _source(args)
-    if transfer and args.data is None:
-        raise OptionError("transfer tasks need --data: the hub is read for STS only")
-    encoder = load_encoder(args.model, pooling=args.pooling, device=args.device, max_length=args.max_length)
-    reports = list(_reports(args, encoder, source, sts, transfer, geometry))
-    if args.json:
+    options = EvaluateOptions.from_arguments(args)
+    sts, transfer, geometry = _sorted_tasks(options.tasks)
+    source = _source(options)
+    if transfer and options.sts is None:
+        raise OptionError("transfer tasks need --sts: the hub is read for STS only")
+    encoder = load_encoder(
+        options.model, pooling=options.pooling, device=options.device, max_length=options.max_length
+    )
+    reports = list(_reports(options, encoder, source, sts, transfer, geometry))
+    if options.json:
         print(json.dumps({key: value for _, figures in reports for key, value in figures.items()}))
     else:
         print("\n\n".join(text for text, _ in reports))
     return 0
 
 
-def _sorted_tasks(names: list[str]) -> tuple[list[str], list[str], bool]:
+def _sorted_tasks(names: Sequence[str]) -> tuple[list[str], list[str], bool]:
     """The STS tasks, the transfer tasks, and whether geometry is wanted."""
     from una_fast.evaluation.labelled import TRANSFER
     from una_fast.evaluation.pairs import PAIRS, SEVEN
@@ -94,17 +103,17 @@ def _sorted_tasks(names: list[str]) -> tuple[list[str], list[str], bool]:
     return sts, [task for task in wanted if task in TRANSFER], "geometry" in wanted
 
 
-def _source(args: argparse.Namespace) -> "PairSource":
+def _source(options: EvaluateOptions) -> "PairSource":
     from una_fast.evaluation import FirstOf, HubDatasets, SentEvalFolder
 
-    if args.data is None and not args.hub:
-        raise OptionError("where the tasks are must be told: --data FOLDER, --hub, or both")
-    folders = [] if args.data is None else [SentEvalFolder(args.data)]
-    return FirstOf((*folders, *([HubDatasets()] if args.hub else [])))
+    if options.sts is None and not options.hub:
+        raise OptionError("where the tasks are must be told: --sts FOLDER, --hub, or both")
+    folders = [] if options.sts is None else [SentEvalFolder(options.sts)]
+    return FirstOf((*folders, *([HubDatasets()] if options.hub else [])))
 
 
 def _reports(
-    args: argparse.Namespace,
+    options: EvaluateOptions,
     encoder: "Encoder",
     source: "PairSource",
     sts: list[str],
@@ -114,15 +123,15 @@ def _reports(
     """What was asked for, each as text and as figures for JSON."""
     from una_fast.evaluation import evaluate_geometry, evaluate_sts, evaluate_transfer
 
-    options: dict[str, Any] = {"batch_size": args.batch_size, "progress": sys.stderr.isatty()}
+    common: dict[str, Any] = {"batch_size": options.batch_size, "progress": sys.stderr.isatty()}
     if sts:
-        scores = evaluate_sts(encoder, source, tasks=sts, **options)
-        if args.hub and "SICK-R" in scores.missing:
+        scores = evaluate_sts(encoder, source, tasks=sts, **common)
+        if options.hub and "SICK-R" in scores.missing:
             print(_SICK, file=sys.stderr)
         yield f"{scores}\n\n{scores.details()}", scores.to_dict()
     if geometry:
-        shape = evaluate_geometry(encoder, source, **options)
+        shape = evaluate_geometry(encoder, source, **common)
         yield str(shape), {"geometry": shape.to_dict()}
-    if transfer:
-        accuracies = evaluate_transfer(encoder, args.data, tasks=transfer, jobs=args.jobs, **options)
+    if transfer and options.sts is not None:
+        accuracies = evaluate_transfer(encoder, options.sts, tasks=transfer, jobs=options.jobs, **common)
         yield str(accuracies), {"transfer": accuracies.to_dict()}

@@ -3,10 +3,14 @@
 import argparse
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from una_fast import shared_options as same
 from una_fast.errors import OptionError
+from una_fast.options import Options, add_options, option
 
 if TYPE_CHECKING:
     from una_fast.experiment import Plan
@@ -19,36 +23,47 @@ them with the baseline. What has finished is not run again: after an interruptio
 """
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExperimentOptions(Options):
+    """Which plan, and what of it."""
+
+    plan: str | None = option(
+        None, "A TOML file, or the name of a plan that --list shows.", group="text", positional=True
+    )
+    set: Sequence[str] = option(
+        (),
+        "Change the plan: corpus=text.txt, seeds='[0, 1]', evaluation.sts=data, arm.NAME.every=2, ... (repeatable).",
+        group="text",
+        metavar="NAME=VALUE",
+        repeatable=True,
+    )
+    list: bool = option(False, "List the plans that come with una-fast, and do nothing else.", group="output")
+    dry_run: bool = option(
+        False, "List the runs of the plan and what of them is missing, and do nothing else.", group="output"
+    )
+    output: Path | None = option(
+        same.OUTPUT, "Folder of the results; by default called as the plan.", metavar="FOLDER"
+    )
+    report: bool = option(False, "Train nothing; write the report of what has finished.", group="output")
+    keep_encoders: bool = option(False, "Keep every encoder, not its scores alone.", group="output")
+    json: bool = option(same.JSON, "Print the summary as JSON, and the rest to stderr.")
+    threads: int | None = option(same.THREADS, "Threads of torch; by default its own choice.")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.list + self.dry_run + self.report > 1:
+            raise OptionError("--list, --dry-run and --report exclude each other: give one of them")
+
+
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the command."""
     parser = subparsers.add_parser(
-        "experiment", help="run a plan of trainings and compare what comes out", description=_DESCRIPTION
+        "experiment",
+        help="run a plan of trainings and compare what comes out",
+        usage="una-fast experiment PLAN [--set NAME=VALUE ...] [options]",
+        description=_DESCRIPTION,
     )
-    parser.add_argument("plan", nargs="?", help="a TOML file, or the name of a plan that --list shows")
-    parser.add_argument(
-        "--output", type=Path, metavar="FOLDER", help="folder of the results (default: the plan's name)"
-    )
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="NAME=VALUE",
-        help="change the plan: corpus=text.txt, seeds='[0, 1]', evaluation.sts=data, arm.NAME.every=2, ...",
-    )
-    parser.add_argument("--keep", action="store_true", help="keep every encoder, not its scores alone")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads of torch (default: its own choice)")
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument("--list", action="store_true", help="list the plans that come with una-fast")
-    what.add_argument(
-        "--dry-run", action="store_true", help="list the runs of the plan and what of them is missing"
-    )
-    what.add_argument(
-        "--report", action="store_true", help="train nothing; write the report of what has finished"
-    )
-    parser.add_argument(
-        "--json", action="store_true", help="print the summary as JSON, and the rest to stderr"
-    )
+    add_options(parser, ExperimentOptions)
     parser.set_defaults(run=run)
 
 
@@ -56,27 +71,30 @@ def run(args: argparse.Namespace) -> int:
     """Run the command."""
     from una_fast.experiment import load_plan, run_experiment, shipped_plans
 
-    if args.list:
+    options = ExperimentOptions.from_arguments(args)
+    if options.list:
         _print_plans(shipped_plans())
         return 0
-    if args.plan is None:
+    if options.plan is None:
         raise OptionError("which plan? Give a TOML file, or a name that --list shows")
-    plan = load_plan(args.plan, settings=args.settings)
-    output = args.output or Path(plan.name)
-    if args.dry_run:
+    plan = load_plan(options.plan, settings=options.set)
+    output = options.output or Path(plan.name)
+    if options.dry_run:
         _print_runs(plan, output)
         return 0
-    _set_threads(args.threads)
-    told = sys.stderr if args.json else sys.stdout
+    _set_threads(options.threads)
+    told = sys.stderr if options.json else sys.stdout
     summary = run_experiment(
         plan,
         output,
-        keep_encoders=args.keep,
-        train_missing=not args.report,
+        keep_encoders=options.keep_encoders,
+        train_missing=not options.report,
         progress=sys.stderr.isatty(),
         tell=lambda line: print(line, file=told, flush=True),
     )
-    print(json.dumps(summary.to_dict()) if args.json else f"\n{summary}\n\nreport  {output / 'report.html'}")
+    print(
+        json.dumps(summary.to_dict()) if options.json else f"\n{summary}\n\nreport  {output / 'report.html'}"
+    )
     return 0
 
 
@@ -99,8 +117,6 @@ def _print_runs(plan: "Plan", output: Path) -> None:
 def _set_threads(threads: int | None) -> None:
     if threads is None:
         return
-    if threads < 1:
-        raise OptionError(f"threads must be at least 1, got {threads}")
     import torch
 
     torch.set_num_threads(threads)

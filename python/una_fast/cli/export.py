@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Callable
+from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from una_fast import shared_options as same
 from una_fast.errors import OptionError
 from una_fast.extras import require
 from una_fast.files import replacing, storage_errors
+from una_fast.options import Options, add_options, option
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,26 +24,32 @@ REFERENCE = {"term_idf.csv": "idf", "term_count.csv": "count", "term_tfidfmax.cs
 """The reference's files, and what stands in them; its column is called Scores_ and this."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(Options):
+    """What is written of a table, and where."""
+
+    table: Path = option(help="A table made by una-fast fit.", group="text", positional=True)
+    output: Path = option(
+        same.OUTPUT,
+        "Its suffix tells: .parquet or .csv; with --reference a folder, made if need be.",
+        default=MISSING,
+        metavar="FILE",
+    )
+    reference: bool = option(False, "Write the reference's three CSV files.", group="output")
+
+
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command."""
     parser = subparsers.add_parser(
         "export",
         help="write a table as Parquet, CSV, or the reference's three CSV files",
+        usage="una-fast export TABLE --output FILE [options]",
         description="Write a table as Parquet or CSV: term, df, best_count, best_length, idf, score, by rank. With "
         "--reference, write the three files that UNA's reference implementation reads, each with a header and a term "
         "a line, by rank: term_idf.csv (Keys, Scores_idf), term_count.csv (Keys, Scores_count: the document "
         "frequency) and term_tfidfmax.csv (Keys, Scores_max).",
     )
-    parser.add_argument("table", metavar="TABLE", help="a table made by una-fast fit")
-    parser.add_argument(
-        "-o",
-        "--output",
-        required=True,
-        type=Path,
-        metavar="FILE",
-        help="its suffix tells: .parquet or .csv; with --reference a folder, made if need be",
-    )
-    parser.add_argument("--reference", action="store_true", help="write the reference's three CSV files")
+    add_options(parser, ExportOptions)
     parser.set_defaults(run=run)
 
 
@@ -48,14 +57,15 @@ def run(args: argparse.Namespace) -> int:
     """Loads, converts, writes."""
     from una_fast.table import TermTable
 
-    if args.reference:
-        return _export_reference(TermTable.load(args.table), args.output)
-    write = _writer(args.output)
-    table = TermTable.load(args.table)
+    options = ExportOptions.from_arguments(args)
+    if options.reference:
+        return _export_reference(TermTable.load(options.table), options.output)
+    write = _writer(options.output)
+    table = TermTable.load(options.table)
     rows = table.to_arrow()
-    with replacing(args.output) as path:
+    with replacing(options.output) as path:
         write(rows, str(path))
-    print(f"{len(table):,} terms in {args.output}")
+    print(f"{len(table):,} terms in {options.output}")
     return 0
 
 

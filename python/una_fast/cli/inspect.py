@@ -7,15 +7,31 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from una_fast.cli.options import add_augment_options, augmenter, given_pattern
+from una_fast import shared_options as same
+from una_fast.cli.options import NegativeOptions, compiled
 from una_fast.errors import InputError
+from una_fast.options import add_options, option
 
 if TYPE_CHECKING:
     from una_fast.augment import Augmenter, Explanation, TokenExplanation
     from una_fast.table import TermStats, TermTable
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectOptions(NegativeOptions):
+    """What is shown of a table."""
+
+    table: Path = option(help="A table made by una-fast fit.", group="text", positional=True)
+    term: Sequence[str] = option((), "Show its vicinity (repeatable).", group="output", repeatable=True)
+    sentence: Sequence[str] = option(
+        (), "Show what becomes of it (repeatable).", group="output", repeatable=True
+    )
+    number: int = option(10, "Terms or negatives to show.", group="output", least=1, short="n")
+    json: bool = option(same.JSON)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -23,21 +39,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "inspect",
         help="look at a table and at sampled negatives",
+        usage="una-fast inspect TABLE [options]",
         description="Show the most and least important terms, the vicinity of a term, or what becomes of a sentence: "
         "each token's probability and some negatives, replaced words highlighted.",
     )
-    parser.add_argument("table", metavar="TABLE", help="a table made by una-fast fit")
-    parser.add_argument(
-        "--term", action="append", default=[], metavar="TERM", help="show its vicinity (repeatable)"
-    )
-    parser.add_argument(
-        "--sentence", action="append", default=[], metavar="TEXT", help="show what becomes of it (repeatable)"
-    )
-    parser.add_argument(
-        "-n", type=int, default=10, metavar="N", help="terms or negatives to show (default: 10)"
-    )
-    parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    add_augment_options(parser)
+    add_options(parser, InspectOptions)
     parser.set_defaults(run=run)
 
 
@@ -45,19 +51,20 @@ def run(args: argparse.Namespace) -> int:
     """Loads and shows."""
     from una_fast.table import TermTable
 
-    table = TermTable.load(args.table, tokenizer=given_pattern(args))
-    maker = augmenter(table, args)
-    if args.json:
-        print(json.dumps(_as_json(table, maker, args), ensure_ascii=False))
+    options = InspectOptions.from_arguments(args)
+    table = TermTable.load(options.table, tokenizer=compiled(options.tokenizer_pattern))
+    maker = options.augmenter(table)
+    if options.json:
+        print(json.dumps(_as_json(table, maker, options), ensure_ascii=False))
         return 0
     style = Style(sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     print(f"{table.n_documents:,} sentences, {len(table):,} terms, tokenizer {table.tokenizer}\n")
-    if not args.term and not args.sentence:
-        print(_ranking(table, args.n))
-    for term in args.term:
-        print(_vicinity(table, term, args.radius, args.n), end="\n\n")
-    for sentence in args.sentence:
-        print(_sentence(maker, sentence, args.n, style), end="\n\n")
+    if not options.term and not options.sentence:
+        print(_ranking(table, options.number))
+    for term in options.term:
+        print(_vicinity(table, term, options.radius, options.number), end="\n\n")
+    for sentence in options.sentence:
+        print(_sentence(maker, sentence, options.number, style), end="\n\n")
     return 0
 
 
@@ -139,27 +146,27 @@ def _highlighted(explanation: Explanation, maker: Augmenter, style: Style) -> st
     return "".join(out) + explanation.sentence[copied:]
 
 
-def _as_json(table: TermTable, maker: Augmenter, args: argparse.Namespace) -> dict[str, Any]:
+def _as_json(table: TermTable, maker: Augmenter, options: InspectOptions) -> dict[str, Any]:
     out: dict[str, Any] = {
         "sentences": table.n_documents,
         "terms": len(table),
         "tokenizer": table.tokenizer,
         "digest": table.digest,
-        "most_important": [asdict(stats) for stats in table.top(args.n)],
-        "least_important": [asdict(stats) for stats in table.top(args.n, least=True)],
+        "most_important": [asdict(stats) for stats in table.top(options.number)],
+        "least_important": [asdict(stats) for stats in table.top(options.number, least=True)],
     }
-    if args.term:
+    if options.term:
         out["vicinity"] = {
-            term: [asdict(s) for s in table.vicinity(_look_up(table, term).term, args.radius)]
-            for term in args.term
+            term: [asdict(s) for s in table.vicinity(_look_up(table, term).term, options.radius)]
+            for term in options.term
         }
-    if args.sentence:
+    if options.sentence:
         out["sentences_explained"] = [
             {
                 "sentence": sentence,
                 "tokens": [asdict(token) for token in maker.explain(sentence).tokens],
-                "negatives": [maker.explain(sentence, row=row).negative for row in range(args.n)],
+                "negatives": [maker.explain(sentence, row=row).negative for row in range(options.number)],
             }
-            for sentence in args.sentence
+            for sentence in options.sentence
         ]
     return out

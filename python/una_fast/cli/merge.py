@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from una_fast.cli.options import (
-    add_memory_options,
-    add_progress_option,
-    add_prune_options,
-    print_figures,
-    save,
-)
+from una_fast import shared_options as same
+from una_fast.cli.options import WriteOptions, print_figures, save
 from una_fast.errors import InputError, OptionError
+from una_fast.options import add_options, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class MergeOptions(WriteOptions):
+    """What is added up, and what is made of the sum."""
+
+    inputs: list[Path] = option(help="Files of counts.", group="text", positional=True, metavar="COUNTS")
+    counts: Path | None = option(same.COUNTS, "Counts to write, to be merged further.")
+    threads: int | None = option(same.THREADS)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -21,16 +27,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = subparsers.add_parser(
         "merge",
         help="add up counts of shards, machines, days",
+        usage="una-fast merge COUNTS... --output TABLE [options]",
         description="Add up counts made by una-fast fit --counts. The sum is that of one fit on all the text, to the "
         "byte, in any order; counts made under other settings are refused.",
     )
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="COUNTS", help="files of counts")
-    parser.add_argument("-o", "--output", type=Path, metavar="TABLE", help="table to write")
-    parser.add_argument("--counts", type=Path, metavar="COUNTS", help="counts to write, to be merged further")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    add_prune_options(parser)
-    add_memory_options(parser)
-    add_progress_option(parser)
+    add_options(parser, MergeOptions)
     parser.set_defaults(run=run)
 
 
@@ -38,13 +39,14 @@ def run(args: argparse.Namespace) -> int:
     """Loads, adds up and saves."""
     from una_fast.fit import TermCounter
 
-    if args.output is None and args.counts is None:
-        raise OptionError("nothing to write: give --output, --counts or both")
+    options = MergeOptions.from_arguments(args)
     start = time.perf_counter()
-    first, *rest = args.inputs
+    first, *rest = map(Path, options.inputs)
 
     def load(path: Path) -> TermCounter:
-        return TermCounter.load(path, memory_limit=args.memory_limit, temp_dir=args.temp_dir)
+        return TermCounter.load(
+            path, threads=options.threads, memory_limit=options.memory_limit, temp_dir=options.temp_dir
+        )
 
     total = load(first)
     for path in rest:
@@ -52,5 +54,5 @@ def run(args: argparse.Namespace) -> int:
             total.merge(load(path))
         except (InputError, OptionError) as error:
             raise type(error)(f"{first} and {path}: {error}") from error
-    print_figures(save(total, args), time.perf_counter() - start, as_json=args.json)
+    print_figures(save(total, options), time.perf_counter() - start, as_json=options.json)
     return 0

@@ -1,17 +1,19 @@
-"""Options that several commands share, each stated once."""
+"""Options that several commands share, and what the commands make of them."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
+from una_fast import shared_options as same
 from una_fast.augment import PRESETS
 from una_fast.errors import OptionError
-from una_fast.sources import MAX_LINE_BYTES, load_sentences
+from una_fast.options import Options, option
+from una_fast.sources import load_sentences
 
 if TYPE_CHECKING:
     from una_fast.augment import Augmenter
@@ -20,122 +22,173 @@ if TYPE_CHECKING:
     from una_fast.tokenizers import Tokenizer
 
 __all__ = [
-    "add_augment_options",
-    "add_fit_options",
-    "add_memory_options",
-    "add_progress_option",
-    "add_prune_options",
-    "add_read_options",
-    "augmenter",
-    "chosen_tokenizer",
-    "given_pattern",
+    "MemoryOptions",
+    "NegativeOptions",
+    "PruneOptions",
+    "ReadOptions",
+    "Shown",
+    "TokenizeOptions",
+    "WriteOptions",
+    "compiled",
     "print_figures",
     "save",
-    "show_progress",
 ]
 
 
-def add_fit_options(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions(Options):
+    """How files are read."""
+
+    text_field: str | None = option(same.TEXT_FIELD)
+    column: str | None = option(same.COLUMN)
+    max_line_bytes: int = option(same.MAX_LINE)
+    errors: Literal["strict", "replace", "skip"] = option(same.MALFORMED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenizeOptions(Options):
     """How text becomes terms."""
-    group = parser.add_argument_group("fitting")
-    group.add_argument(
-        "--tokenizer",
-        metavar="NAME",
-        help="treebank (NLTK 3.10, the default), treebank-3.9, word (scikit-learn), unicode (UAX 29) or whitespace",
-    )
-    add_pattern_option(
-        group, "cut sentences by a regular expression of Python, in place of --tokenizer: slower"
-    )
-    group.add_argument("--no-lowercase", dest="lowercase", action="store_false", help="keep capitals apart")
-    group.add_argument(
-        "--errors",
-        default="strict",
-        choices=["strict", "replace", "skip"],
-        help="for lines that are not UTF-8 or hold a NUL (default: strict, which stops)",
-    )
+
+    tokenizer: str | None = option(same.TOKENIZER)
+    tokenizer_pattern: str | None = option(same.PATTERN)
+    lowercase: bool = option(same.LOWERCASE)
+
+    def chosen(self) -> Tokenizer:
+        """The tokenizer: by its name or by a pattern, not both.
+
+        Raises:
+            OptionError: for both, and for a pattern that is none.
+        """
+        if self.tokenizer is not None and self.tokenizer_pattern is not None:
+            raise OptionError(f"--tokenizer-pattern takes the place of --tokenizer {self.tokenizer}")
+        return compiled(self.tokenizer_pattern) or self.tokenizer or "treebank"
 
 
-def add_pattern_option(group: argparse._ActionsContainer, what: str) -> None:
-    """A tokenizer that is a regular expression."""
-    group.add_argument("--tokenizer-pattern", metavar="REGEX", help=what)
+def compiled(pattern: str | None) -> re.Pattern[str] | None:
+    """The pattern of --tokenizer-pattern.
 
-
-def chosen_tokenizer(args: argparse.Namespace) -> Tokenizer:
-    """The tokenizer that `add_fit_options` tells of."""
-    if args.tokenizer is not None and args.tokenizer_pattern is not None:
-        raise OptionError(f"--tokenizer-pattern takes the place of --tokenizer {args.tokenizer}")
-    return given_pattern(args) or args.tokenizer or "treebank"
-
-
-def given_pattern(args: argparse.Namespace) -> re.Pattern[str] | None:
-    """The pattern of --tokenizer-pattern."""
-    if args.tokenizer_pattern is None:
+    Raises:
+        OptionError: for what is no regular expression.
+    """
+    if pattern is None:
         return None
     try:
-        return re.compile(args.tokenizer_pattern)
+        return re.compile(pattern)
     except re.error as error:
-        raise OptionError(
-            f"--tokenizer-pattern {args.tokenizer_pattern!r} is no regular expression: {error}"
-        ) from None
+        raise OptionError(f"--tokenizer-pattern {pattern!r} is no regular expression: {error}") from None
 
 
-def add_prune_options(parser: argparse.ArgumentParser) -> None:
-    """Which terms stay."""
-    group = parser.add_argument_group("pruning")
-    group.add_argument(
-        "--min-df", type=int, default=1, metavar="N", help="leave out terms in fewer sentences"
-    )
-    group.add_argument(
-        "--max-terms", type=int, metavar="N", help="keep at most N terms, those in the most sentences"
-    )
+@dataclass(frozen=True, kw_only=True)
+class PruneOptions(Options):
+    """The terms that stay."""
+
+    min_df: int = option(same.MIN_DF)
+    max_terms: int | None = option(same.MAX_TERMS)
 
 
-def add_memory_options(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True, kw_only=True)
+class MemoryOptions(Options):
     """How much memory terms may take."""
-    group = parser.add_argument_group("memory")
-    group.add_argument(
-        "--memory-limit",
-        metavar="SIZE",
-        help="keep terms beyond this size in temporary files: 512MiB, 2GB; the result is the same (default: none)",
-    )
-    group.add_argument(
-        "--temp-dir", type=Path, metavar="DIR", help="where to keep them (default: as the system does)"
-    )
+
+    memory_limit: str | None = option(same.MEMORY_LIMIT)
+    temp_dir: Path | None = option(same.TEMP_DIR)
 
 
-def add_read_options(parser: argparse.ArgumentParser) -> None:
-    """How files are read."""
-    group = parser.add_argument_group("reading")
-    group.add_argument(
-        "--text-field",
-        metavar="NAME",
-        help='where lines are JSON objects, the name of the sentence (default: "text"); given, it makes standard '
-        "input JSON",
-    )
-    group.add_argument(
-        "--column", metavar="NAME", help="column of a table to read (default: its only one of strings)"
-    )
-    group.add_argument(
-        "--max-line-bytes",
-        type=int,
-        default=MAX_LINE_BYTES,
-        metavar="N",
-        help="longest line accepted (default: %(default)s)",
-    )
+@dataclass(frozen=True, kw_only=True)
+class Shown(Options):
+    """What is shown, and in which form."""
+
+    json: bool = option(same.JSON)
+    quiet: bool = option(same.QUIET)
+
+    def progress(self) -> bool:
+        """True where a progress bar has someone to look at it."""
+        return not self.quiet and sys.stderr.isatty()
 
 
-def save(counter: TermCounter, args: argparse.Namespace) -> dict[str, object]:
-    """Saves the counts, the table or both, as `--counts` and `--output` say; returns what to print of it."""
-    figures: dict[str, object] = {"sentences": counter.n_documents}
-    # First the table: where there is none to be had, nothing is written.
-    if args.output is not None:
-        table = counter.freeze_to(
-            args.output, min_df=args.min_df, max_terms=args.max_terms, progress=show_progress(args)
+@dataclass(frozen=True, kw_only=True)
+class WriteOptions(PruneOptions, MemoryOptions, Shown):
+    """What is made of counts: a table, counts to be merged further, or both."""
+
+    output: Path | None = option(same.OUTPUT, "Table to write.", metavar="TABLE")
+    counts: Path | None = option(same.COUNTS)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.output is None and self.counts is None:
+            raise OptionError("nothing to write: give --output, --counts or both")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NegativeOptions(Options):
+    """The law by which negatives are made."""
+
+    tokenizer_pattern: str | None = option(
+        same.PATTERN,
+        "Regular expression that the table was fitted with, if it was: no file holds it.",
+        group="negatives",
+    )
+    preset: Literal["una", "uda", "tfidf-random", "random"] | None = option(same.PRESET)
+    radius: int = option(same.RADIUS)
+    replace_prob: float = option(same.REPLACE_PROB)
+    select: Literal["tfidf", "inverse", "uniform"] | None = option(same.SELECT, default=None)
+    replace: Literal["vicinity", "uniform"] | None = option(same.REPLACE, default=None)
+    surface: Literal["reference", "preserve"] = option(same.SURFACE)
+    exclude_self: bool = option(same.EXCLUDE_SELF)
+    protect: Path | None = option(same.PROTECT)
+    max_replaced: str | None = option(same.MAX_REPLACED)
+    min_score: float = option(same.MIN_SCORE)
+    seed: int = option(same.SEED)
+
+    def augmenter(self, table: TermTable, *, threads: int | None = None) -> Augmenter:
+        """An augmenter of these options.
+
+        Raises:
+            OptionError: for options that do not go together.
+        """
+        from una_fast.augment import Augmenter
+
+        if self.preset is not None and (self.select or self.replace):
+            raise OptionError(f"--preset {self.preset} already decides --select and --replace")
+        strategy = PRESETS[self.preset or "una"]
+        return Augmenter(
+            table,
+            radius=self.radius,
+            replace_prob=self.replace_prob,
+            select=self.select or strategy["select"],
+            replace=self.replace or strategy["replace"],
+            surface=self.surface,
+            exclude_self=self.exclude_self,
+            protect=[] if self.protect is None else load_sentences(self.protect),
+            max_replaced=_limit(self.max_replaced),
+            min_score=self.min_score,
+            seed=self.seed,
+            threads=threads,
         )
-        figures |= {"terms": table.n_terms, "digest": table.digest, "table": str(args.output)}
-    if args.counts is not None:
-        counter.save(args.counts, progress=show_progress(args))
-        figures = {"terms": counter.n_terms, "counts": str(args.counts), **figures}
+
+
+def _limit(text: str | None) -> float | None:
+    """A whole number of tokens, or a share: told apart by the point."""
+    if text is None:
+        return None
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        raise OptionError(f"--max-replaced must be a number of tokens or a share, not {text!r}") from None
+
+
+def save(counter: TermCounter, options: WriteOptions) -> dict[str, Any]:
+    """Saves the counts, the table or both, as `--counts` and `--output` say; returns what to print of it."""
+    figures: dict[str, Any] = {"sentences": counter.n_documents}
+    # First the table: where there is none to be had, nothing is written.
+    if options.output is not None:
+        table = counter.freeze_to(
+            options.output, min_df=options.min_df, max_terms=options.max_terms, progress=options.progress()
+        )
+        figures |= {"terms": table.n_terms, "digest": table.digest, "table": str(options.output)}
+    if options.counts is not None:
+        counter.save(options.counts, progress=options.progress())
+        figures = {"terms": counter.n_terms, "counts": str(options.counts), **figures}
     return figures
 
 
@@ -160,89 +213,3 @@ def print_figures(figures: dict[str, object], seconds: float, *, as_json: bool) 
         print(f"{figures['counts']}  counts")
     if "table" in figures:
         print(f"{figures['table']}  sha256 {figures['digest']}")
-
-
-def add_augment_options(parser: argparse.ArgumentParser) -> None:
-    """The law by which negatives are made."""
-    group = parser.add_argument_group("negatives")
-    add_pattern_option(
-        group, "the regular expression that the table was fitted with, if it was: no file holds it"
-    )
-    group.add_argument(
-        "--preset",
-        choices=list(PRESETS),
-        help="a named strategy in place of --select and --replace: una (the default), uda, tfidf-random, random",
-    )
-    group.add_argument(
-        "--radius", type=int, default=4000, metavar="R", help="ranks a replacement may be away"
-    )
-    group.add_argument("--replace-prob", type=float, default=0.5, metavar="P", help="the paper's p")
-    group.add_argument(
-        "--select", choices=["tfidf", "inverse", "uniform"], help="which tokens go (default: tfidf)"
-    )
-    group.add_argument(
-        "--replace", choices=["vicinity", "uniform"], help="what replaces them (default: vicinity)"
-    )
-    group.add_argument(
-        "--surface",
-        default="reference",
-        choices=["reference", "preserve"],
-        help="tokens joined by spaces, or the sentence as written around the replaced words",
-    )
-    group.add_argument("--exclude-self", action="store_true", help="never replace a token by its own term")
-    group.add_argument(
-        "--protect",
-        type=Path,
-        metavar="FILE",
-        help="terms that are never touched, one a line (stop words, names)",
-    )
-    group.add_argument(
-        "--max-replaced", metavar="N", help="the most tokens of a sentence that go: 3, or a share as 0.3"
-    )
-    group.add_argument(
-        "--min-score", type=float, default=0.0, metavar="S", help="tokens of lower TF-IDF stay"
-    )
-    group.add_argument("--seed", type=int, default=0, metavar="S", help="the key of all draws")
-
-
-def augmenter(table: TermTable, args: argparse.Namespace) -> Augmenter:
-    """An augmenter with the options of `add_augment_options`."""
-    from una_fast.augment import Augmenter
-
-    if args.preset is not None and (args.select or args.replace):
-        raise OptionError(f"--preset {args.preset} already decides --select and --replace")
-    strategy = PRESETS[args.preset or "una"]
-    return Augmenter(
-        table,
-        radius=args.radius,
-        replace_prob=args.replace_prob,
-        select=args.select or strategy["select"],
-        replace=args.replace or strategy["replace"],
-        surface=args.surface,
-        exclude_self=args.exclude_self,
-        protect=[] if args.protect is None else load_sentences(args.protect),
-        max_replaced=_limit(args.max_replaced),
-        min_score=args.min_score,
-        seed=args.seed,
-        threads=getattr(args, "threads", None),
-    )
-
-
-def _limit(text: str | None) -> float | None:
-    """A whole number of tokens, or a share: told apart by the point."""
-    if text is None:
-        return None
-    try:
-        return float(text) if "." in text else int(text)
-    except ValueError:
-        raise OptionError(f"--max-replaced must be a number of tokens or a share, not {text!r}") from None
-
-
-def add_progress_option(parser: argparse.ArgumentParser) -> None:
-    """Whether to show a bar; by default where standard error is a terminal."""
-    parser.add_argument("--quiet", action="store_true", help="no progress bar")
-
-
-def show_progress(args: argparse.Namespace) -> bool:
-    """Whether a bar has someone to look at it."""
-    return not args.quiet and sys.stderr.isatty()

@@ -3,28 +3,16 @@
 import argparse
 import json
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from una_fast.cli.options import add_progress_option, show_progress
+from una_fast.cli.options import Shown
+from una_fast.options import add_options
+from una_fast.paraphrase_config import ParaphraseConfig
 
 if TYPE_CHECKING:
     from una_fast.paraphrase import Result
 
 __all__ = ["add_parser", "run"]
-
-_OPTIONS: dict[str, tuple[type, str]] = {
-    "prefix": (str, "text put before each sentence, such as 'paraphrase: ' for a T5"),
-    "num_beams": (int, "beams of the search (10)"),
-    "temperature": (float, "divides the logits in drawing (1)"),
-    "top_p": (float, "draw among the likeliest tokens of this probability (1)"),
-    "seed": (int, "of the draws (0)"),
-    "max_input_length": (int, "tokens read of a sentence (60)"),
-    "max_output_length": (int, "tokens of a paraphrase (60)"),
-    "batch_size": (int, "sentences at a time (32)"),
-    "block_lines": (int, "sentences of a block, which is what a killed run loses at most (2048)"),
-    "device": (str, "auto, cpu, cuda, cuda:1, ... (auto)"),
-}
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,44 +20,27 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "paraphrase",
         help="paraphrase a corpus, as positives for training",
-        description="Paraphrase a corpus line by line; defaults stand in brackets. Given again after it was stopped, "
-        "the same command goes on where it stopped.",
-        argument_default=argparse.SUPPRESS,
+        usage="una-fast paraphrase CORPUS... --model MODEL --output FILE [options]",
+        description="Paraphrase a corpus line by line. Given again after it was stopped, the same command goes on "
+        "where it stopped.",
     )
-    parser.add_argument("corpus", nargs="+", help="one or more files of one sentence a line, or a glob")
-    parser.add_argument("-o", "--output", required=True, type=Path, help="file to write, a line a sentence")
-    parser.add_argument("--model", required=True, help="folder or hub name of a sequence-to-sequence model")
-    parser.add_argument("--decoding", choices=("beam", "sample"), help="search or draw (beam)")
-    parser.add_argument(
-        "--precision", choices=("auto", "float32", "bfloat16"), help="type of the weights (auto)"
-    )
-    for name, (kind, text) in _OPTIONS.items():
-        metavar = {int: "N", float: "X", str: "TEXT"}[kind]
-        parser.add_argument("--" + name.replace("_", "-"), type=kind, metavar=metavar, help=text)
-    parser.set_defaults(run=run, json=False, quiet=False)
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    add_progress_option(parser)
+    add_options(parser, ParaphraseConfig, Shown)
+    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Paraphrase and print what was done."""
-    from una_fast.paraphrase import ParaphraseConfig, paraphrase
+    from una_fast.paraphrase import paraphrase
 
-    config = ParaphraseConfig(**_options(args), progress=show_progress(args))
+    shown = Shown.from_arguments(args)
+    config = ParaphraseConfig.from_arguments(args, progress=shown.progress())
     try:
         result = paraphrase(config)
     except KeyboardInterrupt:
         print("finished blocks are kept: the same command goes on from there", file=sys.stderr)
         raise
-    print(json.dumps(result.to_dict()) if args.json else _summary(result))
+    print(json.dumps(result.to_dict()) if shown.json else _summary(result))
     return 0
-
-
-def _options(args: argparse.Namespace) -> dict[str, Any]:
-    ours = ("run", "json", "quiet", "command")
-    options = {name: value for name, value in vars(args).items() if name not in ours}
-    options["corpus"] = args.corpus[0] if len(args.corpus) == 1 else [Path(path) for path in args.corpus]
-    return options
 
 
 def _summary(result: "Result") -> str:

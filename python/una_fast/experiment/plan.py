@@ -44,7 +44,8 @@ from una_fast.encoder.pooling import Pooling
 from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.evaluation.pairs import SEVEN
 from una_fast.files import storage_errors
-from una_fast.training.config import TrainConfig
+from una_fast.options import options_of
+from una_fast.train_config import TrainConfig
 
 __all__ = ["FILES", "Evaluation", "Plan", "Run", "Weights", "load_plan", "shipped_plans"]
 
@@ -64,7 +65,7 @@ _OURS = {
 }
 """Options of TrainConfig that a plan may not set, and what stands in their place."""
 
-_OPTIONS = {field.name: field for field in fields(TrainConfig)}
+_OPTIONS = options_of(TrainConfig)
 FILES = ("corpus", "paraphrases", "pairs")
 """The options that name text."""
 
@@ -138,7 +139,9 @@ class Run:
             OptionError: An option is out of range; the message names the run.
         """
         # An experiment scores what it has trained itself, pair by pair.
-        options = {"test": False} | {name: _value(name, value) for name, value in self.options.items()}
+        options = {"test": False} | {
+            name: _OPTIONS[name].from_toml(value) for name, value in self.options.items()
+        }
         try:
             resume = options.get("checkpoint_every") is not None
             return TrainConfig(**options, seed=self.seed, output=output, resume=resume, **machine)
@@ -381,15 +384,6 @@ def _crossed(first: Iterable[Variant], second: Iterable[Variant]) -> list[Varian
         Variant(name=f"{left.name} {right.name}".strip(), options={**left.options, **right.options})
         for left, right in itertools.product(first, list(second))
     ]
-
-
-def _value(name: str, value: Any) -> Any:
-    """A value of TOML as TrainConfig takes it: TOML has no None, and a list of files is of path objects."""
-    if value == "none" and "None" in str(_OPTIONS[name].type):
-        return None
-    if name in FILES and isinstance(value, list):
-        return [Path(path) for path in value]
-    return value
 
 
 def _check_options(where: str, options: Mapping[str, Any]) -> None:

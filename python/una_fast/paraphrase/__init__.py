@@ -15,7 +15,7 @@ from una_fast.extras import require
 
 require("paraphrasing", "torch", "transformers")
 
-from una_fast.paraphrase.config import ParaphraseConfig
 from una_fast.paraphrase.run import Result, paraphrase
+from una_fast.paraphrase_config import ParaphraseConfig
 
 __all__ = ["ParaphraseConfig", "Result", "paraphrase"]

@@ -23,9 +23,9 @@ from transformers import (
 
 from una_fast.encoder.backbone import choose_device, choose_precision, load_tokenizer, weights_digest
 from una_fast.errors import OptionError
-from una_fast.paraphrase.config import ParaphraseConfig
 from una_fast.paraphrase.sampling import KeyedDraw
 from una_fast.paraphrase.work_folder import Block
+from una_fast.paraphrase_config import ParaphraseConfig
 from una_fast.progress import quiet_transformers
 
 __all__ = ["Paraphraser"]

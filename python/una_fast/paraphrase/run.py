@@ -9,9 +9,9 @@ from typing import Any
 from tqdm import tqdm
 
 from una_fast.errors import InputError, OptionError
-from una_fast.paraphrase.config import ParaphraseConfig
 from una_fast.paraphrase.model import Paraphraser
 from una_fast.paraphrase.work_folder import WorkFolder
+from una_fast.paraphrase_config import ParaphraseConfig
 from una_fast.sources import Sentences, find_files
 
 __all__ = ["Result", "paraphrase"]
@@ -95,7 +95,7 @@ def _manifest(config: ParaphraseConfig, model: Paraphraser, corpus: Sentences) -
         "corpus_sha256": corpus.digest(),
         "model_sha256": model.digest,
         "precision": model.precision,
-        **config.shaping(),
+        **config.settings(),
     }
 
 

@@ -19,11 +19,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from una_fast import shared_options as same
 from una_fast.augment import Augmenter, Explanation
 from una_fast.errors import OptionError
 from una_fast.extras import require
 from una_fast.files import storage_errors
 from una_fast.fit import fit
+from una_fast.options import Options, option
 from una_fast.page.layout import annotate, example_rows
 from una_fast.quickstart.pictures import Window
 from una_fast.quickstart.prose import standard_library_sentences
@@ -41,8 +43,8 @@ from una_fast.table import TermTable
 
 if TYPE_CHECKING:
     from una_fast.evaluation import StsReport
+    from una_fast.train_config import TrainingPooling
     from una_fast.training import ProbeReport, Result, TrainConfig
-    from una_fast.training.config import TrainingPooling
 
 __all__ = ["QuickstartOptions", "run_quickstart"]
 
@@ -66,37 +68,37 @@ _VOCABULARY_SENTENCES = 200_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuickstartOptions:
+class QuickstartOptions(Options):
     """What a quickstart is asked to do.
-
-    Attributes:
-        corpus: One sentence a line, a path or a glob; None reads this Python's own documentation.
-        model: The encoder to start from, a folder or a hub name; None makes a small one.
-        sts: A folder in SentEval's layout to score the encoder on, before and after.
-        output: The folder to write; it may exist if it is empty or an earlier quickstart's.
-        steps: Training steps.
-        batch_size: Sentences a step.
-        seed: Of the model, the order of the corpus, the negatives and the dropout masks.
-        threads: Threads to compute with; None takes what there is.
 
     Raises:
         OptionError: A number is out of range.
     """
 
-    corpus: str | None = None
-    model: str | None = None
-    sts: str | None = None
-    output: Path = Path("una-fast-quickstart")
-    steps: int = 200
-    batch_size: int = 64
-    seed: int = 0
-    threads: int | None = None
-
-    def __post_init__(self) -> None:
-        for name, least in (("steps", 1), ("batch_size", 2), ("seed", 0), ("threads", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise OptionError(f"{name} must be at least {least}, got {value}")
+    corpus: str | None = option(
+        None,
+        "Sentences, one a line: a path or a quoted glob; by default this Python's own documentation.",
+        group="text",
+        metavar="FILES",
+    )
+    model: str | None = option(
+        same.MODEL, "Encoder to start from: a folder or a hub name; by default a small BERT is made."
+    )
+    steps: int = option(200, "Training steps.", group="optimisation", least=1)
+    batch_size: int = option(64, "Sentences a step.", group="optimisation", least=2)
+    seed: int = option(
+        same.SEED, "Of the model, the order of the corpus, the negatives and dropout.", group="optimisation"
+    )
+    sts: str | None = option(
+        same.STS, "Folder of the STS tasks, in SentEval's layout, to score the encoder on before and after."
+    )
+    output: Path = option(
+        same.OUTPUT,
+        "Folder to write, new or an earlier quickstart's.",
+        default=Path("una-fast-quickstart"),
+        metavar="FOLDER",
+    )
+    threads: int | None = option(same.THREADS)
 
 
 def run_quickstart(options: QuickstartOptions, terminal: Terminal) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from una_fast.extras import require
 
 require("training", "scipy", "torch", "transformers")
 
-from una_fast.training.config import TrainConfig
+from una_fast.train_config import TrainConfig
 from una_fast.training.history import DivergedError, OutOfMemoryError, Result
 from una_fast.training.loop import train
 from una_fast.training.loss import info_nce, margin_nce, nt_xent

@@ -11,7 +11,7 @@ from una_fast.augment import Augmenter, Explanation
 from una_fast.errors import InputError, OptionError
 from una_fast.fit import TermCounter
 from una_fast.table import TermTable
-from una_fast.training.config import TrainConfig
+from una_fast.train_config import TrainConfig
 from una_fast.training.distributed import Processes
 from una_fast.training.shuffle import Rows
 
@@ -95,9 +95,9 @@ def _open(config: TrainConfig, name: str, source: "Source | None" = None, *, ali
     from una_fast.sources import load_sentences
 
     source = getattr(config, name) if source is None else source
-    if config.index is None:
+    if config.mapped_corpus is None:
         return load_sentences(source, aligned=aligned)
-    return map_sentences(source, Path(config.index) / name, aligned=aligned, progress=config.progress)
+    return map_sentences(source, Path(config.mapped_corpus) / name, aligned=aligned, progress=config.progress)
 
 
 def split_pairs(lines: Sequence[str], config: TrainConfig) -> Corpus:

@@ -21,7 +21,7 @@ from una_fast.errors import UnaError
 from una_fast.evaluation.sts import StsReport
 from una_fast.extras import require
 from una_fast.files import replacing, storage_errors
-from una_fast.training.config import TrainConfig
+from una_fast.train_config import TrainConfig
 from una_fast.training.probe import ProbeReport
 
 __all__ = [

@@ -26,6 +26,7 @@ from una_fast.encoder.backbone import (
 )
 from una_fast.errors import OptionError
 from una_fast.page.layout import AnnotatedSentence, annotate
+from una_fast.train_config import TrainConfig
 from una_fast.training.checkpoint import (
     Checkpoint,
     Checkpoints,
@@ -34,7 +35,6 @@ from una_fast.training.checkpoint import (
     restore_optimizer,
     run_state,
 )
-from una_fast.training.config import TrainConfig
 from una_fast.training.corpus import (
     Corpus,
     Explains,
@@ -161,7 +161,7 @@ class _Run:
         self.precision = choose_precision(config.precision, device)
         self.history = History()
         self.corpus_digest = corpus.digest()
-        self.checkpoints = Checkpoints(self.folder / "checkpoints", config.keep)
+        self.checkpoints = Checkpoints(self.folder / "checkpoints", config.keep_checkpoints)
         self.start_digest = weights_digest(model)
 
     def train(self) -> Result:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from una_fast.encoder.pooling import Pooling, pool, token_states
-from una_fast.training.config import TrainingPooling
+from una_fast.train_config import TrainingPooling
 
 __all__ = ["SentenceEncoder"]
 

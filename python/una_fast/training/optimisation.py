@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 import torch
 from torch import Tensor, nn
 
-from una_fast.training.config import TrainConfig
+from una_fast.train_config import TrainConfig
 
 __all__ = ["all_finite", "backward", "backward_in_chunks", "learning_rate_at", "make_optimizer", "numerics"]
 

@@ -12,7 +12,7 @@ from una_fast.errors import OptionError
 from una_fast.evaluation.geometry import NEAR, geometry_of
 from una_fast.evaluation.pairs import SEVEN, Pairs, SentEvalFolder, read_task
 from una_fast.evaluation.sts import StsReport, encode_distinct, score_task, score_tasks
-from una_fast.training.config import TrainConfig
+from una_fast.train_config import TrainConfig
 from una_fast.training.model import SentenceEncoder
 
 __all__ = ["DevScore", "Scorer", "Tasks"]

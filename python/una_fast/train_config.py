@@ -1,0 +1,299 @@
+"""The options of a training run, checked when they are given and not an hour later."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import MISSING, dataclass
+from typing import Literal
+
+from una_fast import shared_options as same
+from una_fast.errors import OptionError
+from una_fast.options import Options, option
+from una_fast.table import TermTable
+
+__all__ = ["TrainConfig", "TrainingPooling"]
+
+Path = str | os.PathLike[str]
+Source = Path | Iterable[str] | Sequence[os.PathLike[str]]
+
+TrainingPooling = Literal["cls_mlp", "cls", "mean", "first_last_mean"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(Options):
+    """What to train on what, and how. The defaults are those published for BERT.
+
+    The names are those of the command line (`--batch-size` is `batch_size`) and of TOML files (`from_toml`).
+
+    Raises:
+        OptionError: An option is out of range; the message names it and its value.
+    """
+
+    corpus: Source | None = option(
+        None,
+        "One sentence a line: files or a glob.",
+        more="In Python also any iterable of sentences.",
+        group="text",
+        kind="paths",
+        positional=True,
+    )
+    paraphrases: Source | None = option(
+        None,
+        "Positives, line by line as in the corpus; by default the sentence itself under another dropout mask.",
+        group="text",
+        kind="paths",
+        metavar="FILE",
+    )
+    pairs: Source | None = option(
+        None,
+        "Lines of a sentence, a tab and its paraphrase, in place of corpus and paraphrases.",
+        group="text",
+        kind="paths",
+        metavar="FILE",
+    )
+    mapped_corpus: Path | None = option(
+        None,
+        "Folder for a copy of the text that is mapped and not held, for corpora larger than memory.",
+        more="A later run on the same files takes the copy that is there.",
+        group="text",
+        metavar="FOLDER",
+    )
+    distinct: bool = option(
+        False,
+        "Replace a sentence that stands in its batch already, word for word.",
+        group="text",
+        shapes=True,
+    )
+
+    model: Path = option(same.MODEL, default=MISSING)
+    pooling: TrainingPooling = option(
+        "cls_mlp",
+        "What of a transformer's states is the embedding.",
+        more='"cls_mlp" is the [CLS] state under a tanh layer that only training has; "first_last_mean" the mean over '
+        "tokens of the first and the last layer.",
+        group="model",
+        shapes=True,
+    )
+    max_length: int = option(
+        32,
+        "Tokens read of a text in training, special tokens included.",
+        group="model",
+        least=1,
+        shapes=True,
+    )
+    dropout: float | None = option(
+        None,
+        "Replaces the hidden and attention dropout of the model; by default it keeps its own.",
+        group="model",
+        least=0.0,
+        below=1.0,
+        shapes=True,
+    )
+
+    every: int = option(
+        5,
+        "Steps from one batch with negatives to the next; 0 is plain SimCSE.",
+        group="negatives",
+        least=0,
+        shapes=True,
+    )
+    table: Path | TermTable | None = option(
+        None,
+        "TF-IDF table; by default one is fitted on the corpus (and the paraphrases) and saved in the output.",
+        group="negatives",
+        kind="text",
+        metavar="PATH",
+    )
+    tokenizer: str | None = option(
+        same.TOKENIZER,
+        "Rules that cut a sentence into terms; by default those of the table, or treebank where one is fitted.",
+        group="negatives",
+        shapes=True,
+    )
+    radius: int = option(same.RADIUS)
+    replace_prob: float = option(same.REPLACE_PROB)
+    select: Literal["tfidf", "inverse", "uniform"] = option(same.SELECT)
+    replace: Literal["vicinity", "uniform"] = option(same.REPLACE)
+    surface: Literal["reference", "preserve"] = option(same.SURFACE)
+    importance: Literal["tfidf", "idf", "attention"] = option(same.IMPORTANCE)
+    probe_rows: int = option(
+        0,
+        "Sentences whose negatives are probed before and after training, see `una_fast.training.probe`.",
+        group="negatives",
+        least=0,
+    )
+
+    batch_size: int = option(
+        64,
+        "Examples contrasted with each other, on all GPUs together.",
+        more="An example is 2 rows, or up to 4 on a step with negatives.",
+        group="optimisation",
+        least=2,
+        shapes=True,
+    )
+    epochs: int = option(1, "Passes over the corpus.", group="optimisation", least=1, shapes=True)
+    max_steps: int | None = option(
+        None,
+        "Stop after so many steps; the schedule ends there too.",
+        group="optimisation",
+        least=1,
+        shapes=True,
+    )
+    learning_rate: float = option(
+        3e-5, "The highest learning rate.", group="optimisation", above=0.0, shapes=True
+    )
+    schedule: Literal["linear", "constant"] = option(
+        "linear",
+        "Course of the learning rate: it falls to 0 at the last step, or stays.",
+        group="optimisation",
+        shapes=True,
+    )
+    warmup_steps: int = option(
+        0, "Steps over which the learning rate rises from 0.", group="optimisation", least=0, shapes=True
+    )
+    weight_decay: float = option(
+        0.0, "AdamW's weight decay, on matrices alone.", group="optimisation", least=0.0, shapes=True
+    )
+    max_grad_norm: float | None = option(
+        1.0,
+        "Norm that gradients are scaled down to; none never does.",
+        group="optimisation",
+        above=0.0,
+        shapes=True,
+    )
+    loss: Literal["nt_xent", "info_nce", "margin"] = option(
+        "nt_xent",
+        "What is minimised.",
+        more='"nt_xent" as published; "info_nce" contrasts anchors with positives and negatives in three columns; '
+        '"margin", which is ours, asks only that a negative be farther than the positive.',
+        group="optimisation",
+        shapes=True,
+    )
+    temperature: float = option(
+        0.05, "Divides the cosines in the loss.", group="optimisation", above=0.0, shapes=True
+    )
+    hard_negative_weight: float = option(
+        1.0,
+        "Of info_nce: weight of an anchor's own negative; of margin: of the hinge.",
+        group="optimisation",
+        least=0.0,
+        shapes=True,
+    )
+    margin: float = option(
+        0.1,
+        "Of margin: by how much the positive's cosine is to exceed the negative's.",
+        group="optimisation",
+        least=0.0,
+        shapes=True,
+    )
+    accumulate: int = option(
+        1,
+        "Batches whose gradients are added up for a step of the optimiser.",
+        group="optimisation",
+        least=1,
+        shapes=True,
+    )
+    chunk_size: int | None = option(
+        None,
+        "Rows encoded at a time by gradient caching, for batches that outgrow the memory.",
+        more="It encodes twice; by default a batch is encoded at once.",
+        group="optimisation",
+        least=1,
+        shapes=True,
+    )
+    seed: int = option(
+        same.SEED,
+        "Decides the order of rows, the negatives, the dropout masks and the start of the training head.",
+        group="optimisation",
+    )
+
+    sts: Path | None = option(
+        same.STS,
+        "Folder of the STS tasks, in SentEval's layout; the output is then the best step on STS-B dev.",
+        more="Without it, the output is the last step.",
+    )
+    eval_every: int = option(100, "Steps between two scorings.", group="evaluation", least=1, shapes=True)
+    test: bool = option(
+        True,
+        "Score the output at the end on all STS tasks that the folder has, for card and report.",
+        group="evaluation",
+    )
+
+    output: Path = option(
+        help="Folder to write the encoder to.",
+        more="One that holds something other than a trained model is left alone.",
+        group="output",
+        short="o",
+        metavar="FOLDER",
+    )
+    report: bool = option(
+        True,
+        "Write report.html into the output: curves, settings and sampled negatives.",
+        group="output",
+    )
+    loggers: Sequence[Literal["jsonl", "tensorboard", "wandb"]] = option(
+        ("jsonl",),
+        "Where log entries go; none given, nowhere.",
+        more='"jsonl" is `<output>.run/metrics.jsonl`.',
+        group="output",
+    )
+    log_every: int = option(
+        10,
+        "Steps between two log entries.",
+        more="The loop waits for the GPU only there.",
+        group="output",
+        least=1,
+    )
+    checkpoint_every: int | None = option(
+        None,
+        "Steps between two checkpoints, in <output>.run/checkpoints; by default there are none.",
+        group="output",
+        least=1,
+    )
+    keep_checkpoints: int = option(
+        2,
+        "Checkpoints kept while the run lasts.",
+        more="All are removed when it has ended well.",
+        group="output",
+        least=1,
+    )
+    resume: bool = option(
+        False, "Continue at the newest whole checkpoint; where there is none, start.", group="output"
+    )
+
+    device: str = option(same.DEVICE, more="Under torchrun each process takes its own.")
+    precision: Literal["auto", "float32", "bfloat16"] = option(
+        same.PRECISION, more="Weights are float32 always."
+    )
+    compile: Literal["off", "default", "cuda_graphs"] = option(
+        "off",
+        "Compile the model by torch.compile, and record its kernels as well.",
+        group="machine",
+    )
+    tf32: bool = option(
+        False,
+        "On a GPU, let float32 products be taken in TF32: faster, 10 bits of mantissa.",
+        group="machine",
+    )
+    deterministic: bool = option(
+        False,
+        "On a GPU, use algorithms that give the same bits each time, where torch has them.",
+        group="machine",
+    )
+    threads: int | None = option(same.THREADS, "Threads of the Rust core; by default one for each core.")
+    prefetch: int = option(4, "Batches made ready ahead of the step.", group="machine", least=1)
+    progress: bool = option(False, "Show a progress bar.", group="machine", on_command_line=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.importance != "tfidf" and self.select == "uniform":
+            raise OptionError(
+                f'importance={self.importance!r} has no meaning where select="uniform" chooses the tokens'
+            )
+        if (self.corpus is None) == (self.pairs is None):
+            raise OptionError("give either corpus or pairs: the sentences to train on")
+        if self.pairs is not None and self.paraphrases is not None:
+            raise OptionError("pairs has the paraphrases already: leave paraphrases out")
+        if self.compile == "cuda_graphs" and self.chunk_size is not None:
+            raise OptionError("compile='cuda_graphs' does not go with chunk_size: a graph reuses its output")
+        if self.resume and self.checkpoint_every is None:
+            raise OptionError("resume needs checkpoint_every: without it a run leaves no checkpoint")
