@@ -30,11 +30,10 @@ from una_fast.encoder.backbone import (
     input_names,
     load_backbone,
     load_tokenizer,
-    pool,
     position_limit,
-    token_states,
     tokenise,
 )
+from una_fast.encoder.pooling import pool, token_states
 from una_fast.errors import OptionError
 from una_fast.evaluation import load_encoder
 from una_fast.training import TrainConfig, train

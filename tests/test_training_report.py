@@ -11,7 +11,7 @@ import una_fast
 from training_support import make_sentences, tiny_bert, write_lines
 from una_fast.errors import MissingExtraError
 from una_fast.evaluation import sts
-from una_fast.training import Result, TrainConfig, report, train
+from una_fast.training import Result, TrainConfig, output, train
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +74,12 @@ def test_the_output_is_tested_at_the_end(result: Result) -> None:
 def test_the_page_is_a_function_of_the_manifest(result: Result) -> None:
     """Protects equal bytes of equal runs."""
     manifest = json.loads((result.output / "training.json").read_text())
-    assert report.render_report(manifest, []) == report.render_report(manifest, [])
+    assert output.render_report(manifest, []) == output.render_report(manifest, [])
 
 
 def test_without_matplotlib_a_run_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects hours of training from an error at their end."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr(report, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="--no-report"):
         train(TrainConfig(model="absent", corpus="absent", output=tmp_path / "out"))
 

@@ -64,12 +64,12 @@ ROWS = 1 << 16
 
 
 def is_column_file(path: Path) -> bool:
-    """Whether a file of this name is read through pyarrow."""
+    """Returns true for a file name that is read through pyarrow."""
     return path.suffix.lower() in PARQUET + IPC
 
 
 def is_column(source: object) -> bool:
-    """Whether an object holds strings in Arrow's layout."""
+    """Returns true for an object that holds strings in Arrow's layout."""
     return (
         hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__") or _is_dataset(source)
     )
@@ -160,7 +160,7 @@ def large_strings(
 
 
 def nulls(batches: Iterable[Batch]) -> NDArray[np.bool_]:
-    """Which values are null, shape (n,)."""
+    """A mask of the values that are null, shape (n,)."""
     return np.concatenate([np.empty(0, np.bool_), *map(_nulls, batches)])
 
 

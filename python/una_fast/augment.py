@@ -75,13 +75,13 @@ class TokenExplanation:
 
     @property
     def replaced(self) -> bool:
-        """Whether it is replaced in this draw."""
+        """True where it is replaced in this draw."""
         return self.replacement is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation:
-    """How a negative came about: the sentence, its tokens, and the negative itself."""
+    """The story of a negative: the sentence, its tokens, and the negative itself."""
 
     sentence: str
     negative: str
@@ -90,7 +90,7 @@ class Explanation:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AugmentStats:
-    """What was really done to a number of sentences.
+    """Numbers of tokens that were really replaced in a number of sentences.
 
     Attributes:
         sentences: their number.
@@ -240,7 +240,7 @@ class Augmenter:
 
     @property
     def surface(self) -> str:
-        """What comes out: "reference" or "preserve"."""
+        """The form of the negatives: "reference" or "preserve"."""
         return str(self._options["surface"])
 
     @property
@@ -350,7 +350,7 @@ class Augmenter:
         return arrow.large_strings(offsets, data, null), _stats(int(len(null) - null.sum()), counts)
 
     def encoder(self, tokenizer: TokenizerLike, *, max_length: int, **options: Any) -> NegativeEncoder:
-        """What makes the token ids of negatives; built once, used for every batch.
+        """A maker of the token ids of negatives; built once, used for every batch.
 
         The arguments, and what is raised, are those of `una_fast.encode.NegativeEncoder`.
         """
@@ -397,7 +397,7 @@ class Augmenter:
     def explain(
         self, sentence: str, *, row: int = 0, epoch: int = 0, view: int = 0, weights: ArrayLike | None = None
     ) -> Explanation:
-        """How the negative that `augment` gives for the same arguments comes about, token by token."""
+        """Explains the negative that `augment` gives for the same arguments, token by token."""
         check_word("row", row)
         check_word("epoch", epoch)
         check_view(view)

@@ -52,7 +52,7 @@ FORMAT = 1
 
 
 class _Options(TypedDict):
-    """What every way of counting takes."""
+    """Arguments that every way of counting takes."""
 
     reading: _core.Reading
     threads: int

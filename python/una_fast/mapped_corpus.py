@@ -101,7 +101,7 @@ def _described(files: list[Path] | None) -> list[list[Any]] | None:
 
 
 def _facts_of(folder: Path) -> dict[str, Any] | None:
-    """What the copy in a folder was made of; None where there is none.
+    """The facts that the copy in a folder was made of; None where there is none.
 
     Raises:
         OptionError: The folder holds something else, which a copy must not replace.

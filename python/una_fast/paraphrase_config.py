@@ -16,7 +16,7 @@ Path = str | os.PathLike[str]
 
 @dataclass(frozen=True, kw_only=True)
 class ParaphraseConfig(Options):
-    """What to paraphrase with what, and how. The defaults are those published.
+    """The options of a paraphrasing run; the defaults are those published.
 
     Raises:
         OptionError: An option is out of range; the message names it and its value.

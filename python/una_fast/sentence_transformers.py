@@ -115,5 +115,5 @@ class StsEvaluator(BaseEvaluator):
 
     @property
     def description(self) -> str:
-        """What a model card calls it."""
+        """Its name in a model card."""
         return "Semantic Similarity"

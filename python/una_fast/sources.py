@@ -1,4 +1,4 @@
-"""What a source is, decided once, by the first of these that holds.
+"""Sources of sentences. The kind of a source is decided once, by the first of these that holds.
 
 1. A `str` alone, or anything with `__fspath__`, names a file, or files by a glob pattern. In a list, path objects are
    files and str are sentences.
@@ -83,12 +83,12 @@ def _expand(path: str) -> list[Path]:
 
 
 def is_stream(source: object) -> bool:
-    """Whether a source is a binary file object."""
+    """Returns true for a binary file object."""
     return callable(getattr(source, "readinto", None))
 
 
 def stream_name(stream: object) -> str:
-    """What a stream is called in messages; its own name, if it has one."""
+    """The name of a stream in messages; its own name, if it has one."""
     name = getattr(stream, "name", None)
     return name if isinstance(name, str) and name else f"<{type(stream).__name__}>"
 
@@ -101,7 +101,7 @@ def reading(
     shard: tuple[int, int] | None = None,
     aligned: bool = False,
 ) -> _core.Reading:
-    """How sources are read, checked.
+    """Options of reading as the core takes them, checked.
 
     Raises:
         OptionError: for an option without meaning.

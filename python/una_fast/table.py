@@ -28,7 +28,7 @@ Array = TypeVar("Array", bound=np.ndarray[Any, Any])
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TermStats:
-    """What the table knows of one term.
+    """The statistics of one term.
 
     Attributes:
         term: the term, lower-cased if the table is.
@@ -106,7 +106,7 @@ class TermTable:
 
     @property
     def lowercase(self) -> bool:
-        """Whether sentences were lower-cased before they were tokenised."""
+        """True where sentences were lower-cased before they were tokenised."""
         return self._core.lowercase
 
     @property

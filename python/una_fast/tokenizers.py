@@ -1,4 +1,4 @@
-"""How sentences become terms: by a rule of the compiled half, by name, or by any Python callable or `re` pattern.
+"""Tokenizers, which make terms of sentences: rules of the compiled half, by name, or any callable or `re` pattern.
 
 The rules of the compiled half are the fast ones. A callable or pattern runs in Python, a sentence at a time on one
 thread, which is several times slower for `str.split` and over a hundred times for NLTK; what comes after it, counting
@@ -76,7 +76,7 @@ class CustomTokenizer:
 
 
 def choose(tokenizer: Tokenizer) -> tuple[str, CustomTokenizer | None]:
-    """What is recorded of a tokenizer, and the tokenizer itself where it is not built in.
+    """The recorded name of a tokenizer, and the tokenizer itself where it is not built in.
 
     Raises:
         OptionError: for what is no tokenizer; a name that is not known is for the compiled half to refuse.
@@ -92,7 +92,7 @@ def choose(tokenizer: Tokenizer) -> tuple[str, CustomTokenizer | None]:
 
 
 def is_custom(name: str) -> bool:
-    """Whether a recorded name is that of a callable or pattern."""
+    """Returns true for the recorded name of a callable or pattern."""
     return ":" in name
 
 
@@ -111,7 +111,7 @@ def matching(tokenizer: Tokenizer | None, recorded: str, where: str) -> CustomTo
 
 
 def missing(recorded: str) -> OptionError:
-    """What is raised where a callable or pattern is needed and was not given again."""
+    """The error that is raised where a callable or pattern is needed and was not given again."""
     return OptionError(
         f"the tokenizer {recorded!r} is known by name alone: to tokenize, give it again, as tokenizer= "
         "when loading or as --tokenizer-pattern"

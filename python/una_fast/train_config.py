@@ -20,7 +20,7 @@ TrainingPooling = Literal["cls_mlp", "cls", "mean", "first_last_mean"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig(Options):
-    """What to train on what, and how. The defaults are those published for BERT.
+    """The options of a training run; the defaults are those published for BERT.
 
     The names are those of the command line (`--batch-size` is `batch_size`) and of TOML files (`from_toml`).
 

@@ -34,7 +34,7 @@ Sink = Callable[[list[Any], list[str]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentOptions(NegativeOptions):
-    """What is augmented, and how."""
+    """The options of `una-fast augment`."""
 
     table: Path = option(help="A table made by una-fast fit.", group="text", positional=True)
     input: str = option(

@@ -34,7 +34,7 @@ _SICK = (
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateOptions(Options):
-    """What is scored, on what."""
+    """The options of `una-fast evaluate`."""
 
     model: str = option(help="Folder or hub name of the encoder.", group="model", positional=True)
     pooling: Literal["auto", "cls", "mean", "first_last_mean"] = option(same.POOLING)
@@ -120,7 +120,7 @@ def _reports(
     transfer: list[str],
     geometry: bool,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What was asked for, each as text and as figures for JSON."""
+    """The reports that were asked for, each as text and as figures for JSON."""
     from una_fast.evaluation import evaluate_geometry, evaluate_sts, evaluate_transfer
 
     common: dict[str, Any] = {"batch_size": options.batch_size, "progress": sys.stderr.isatty()}

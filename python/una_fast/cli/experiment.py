@@ -25,7 +25,7 @@ them with the baseline. What has finished is not run again: after an interruptio
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentOptions(Options):
-    """Which plan, and what of it."""
+    """The options of `una-fast experiment`."""
 
     plan: str | None = option(
         None, "A TOML file, or the name of a plan that --list shows.", group="text", positional=True

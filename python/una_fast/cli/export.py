@@ -26,7 +26,7 @@ REFERENCE = {"term_idf.csv": "idf", "term_count.csv": "count", "term_tfidfmax.cs
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(Options):
-    """What is written of a table, and where."""
+    """The options of `una-fast export`."""
 
     table: Path = option(help="A table made by una-fast fit.", group="text", positional=True)
     output: Path = option(

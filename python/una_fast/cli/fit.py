@@ -23,7 +23,7 @@ def share(text: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, kw_only=True)
 class FitOptions(WriteOptions, TokenizeOptions, ReadOptions):
-    """What is counted, and how."""
+    """The options of `una-fast fit`."""
 
     corpus: list[str] = option(
         help="Files or glob patterns; - is standard input.", group="text", positional=True

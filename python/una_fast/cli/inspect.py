@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class InspectOptions(NegativeOptions):
-    """What is shown of a table."""
+    """The options of `una-fast inspect`."""
 
     table: Path = option(help="A table made by una-fast fit.", group="text", positional=True)
     term: Sequence[str] = option((), "Show its vicinity (repeatable).", group="output", repeatable=True)
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class Style:
-    """How things stand out: in colour on a terminal, by brackets elsewhere."""
+    """A style for words that stand out: in colour on a terminal, by brackets elsewhere."""
 
     def __init__(self, colour: bool) -> None:
         self.colour = colour

@@ -15,7 +15,7 @@ from una_fast.options import add_options, option
 
 @dataclass(frozen=True, kw_only=True)
 class MergeOptions(WriteOptions):
-    """What is added up, and what is made of the sum."""
+    """The options of `una-fast merge`."""
 
     inputs: list[Path] = option(help="Files of counts.", group="text", positional=True, metavar="COUNTS")
     counts: Path | None = option(same.COUNTS, "Counts to write, to be merged further.")

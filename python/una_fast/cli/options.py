@@ -37,7 +37,7 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions(Options):
-    """How files are read."""
+    """Options of reading files."""
 
     text_field: str | None = option(same.TEXT_FIELD)
     column: str | None = option(same.COLUMN)
@@ -47,7 +47,7 @@ class ReadOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class TokenizeOptions(Options):
-    """How text becomes terms."""
+    """Options of tokenizing."""
 
     tokenizer: str | None = option(same.TOKENIZER)
     tokenizer_pattern: str | None = option(same.PATTERN)
@@ -88,7 +88,7 @@ class PruneOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryOptions(Options):
-    """How much memory terms may take."""
+    """Options of the memory that terms may take."""
 
     memory_limit: str | None = option(same.MEMORY_LIMIT)
     temp_dir: Path | None = option(same.TEMP_DIR)
@@ -96,7 +96,7 @@ class MemoryOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Shown(Options):
-    """What is shown, and in which form."""
+    """Options of what is shown, and in which form."""
 
     json: bool = option(same.JSON)
     quiet: bool = option(same.QUIET)
@@ -108,7 +108,7 @@ class Shown(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class WriteOptions(PruneOptions, MemoryOptions, Shown):
-    """What is made of counts: a table, counts to be merged further, or both."""
+    """Options of what is made of counts: a table, counts to be merged further, or both."""
 
     output: Path | None = option(same.OUTPUT, "Table to write.", metavar="TABLE")
     counts: Path | None = option(same.COUNTS)

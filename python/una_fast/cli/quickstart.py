@@ -22,7 +22,7 @@ the same bytes.
 
 @dataclass(frozen=True, kw_only=True)
 class QuickstartOutput(Options):
-    """How the story is told."""
+    """Options of the story's form."""
 
     json: bool = option(same.JSON, "Print the figures as JSON, and the story to stderr.")
 

@@ -22,7 +22,7 @@ _USAGE = "una-fast train CORPUS... --model MODEL --output FOLDER [options]"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions(Options):
-    """What the command has beside the options of a run."""
+    """Options of the command beside those of a run."""
 
     config: Path | None = option(
         None, "TOML file of options; those given here win.", group="text", metavar="FILE"

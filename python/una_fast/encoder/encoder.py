@@ -181,7 +181,7 @@ def _refuse_further_modules(name: str, modules: dict[str, str]) -> None:
 
 
 def _first_and_last(name: str, folder: str) -> bool:
-    """Whether the layers after the embeddings are weighted 1, 0, ..., 0, 1."""
+    """Returns true where the layers after the embeddings are weighted 1, 0, ..., 0, 1."""
     config = read_json(name, f"{folder}/config.json") or {}
     path = file_of(name, f"{folder}/model.safetensors")
     if config.get("layer_start") != 1 or path is None:

@@ -19,7 +19,7 @@ EncodeFunction = Callable[[list[str]], Any]
 
 @runtime_checkable
 class HasEncode(Protocol):
-    """What a SentenceTransformer offers."""
+    """An encoder as a SentenceTransformer is one."""
 
     def encode(self, sentences: list[str], **options: Any) -> Any:
         """Encode sentences into an array of shape (n, D)."""

@@ -83,7 +83,7 @@ class Pairs:
 
 @runtime_checkable
 class PairSource(Protocol):
-    """Where the pairs of a task come from."""
+    """A source of the pairs of a task."""
 
     def read(self, task: str) -> list[Pairs] | None:
         """The scored pairs of a task, one entry a subset; None where this source has no such task."""

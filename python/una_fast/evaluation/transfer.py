@@ -39,7 +39,7 @@ Labels = NDArray[np.int64]
 
 
 class _Classifier(Protocol):
-    """What is used of a scikit-learn classifier."""
+    """A scikit-learn classifier, as far as it is used."""
 
     best_score_: float
 
@@ -176,7 +176,7 @@ def _read_found(root: Path, names: Sequence[str]) -> dict[str, dict[str, Labelle
 
 
 def _features(split: Labelled, vectors: Mapping[str, NDArray[np.float32]]) -> Features:
-    """What the classifier sees: shape (n, D), or (n, 2 D) for pairs of sentences."""
+    """The features that the classifier sees: shape (n, D), or (n, 2 D) for pairs of sentences."""
     sides = [np.stack([vectors[text] for text in side]).astype(np.float64) for side in split.sentences]
     if len(sides) == 1:
         return sides[0]

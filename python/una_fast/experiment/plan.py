@@ -1,4 +1,4 @@
-"""What an experiment is to run: a TOML file, checked as a whole before the first minute is spent.
+"""Plans of experiments: a TOML file, checked as a whole before the first minute is spent.
 
     name = "strategies"
     seeds = [0, 1, 2]
@@ -82,7 +82,7 @@ class Variant:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How encoders are scored.
+    """The scoring of encoders.
 
     Attributes:
         sts: A folder in SentEval's layout.
@@ -120,12 +120,12 @@ class Run:
 
     @property
     def key(self) -> tuple[str, str, int]:
-        """What tells it from the other runs of its plan."""
+        """The name that tells it from the other runs of its plan."""
         return self.condition, self.arm, self.seed
 
     @property
     def title(self) -> str:
-        """What it is called in messages."""
+        """Its name in messages."""
         return ", ".join(part for part in (self.condition, self.arm, f"seed {self.seed}") if part)
 
     def config(self, output: Path, **machine: Any) -> TrainConfig:

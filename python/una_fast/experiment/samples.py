@@ -1,4 +1,4 @@
-"""What the negatives of each strategy look like: a few sentences of the corpus, and what each arm makes of them."""
+"""Sampled negatives of each strategy: a few sentences of the corpus, and what each arm makes of them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

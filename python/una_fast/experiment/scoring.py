@@ -18,7 +18,7 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """What an encoder came to.
+    """The scores of an encoder.
 
     Attributes:
         spearman: By task, from -1 to 1; None where it is undefined.
@@ -61,7 +61,7 @@ def score(encode: Callable[[list[str]], Vectors], evaluation: Evaluation) -> Sco
 
 
 def read_gold(evaluation: Evaluation) -> dict[str, NDArray[np.float64]]:
-    """What people said of the pairs of each task there is, in the order of `Scores.cosines`."""
+    """The gold scores of the pairs of each task there is, in the order of `Scores.cosines`."""
     return {
         name: np.concatenate([each.gold for each in pairs]) for name, pairs in _read_pairs(evaluation).items()
     }

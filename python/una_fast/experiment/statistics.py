@@ -1,4 +1,4 @@
-"""What a difference between two arms is worth: over seeds, and over the pairs of the test.
+"""Statistics of the difference between two arms: over seeds, and over the pairs of the test.
 
 Two things vary. Another seed trains another encoder; other test pairs give the same encoder another score. An
 interval over seeds answers for the first and takes the test as given; one over pairs answers for the second and takes
@@ -168,7 +168,7 @@ def over_pairs(
 
 
 def _resamples(draw: np.random.Generator, n: int, count: int) -> NDArray[np.float64]:
-    """How often each of n pairs is drawn in each of `count` resamples, shape (count, n)."""
+    """The number of times that each of n pairs is drawn in each of `count` resamples, shape (count, n)."""
     drawn = draw.integers(0, n, size=(count, n)) + n * np.arange(count)[:, None]
     return np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n).astype(np.float64)
 

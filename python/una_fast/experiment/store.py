@@ -83,7 +83,7 @@ class Store:
             raise ArtifactError(f"{path} is damaged: {error}") from error
 
     def encoder(self, run: Run) -> Path:
-        """Where the encoder of a run goes; the folder around it is the run's own."""
+        """The folder that the encoder of a run goes to; the folder around it is the run's own."""
         return self.folder / "runs" / _slug(run) / "encoder"
 
     def write(self, name: str, text: str) -> None:

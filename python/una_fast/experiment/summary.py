@@ -76,7 +76,7 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """What an experiment has come to so far.
+    """The results of an experiment so far.
 
     Attributes:
         name: The plan's.
@@ -222,7 +222,7 @@ def _number(value: float | None) -> str:
 
 
 def title_of(comparison: Comparison) -> str:
-    """What a comparison's table is called."""
+    """The title of a comparison's table."""
     what = {"best": "Weights best on STS-B dev", "last": "Weights of the last step"}[comparison.weights]
     return f"{comparison.condition}. {what}" if comparison.condition else what
 

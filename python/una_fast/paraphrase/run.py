@@ -19,7 +19,7 @@ __all__ = ["Result", "paraphrase"]
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
         output: The file written.

@@ -69,7 +69,7 @@ _VOCABULARY_SENTENCES = 200_000
 
 @dataclass(frozen=True, kw_only=True)
 class QuickstartOptions(Options):
-    """What a quickstart is asked to do.
+    """The options of a quickstart.
 
     Raises:
         OptionError: A number is out of range.
@@ -374,7 +374,7 @@ def _tell_change(report: QuickstartReport, terminal: Terminal) -> None:
 
 
 def _figures(report: QuickstartReport, table: TermTable, result: "Result") -> dict[str, Any]:
-    """What is worth reading by a program; nothing that differs between two equal runs."""
+    """Figures worth reading by a program; nothing that differs between two equal runs."""
     return {
         "format": 1,
         "corpus": report.corpus,

@@ -46,7 +46,7 @@ class RankedTerm:
 
 @dataclass(frozen=True, kw_only=True)
 class ViewProbe:
-    """How near sentences are to a second view of themselves and to their negatives.
+    """The nearness of sentences to a second view of themselves and to their negatives.
 
     Attributes:
         sentences: How many were probed.

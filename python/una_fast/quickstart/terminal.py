@@ -1,4 +1,4 @@
-"""What a quickstart says while it runs: short titled sections, plain wherever plain is wanted."""
+"""The words of a quickstart while it runs: short titled sections, plain wherever plain is wanted."""
 
 import os
 import textwrap
@@ -25,7 +25,7 @@ class Terminal:
 
     @property
     def is_interactive(self) -> bool:
-        """Whether somebody may be watching: progress bars are for them."""
+        """True where somebody may be watching: progress bars are for them."""
         return self._stream.isatty()
 
     def section(self, title: str) -> None:

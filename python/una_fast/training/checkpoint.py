@@ -141,7 +141,7 @@ def check_same_run(checkpoint: Checkpoint, identity: dict[str, Any], folder: Pat
 
 
 def is_of(manifest: dict[str, Any], identity: dict[str, Any]) -> bool:
-    """Whether the manifest of an output is of a run with this identity."""
+    """Returns true where the manifest of an output is of a run with this identity."""
     return all(manifest.get(name) == value for name, value in json.loads(json.dumps(identity)).items())
 
 

@@ -1,4 +1,4 @@
-"""What a run reads: its sentences, their paraphrases, and the table its negatives come from."""
+"""The input of a run: its sentences, their paraphrases, and the table its negatives come from."""
 
 import hashlib
 import os
@@ -33,7 +33,7 @@ class Explains(Protocol):
     """A maker of negatives that can say how it came to one."""
 
     def explain(self, sentence: str, *, row: int, epoch: int) -> "Explanation":
-        """What happens to each token of the sentence."""
+        """Explains what happens to each token of the sentence."""
 
 
 @runtime_checkable

@@ -153,7 +153,7 @@ class BatchBuilder:
 def lay_out(
     anchors: list[str], positives: list[str] | None, negatives: list[str] | None, *, negative_views: int = 2
 ) -> tuple[list[str], Tensor]:
-    """Where each text stands in the batch, so that one that stands there twice is tokenised once.
+    """The place of each text in the batch, so that one that stands there twice is tokenised once.
 
     Args:
         anchors: B sentences.

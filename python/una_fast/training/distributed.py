@@ -33,7 +33,7 @@ class Processes:
 
     @property
     def first(self) -> bool:
-        """Whether this process is the one that scores, saves and shows."""
+        """True for the process that scores, saves and shows."""
         return self.rank == 0
 
     def share(self, model: nn.Module, device: torch.device) -> nn.Module:

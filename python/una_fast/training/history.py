@@ -131,7 +131,7 @@ class Clock:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What happens in the block takes no time."""
+        """Stops the clock for the block."""
         stopped = time.perf_counter()
         yield
         self._began += time.perf_counter() - stopped
@@ -255,7 +255,7 @@ class OutOfMemoryError(UnaError, MemoryError):
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a training run came to.
+    """The result of a training run.
 
     Attributes:
         output: The folder of the encoder: the best step's weights, or the last's without a development set.

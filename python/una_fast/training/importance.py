@@ -53,7 +53,7 @@ class WeightedNegatives:
         return self._augmenter.augment(sentences, rows=rows, epoch=epoch, view=view, weights=weights)
 
     def explain(self, sentence: str, *, row: int = 0, epoch: int = 0, view: int = 0) -> "Explanation":
-        """How a negative comes about, see `una_fast.Augmenter.explain`."""
+        """Explains a negative, see `una_fast.Augmenter.explain`."""
         (weights,) = self.weights([sentence])
         return self._augmenter.explain(sentence, row=row, epoch=epoch, view=view, weights=weights)
 
@@ -128,7 +128,7 @@ class AttentionWeights:
 
 
 def received_attention(attention: Weights, ordinary: NDArray[np.intp]) -> Weights:
-    """What each ordinary piece receives from the other ordinary ones, on average.
+    """The attention that each ordinary piece receives from the other ordinary ones, on average.
 
     Args:
         attention: Shape (T, T), from row to column.

@@ -415,7 +415,7 @@ class _Run:
         )
 
     def identity(self) -> dict[str, Any]:
-        """What the run is of: two runs that agree in it take the same steps."""
+        """The identity of the run: two runs that agree in it take the same steps."""
         model = self.config.model
         return {
             "model": Path(model).resolve().name if Path(model).is_dir() else str(model),

@@ -37,7 +37,7 @@ def make_optimizer(model: nn.Module, config: TrainConfig, device: torch.device) 
 
 
 def all_finite(parameters: Iterable[nn.Parameter]) -> bool:
-    """Whether no weight is NaN or infinite; one transfer from the GPU."""
+    """Returns true where no weight is NaN or infinite; one transfer from the GPU."""
     with torch.no_grad():
         return bool(torch.stack([parameter.isfinite().all() for parameter in parameters]).all())
 
@@ -139,7 +139,7 @@ RandomState = tuple[Tensor, tuple[torch.device, Tensor] | None]
 
 
 def _random_state(inputs: Inputs) -> RandomState:
-    """What dropout will draw from: the state of the CPU, and of the GPU where the inputs are on one."""
+    """The random state that dropout will draw from: that of the CPU, and of the GPU where the inputs are on one."""
     device = next(iter(inputs.values())).device
     on_gpu = (device, torch.cuda.get_rng_state(device)) if device.type == "cuda" else None
     return torch.get_rng_state(), on_gpu

@@ -1,4 +1,5 @@
-//! Fits a table and says where the time went: `fit FILE... [--threads N] [--tokenizer NAME] [--memory BYTES] [--repeat N]`.
+//! Fits a table and says where the time went: `fit FILE... [--threads N] [--tokenizer NAME] [--memory BYTES] [--repeat
+//! N]`.
 #![allow(clippy::print_stdout)]
 
 use std::io;

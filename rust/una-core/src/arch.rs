@@ -21,7 +21,7 @@ pub(crate) fn prefetch_at<T>(values: &[T], index: usize) {
     let _ = address;
 }
 
-/// Which of the bytes are spaces: bit `i` stands for byte `i`.
+/// A bit for each byte, set where it is a space: bit `i` stands for byte `i`.
 #[inline]
 pub(crate) fn spaces(bytes: &[u8; 64]) -> u64 {
     #[cfg(target_arch = "x86_64")]

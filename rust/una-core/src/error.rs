@@ -19,14 +19,14 @@ pub enum Error {
     Artifact {
         /// The file as the caller named it.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
     /// The operating system refused.
     Storage {
         /// The file or folder concerned.
         path: PathBuf,
-        /// What was being done, as a verb: "read", "write".
+        /// The action refused, as a verb: "read", "write".
         action: &'static str,
         /// The refusal.
         source: io::Error,

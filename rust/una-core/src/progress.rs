@@ -8,6 +8,16 @@ use crate::error::{Error, Result};
 const STEP: u64 = 1 << 12;
 
 /// A flag by which a caller asks long work to stop.
+///
+/// ```
+/// use una_core::{Error, Settings, Stop, TermCounts, Work};
+///
+/// let stop = Stop::default();
+/// stop.request(); // from another thread, or a signal handler
+/// let work = Work { stop: &stop, ..Work::on(2) };
+/// let counted = TermCounts::count_sentences(Settings::default(), ["a", "b"], work);
+/// assert!(matches!(counted, Err(Error::Interrupted)));
+/// ```
 #[derive(Debug, Default)]
 pub struct Stop(AtomicBool);
 
@@ -44,7 +54,7 @@ pub struct Progress {
     pub documents: AtomicU64,
 }
 
-/// How work is done and followed. Nothing of it shows in the result.
+/// The threads and the followers of a piece of work. Nothing of it shows in the result.
 #[derive(Debug, Clone, Copy)]
 pub struct Work<'a> {
     /// Threads that share the work; where the system refuses some, the others do it.

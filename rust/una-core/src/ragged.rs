@@ -14,7 +14,7 @@
 
 use std::ops::Range;
 
-/// Where lists start and stop: one offset more than there are lists, so that no list is an exception.
+/// Bounds of lists: one offset more than there are lists, so that no list is an exception.
 ///
 /// Invariant: the first is 0, and none is below the one before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Offsets {
         self.0.len() - 1
     }
 
-    /// Whether there is no list.
+    /// Returns true where there is no list.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -109,7 +109,7 @@ impl<T> Ragged<T> {
         self.offsets.len()
     }
 
-    /// Whether no list has ended.
+    /// Returns true where no list has ended.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.offsets.is_empty()
@@ -210,6 +210,16 @@ impl<T> Ragged<T> {
 }
 
 /// Texts one after another: a [`Ragged`] of characters.
+///
+/// ```
+/// use una_core::ragged::RaggedText;
+///
+/// let mut texts = RaggedText::default();
+/// texts.push("café");
+/// texts.push("");
+/// assert_eq!((texts.get(0), texts.len()), ("café", 2));
+/// assert_eq!(texts.offsets(), [0, 5, 5], "in bytes");
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RaggedText {
     text: String,
@@ -237,7 +247,7 @@ impl RaggedText {
         self.offsets.len()
     }
 
-    /// Whether there is no text.
+    /// Returns true where there is no text.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.offsets.is_empty()

@@ -1,4 +1,22 @@
-//! The frozen vocabulary: terms sorted by falling score, with all that sampling needs to know of them.
+//! The frozen vocabulary: terms sorted by falling score, with their statistics.
+//!
+//! ```
+//! use una_core::{Pruning, Settings, TermCounts, TermTable, Work};
+//!
+//! let sentences = ["the cat slept", "the dog slept", "the bird sang"];
+//! let counts = TermCounts::count_sentences(Settings::default(), sentences, Work::default())?;
+//! let table = TermTable::freeze(&counts, Pruning::default(), Work::default())?;
+//!
+//! // Terms of equal score are ordered by their bytes; a term of every sentence has the score 0.
+//! let terms: Vec<&str> = (0..table.len() as u32).map(|rank| table.term(rank)).collect();
+//! assert_eq!(terms, ["bird", "cat", "dog", "sang", "slept", "the"]);
+//! assert_eq!(table.score()[5], 0.0);
+//! assert_eq!(table.vicinity(1, 2), 0..4);
+//!
+//! let frequent = Pruning { min_df: 2, ..Pruning::default() };
+//! assert_eq!(TermTable::freeze(&counts, frequent, Work::default())?.len(), 2);
+//! # Ok::<(), una_core::Error>(())
+//! ```
 
 use std::ops::Range;
 
@@ -76,13 +94,13 @@ impl TermTable {
         Ok(Self { settings, pruning, n_documents, terms, index, df, best, idf, score })
     }
 
-    /// How text became terms.
+    /// The tokenizer and the case of the text that was counted.
     #[must_use]
     pub const fn settings(&self) -> Settings {
         self.settings
     }
 
-    /// What was left out at freezing.
+    /// The pruning by which it was frozen.
     #[must_use]
     pub const fn pruning(&self) -> Pruning {
         self.pruning

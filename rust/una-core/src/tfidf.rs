@@ -8,7 +8,15 @@ use std::sync::LazyLock;
 
 /// `count / length` in lowest terms: how large a part of a sentence a term is.
 ///
-/// Kept as integers because the maximum of integers ratios is exact, whatever the order of comparison.
+/// Kept as integers because the maximum of integer ratios is exact, whatever the order of comparison.
+///
+/// ```
+/// use una_core::tfidf::Ratio;
+///
+/// assert_eq!(Ratio::new(2, 4), Ratio::new(1, 2));
+/// assert!(Ratio::new(1, 2) > Ratio::new(2, 5));
+/// assert_eq!(Ratio::new(5, 4), None, "no term occurs more often than there are tokens");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ratio {
     count: u32,
@@ -42,7 +50,7 @@ impl Ratio {
         self.length
     }
 
-    /// Whether `count / length` exceeds this ratio; spares the reduction where it does not.
+    /// Returns true where `count / length` exceeds this ratio; spares the reduction where it does not.
     #[must_use]
     pub const fn is_below(self, count: u32, length: u32) -> bool {
         self.count as u64 * (length as u64) < count as u64 * self.length as u64
@@ -169,6 +177,14 @@ pub fn table_order(a: (f64, &[u8]), b: (f64, &[u8])) -> Ordering {
 /// `p_i = (s_i - min s) / sum_j (s_j - min s) * p * L`; where the largest is below 1, the first token that reaches it
 /// gets 1, so that at least one token goes. Where all scores are equal the shares are 0/0 in the formula, and here
 /// `1 / L` each, their limit: every token has probability `p`, the first one 1.
+///
+/// ```
+/// use una_core::tfidf::replacement_probabilities;
+///
+/// let mut p = Vec::new();
+/// replacement_probabilities(&[1.0, 3.0, 2.0], 0.5, &mut p);
+/// assert_eq!(p, [0.0, 1.0, 0.5]);
+/// ```
 pub fn replacement_probabilities(scores: &[f64], replace_prob: f64, out: &mut Vec<f64>) {
     out.clear();
     let least = |a: f64, b: f64| if b < a { b } else { a };

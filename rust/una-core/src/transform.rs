@@ -32,6 +32,19 @@ impl SparseRows {
 /// One row a sentence, with the terms that the table holds. `tokens` are those of the sentences where the table's
 /// tokenizer is not of this crate.
 ///
+/// ```
+/// use una_core::transform::transform;
+/// use una_core::{Pruning, Settings, TermCounts, TermTable, Work};
+///
+/// let counts = TermCounts::count_sentences(Settings::default(), ["a cat", "a dog"], Work::default())?;
+/// let table = TermTable::freeze(&counts, Pruning::default(), Work::default())?;
+/// let rows = transform(&table, &["cat and cat", ""], None, Work::default())?;
+/// assert_eq!(rows.ranks.offsets(), [0, 1, 1]);
+/// assert_eq!(table.term(rows.ranks.values()[0]), "cat");
+/// assert_eq!(rows.values[0], (1.0f64 + 2.0 / 3.0).ln() * 2f64.ln());
+/// # Ok::<(), una_core::Error>(())
+/// ```
+///
 /// # Errors
 /// [`Error::Option`](crate::Error::Option) where tokens are missing; [`Error::Interrupted`](crate::Error::Interrupted).
 pub fn transform(

@@ -23,7 +23,8 @@ fn corpus() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(prop::collection::vec(word, 1..8).prop_map(|words| words.join(" ")), 1..40)
 }
 
-/// Sentences dense in what the rules act on: pieces that stand first, between or last, alike but for their surroundings.
+/// Sentences dense in what the rules act on: pieces that stand first, between or last, alike but for their
+/// surroundings.
 fn special() -> impl Strategy<Value = Vec<String>> {
     let piece = prop::sample::select(vec![
         "the",

@@ -1,7 +1,9 @@
-//! Many sentences at once, in one call: out of a list of str into another, or out of string columns in Arrow's layout into one.
+//! Many sentences at once, in one call: out of a list of str into another, or out of string columns in Arrow's layout
+//! into one.
 //!
-//! Large lists go in blocks: while threads make the negatives of some, this one takes the sentences of the next and hands
-//! out those that are ready. Only the last two need the GIL, in short turns, and they find what they touch in the cache.
+//! Large lists go in blocks: while threads make the negatives of some, this one takes the sentences of the next and
+//! hands out those that are ready. Only the last two need the GIL, in short turns, and they find what they touch in the
+//! cache.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +25,7 @@ use crate::strings::Taker;
 /// its turn, which another Python thread grants within 5 ms.
 const BLOCKS_A_THREAD: usize = 4;
 
-/// What the sentences of a call have in common.
+/// A call: what its sentences have in common.
 pub(crate) struct AugmentCall<'a> {
     pub(crate) augmenter: &'a Augmenter,
     /// The tokens of all sentences, where the tokenizer is not of the core.
@@ -186,7 +188,7 @@ impl AugmentCall<'_> {
     }
 }
 
-/// How far the blocks of a batch have come.
+/// The progress of the blocks of a call.
 struct Flow {
     give: Sender<Block>,
     /// Blocks that may be on their way at once.
@@ -197,7 +199,7 @@ struct Flow {
     handed_out: usize,
     /// The block to be given next, or what is wrong with its sentences.
     next: Option<PyResult<Block>>,
-    /// What is ready before those before it.
+    /// Blocks that are ready before those before them.
     early: BTreeMap<usize, Result<Negatives, Error>>,
 }
 

@@ -28,7 +28,7 @@ type Columns<'py> = (
     Bound<'py, PyArray1<u32>>,
 );
 
-/// How the sentences of a source are counted.
+/// Options of an update.
 struct Update<'py, 'r> {
     read: ReadOptions<'r>,
     threads: usize,

@@ -31,7 +31,7 @@ pub(crate) fn to_py(error: &Error) -> PyErr {
     })
 }
 
-/// What Python calls an error number.
+/// Python's words for an error number.
 fn words_for(py: Python<'_>, code: i32) -> PyResult<String> {
     py.import("os")?.call_method1("strerror", (code,))?.extract()
 }

@@ -14,7 +14,7 @@ use crate::errors::{no_thread, to_py};
 /// Bytes of text up to which a call is too short for a thread that watches for Ctrl-C.
 pub(crate) const SHORT_BYTES: usize = 1 << 18;
 
-/// How often the main thread looks up: for Ctrl-C, and to show progress.
+/// Time between two looks of the main thread: for Ctrl-C, and to show progress.
 pub(crate) const STEP: Duration = Duration::from_millis(50);
 
 /// Shows progress: a Python callable that takes bytes and sentences done so far, or nothing.
@@ -96,7 +96,7 @@ pub(crate) fn long_beside<'py, T: Send>(
     done.ok_or_else(|| no_thread(py))?.map_err(|e| to_py(&e))
 }
 
-/// What comes of long work and of what is done `meanwhile`; None where the system refuses a thread.
+/// Does long work while this thread does something `meanwhile`. Returns `None` where the system refuses a thread.
 fn on_another_thread<'py, T: Send>(
     py: Python<'py>,
     ticker: &Ticker<'py>,

@@ -113,7 +113,7 @@ impl CustomTokenizer {
         Ok(())
     }
 
-    /// What a part of the tokenizer answers; its own exceptions come through, and say which sentence it was.
+    /// The answer of a part of the tokenizer; its own exceptions come through, and say which sentence it was.
     fn call<'py>(&self, py: Python<'py>, part: &Py<PyAny>, sentence: &str) -> PyResult<Bound<'py, PyAny>> {
         part.bind(py).call1((PyString::new(py, sentence),)).inspect_err(|error| {
             let note = format!("raised by the tokenizer {:?} for {}", self.name, shown(sentence));

@@ -9,7 +9,7 @@ use crate::errors::{no_thread, to_py};
 use crate::gil::{STEP, guarded};
 use crate::streams::Fed;
 
-/// Where read blocks arrive, and what is done with each; it answers whether to go on.
+/// The place where read blocks arrive, and what is done with each; it answers whether to go on.
 pub(crate) struct Inbox<'a, 'py> {
     py: Python<'py>,
     blocks: Receiver<una_core::Result<Block>>,

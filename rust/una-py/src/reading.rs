@@ -1,4 +1,4 @@
-//! How sources are read, and files read whole.
+//! Options of reading, and files read whole.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use una_core::{Progress, Work};
 use crate::errors::to_py;
 use crate::gil::{Ticker, long};
 
-/// How sources are read, checked once for all of them.
+/// Options of reading, checked once for all sources.
 #[pyclass(frozen, module = "una_fast._core")]
 pub(crate) struct Reading {
     malformed: Malformed,
@@ -59,7 +59,8 @@ pub(crate) fn tokenizer(name: &str) -> PyResult<Tokenizer> {
 
 type Blob<'py> = (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u64>>, u64, u64);
 
-/// The documents of files: their bytes and offsets (0, and the end of each), and the numbers of empty and malformed lines.
+/// The documents of files: their bytes and offsets (0, and the end of each), and the numbers of empty and malformed
+/// lines.
 #[pyfunction]
 #[pyo3(signature = (paths, *, reading, tick))]
 pub(crate) fn read_sentences<'py>(

@@ -18,7 +18,7 @@ pub(crate) type Look<'a> = &'a dyn Fn() -> PyResult<()>;
 /// Takes blocks one by one; it answers whether to go on.
 pub(crate) type Visit<'a> = &'a mut dyn FnMut(Block) -> PyResult<bool>;
 
-/// Where sentences come from.
+/// A source of sentences.
 #[pyclass(frozen, module = "una_fast._core")]
 pub(crate) enum Source {
     /// Text files, to be read one after another.
@@ -36,7 +36,8 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// Passes the blocks of the source on, on this thread, which keeps the GIL meanwhile. Bytes become lines on another.
+    /// Passes the blocks of the source on, on this thread, which keeps the GIL meanwhile. Bytes become lines on
+    /// another.
     pub(crate) fn feed(
         &self,
         py: Python<'_>,

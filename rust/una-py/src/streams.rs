@@ -39,8 +39,8 @@ pub(crate) fn feed_bytes(
     }
 }
 
-/// What the thread that feeds hands to those that count. The end is said: a feed cut short by an exception must not be
-/// taken for a whole one.
+/// An item that the feeding thread hands to those that count. The end is said: a feed cut short by an exception must
+/// not be taken for a whole one.
 pub(crate) type Fed<T> = Option<T>;
 
 /// Sends an item with the GIL released; false where the other end has hung up, on a fault that it reports itself.

@@ -1,4 +1,4 @@
-//! Bringing the statistics of terms up to date with sentences, given as the ids of their tokens.
+//! An accumulator of term statistics, fed with sentences as the ids of their tokens.
 //!
 //! Nothing in the loop over tokens branches on what a sentence holds: whether a token repeats an earlier one, or stands
 //! in a shorter sentence than ever before, cannot be foreseen by a processor either.
@@ -10,7 +10,7 @@ use crate::tfidf::{Ratio, TermStats};
 /// Tokens whose memory is fetched while those before them are counted.
 const AHEAD: usize = 96;
 
-/// What one thread has seen of the terms since it last brought their statistics up to date.
+/// One thread's statistics of the terms since it last brought those of its map up to date.
 ///
 /// A sentence that holds a term once can only raise its largest part by being shorter than those before it, so that a
 /// look at a term is a comparison of two small numbers, in one place of memory. Ratios are for terms that some sentence
@@ -28,7 +28,7 @@ pub(crate) struct Accumulator {
     repeated: Vec<u32>,
 }
 
-/// What has been seen of one term: in as much memory as its [`TermStats`] take, which can then be put in its place.
+/// The state of one term: as large as its [`TermStats`], which can then be put in its place.
 #[derive(Debug, Clone, Copy)]
 #[repr(align(8))]
 struct TermState {
@@ -90,11 +90,12 @@ impl Accumulator {
 
     /// Counts the sentence of the first `length` ids; the others come later.
     ///
-    /// Every sentence counts from a `base` of its own, at least as high as any mark before it. The first token of a term
-    /// lifts the term's mark from below to `base + 1`, the next to `base + 2`: the mark tells first sight from repetition
-    /// and counts the term within the sentence, without clearing anything between sentences. A first sight adds to `df`
-    /// by adding the truth value, and a repetition is written to `repeated` by always writing and moving on only if it is
-    /// one; so the loop has no branch that depends on the text. Terms that repeat are few, and only they need a ratio.
+    /// Every sentence counts from a `base` of its own, at least as high as any mark before it. The first token of a
+    /// term lifts the term's mark from below to `base + 1`, the next to `base + 2`: the mark tells first sight from
+    /// repetition and counts the term within the sentence, without clearing anything between sentences. A first sight
+    /// adds to `df` by adding the truth value, and a repetition is written to `repeated` by always writing and moving
+    /// on only if it is one; so the loop has no branch that depends on the text. Terms that repeat are few, and only
+    /// they need a ratio.
     fn count_sentence(&mut self, ids: &[u32], length: usize) {
         let base = self.base_for(length as u32);
         let Self { states, repeats, repeated, .. } = self;
@@ -128,7 +129,7 @@ impl Accumulator {
         }
     }
 
-    /// What the marks of the next sentence, of so many tokens, are counted from.
+    /// The number that marks of the next sentence, of so many tokens, are counted from.
     fn base_for(&mut self, length: u32) -> u32 {
         let base = self.base;
         if let Some(next) = base.checked_add(length) {

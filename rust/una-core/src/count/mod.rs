@@ -155,7 +155,7 @@ impl TermCounts {
         }
     }
 
-    /// How text became terms.
+    /// The tokenizer and the case of the text that was counted.
     #[must_use]
     pub const fn settings(&self) -> Settings {
         self.settings

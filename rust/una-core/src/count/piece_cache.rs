@@ -1,9 +1,9 @@
 //! The terms of sentences, by a cache of the pieces that sentences are made of.
 //!
 //! Language repeats itself: nearly every stretch of text between two spaces has been seen before. Under the contract
-//! of [`Tokenizer::tail`](crate::tokenize::Tokenizer::tail) the terms of such a piece depend on its bytes alone, so they
-//! are kept, and a piece seen again costs one look at one cache line instead of lower-casing, tokenizing and looking up.
-//! The memory is bounded: a new piece takes the place of an older one.
+//! of [`Tokenizer::tail`](crate::tokenize::Tokenizer::tail) the terms of such a piece depend on its bytes alone, so
+//! they are kept, and a piece seen again costs one look at one cache line instead of lower-casing, tokenizing and
+//! looking up. The memory is bounded: a new piece takes the place of an older one.
 //!
 //! What is not remembered is tokenized at once and looked up later, together with the rest of its batch, so that the
 //! memory of all these look-ups is fetched side by side. `find_slowly`, in the tests, is the twin without any of it.
@@ -53,7 +53,7 @@ struct Sentence {
     pieces: Vec<Piece>,
 }
 
-/// What is known of the sentences that were added since the last [`TermLookup::clear`].
+/// The sentences added since the last [`TermLookup::clear`], and the tokens among them still to be looked up.
 #[derive(Debug, Default)]
 struct TokenBatch {
     /// By sentence, an id for each token; zero for those still unknown.
@@ -99,7 +99,7 @@ struct Unknown {
     end: usize,
     /// Index in `TokenBatch::ids`.
     at: usize,
-    /// What its id probably is.
+    /// Its probable id.
     guess: Option<u32>,
 }
 

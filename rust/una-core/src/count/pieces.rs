@@ -150,7 +150,8 @@ pub(super) fn long_key(piece: &[u8]) -> [u64; LONG] {
     key
 }
 
-/// Where a piece is kept hangs on this, and nothing else does: who makes pieces collide gains a slower count at most.
+/// A hash that decides where a piece is cached, and nothing else: whoever makes pieces collide gains a slower count at
+/// most.
 #[inline]
 pub(super) fn hash<const WORDS: usize>(key: [u64; WORDS], shape: u16) -> u64 {
     const ODD: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -19,13 +19,13 @@ use crate::tfidf::{Ratio, TermStats};
 const READ_BYTES: usize = 1 << 16;
 const WRITE_BYTES: usize = 1 << 18;
 
-/// A private folder for runs. It is removed when the last of its users is dropped, and only by the process that made it: what
-/// a fork has copied is not its own.
+/// A private folder for runs. It is removed when the last of its users is dropped, and only by the process that made
+/// it: what a fork has copied is not its own.
 #[derive(Debug)]
 pub(crate) struct SpillDir {
     place: TempDir,
     owner: u32,
-    /// How many there have been.
+    /// Number of runs written so far; it names the next.
     runs: AtomicU64,
 }
 
@@ -54,7 +54,27 @@ impl Drop for SpillDir {
     }
 }
 
-/// How much memory terms may take, and the folder where they go beyond it.
+/// A limit on the memory of terms, and the folder where those beyond it go.
+///
+/// ```
+/// use una_core::count::{CountOptions, MemoryLimit};
+/// use una_core::{Settings, TermCounts, Work};
+///
+/// let place = tempfile::tempdir().unwrap();
+/// let limit = MemoryLimit::new(0, Some(place.path()))?;
+/// let options = CountOptions { memory_limit: Some(&limit), ..CountOptions::default() };
+/// let counts = TermCounts::count_blocks(Settings::default(), options, Work::default(), |emit| {
+///     let mut rows = una_core::text::Rows::default();
+///     rows.push(Some(b"the cat slept"));
+///     emit(rows.take())
+/// })?;
+/// assert!(counts.has_spilled());
+///
+/// // The folder goes with the last of its users.
+/// drop((counts, limit));
+/// assert_eq!(place.path().read_dir().unwrap().count(), 0);
+/// # Ok::<(), una_core::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct MemoryLimit {
     bytes: usize,

@@ -21,7 +21,7 @@ const WORTH_A_THREAD: usize = 1 << 14;
 /// Terms whose memory is fetched ahead.
 const AHEAD: usize = 16;
 
-/// What comes first.
+/// An order of terms.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Order {
     /// The lesser term, by its bytes.
@@ -30,7 +30,7 @@ pub(crate) enum Order {
     Score(Idf),
 }
 
-/// Settles most comparisons without the term.
+/// A key that settles most comparisons without a look at the terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SortKey {
     /// The score, inverted so that it rises; or nothing.
@@ -60,7 +60,7 @@ impl Order {
     }
 }
 
-/// Where a term stands, and its key.
+/// A term by its map and id, and its key.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     key: SortKey,
@@ -118,7 +118,7 @@ impl<'m> Sorted<'m> {
         Ok(sorted)
     }
 
-    /// Those terms that `keep` accepts, without keys yet.
+    /// The terms that `keep` accepts, without keys yet.
     fn unsorted(maps: &'m [TermMap], keep: impl Fn(&[u8], TermStats) -> bool) -> Self {
         let n_terms = maps.iter().map(|map| map.stats.len()).sum();
         let (mut entries, mut term_bytes) = (Vec::with_capacity(n_terms), 0);
@@ -157,7 +157,7 @@ impl<'m> Sorted<'m> {
         Ok(())
     }
 
-    /// Where each term stands.
+    /// The index from each term to its place.
     pub(crate) fn index(&self, stop: &Stop) -> Result<TermIndex> {
         let keys = self.entries.iter().enumerate().map(|(at, entry)| {
             if let Some(later) = self.entries.get(at + AHEAD) {

@@ -96,7 +96,7 @@ enum Storage<'m> {
 }
 
 impl<'m> SortedTerms<'m> {
-    /// Those terms of maps that `keep` accepts; none is in two of the maps.
+    /// The terms of maps that `keep` accepts; none is in two of the maps.
     pub(crate) fn of_maps(
         maps: &'m [TermMap],
         order: Order,
@@ -114,7 +114,7 @@ impl<'m> SortedTerms<'m> {
         Ok(Self { storage: Storage::Disk(merge), n_terms: run.n_terms(), term_bytes: run.term_bytes() })
     }
 
-    /// Those terms of a run that `keep` accepts, in another order: sorted on disk.
+    /// The terms of a run that `keep` accepts, in another order: sorted on disk.
     pub(crate) fn of_run_sorted(
         run: &Arc<Run>,
         order: Order,

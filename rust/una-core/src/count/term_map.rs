@@ -132,7 +132,7 @@ impl TermMap {
         self.memory_for(self.stats.len(), self.interner.bytes().len())
     }
 
-    /// What it takes once it has held so many terms, of so many bytes.
+    /// Bytes that it takes once it has held so many terms, of so many bytes.
     pub(super) fn memory_for(&self, terms: usize, bytes: usize) -> usize {
         self.interner.memory_for(terms, bytes) + terms * (size_of::<TermStats>() + TO_SORT)
     }

@@ -19,10 +19,10 @@ use crate::threads::{self, lock};
 use crate::tokenize::tokens::{SentenceTokens, Tokens, not_ours};
 use crate::tokenize::{Settings, Tokenizer};
 
-/// How text is read and how much memory its terms may take.
+/// Options of counting, beside the settings: how text is read, and the memory of its terms.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CountOptions<'a> {
-    /// How the text is read.
+    /// The way the text is read.
     pub read: ReadOptions<'a>,
     /// Memory for terms, if it is limited; nothing of it shows in the result.
     pub memory_limit: Option<&'a MemoryLimit>,

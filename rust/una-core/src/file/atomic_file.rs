@@ -12,6 +12,19 @@ use crate::error::{Error, Result};
 ///
 /// A symbolic link stays one; the mode is that of the file replaced, or what the umask leaves of 0666.
 ///
+/// ```
+/// use std::io::Error;
+/// use una_core::file::write_atomically;
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("notes");
+/// write_atomically(&path, |out| out.write_all(b"whole")).unwrap();
+/// let failed = write_atomically(&path, |out| out.write_all(b"half").and(Err(Error::other("disk full"))));
+/// assert!(failed.is_err());
+/// assert_eq!(std::fs::read(&path)?, b"whole");
+/// # Ok::<(), Error>(())
+/// ```
+///
 /// # Errors
 /// What the system says; the old file stays and the temporary one goes.
 pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
@@ -91,7 +104,7 @@ fn folder_of(target: &Path) -> &Path {
     }
 }
 
-/// Where a chain of symbolic links ends, whether or not a file stands there.
+/// The end of a chain of symbolic links, whether or not a file stands there.
 fn follow(path: &Path) -> io::Result<PathBuf> {
     let mut target = path.to_owned();
     for _ in 0..40 {

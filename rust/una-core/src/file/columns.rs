@@ -16,7 +16,7 @@ pub(super) const ARRAYS: usize = 5;
 /// name.
 pub(super) type Layout = [(&'static str, u64, u64); ARRAYS];
 
-/// How large a file is.
+/// The size of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     pub(super) n_terms: u64,
@@ -40,7 +40,7 @@ impl Shape {
     }
 }
 
-/// Where each array starts, if the first starts at `from`.
+/// The start of each array, if the first starts at `from`.
 fn starts(arrays: Layout, from: u64) -> [u64; ARRAYS] {
     let mut next = from;
     arrays.map(|(_, width, values)| {
@@ -150,7 +150,7 @@ struct Incoming {
     at: u64,
     stop: u64,
     window: Vec<u8>,
-    /// How much of the window is taken.
+    /// The part of the window that is taken.
     taken: usize,
 }
 

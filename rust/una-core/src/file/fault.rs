@@ -7,7 +7,7 @@ use crate::error::Error;
 
 /// Why a file is not what it should be.
 pub(super) enum Fault {
-    /// What it holds is wrong, and how.
+    /// Its contents are wrong, and how.
     Content(String),
     /// It cannot be read.
     Input(io::Error),

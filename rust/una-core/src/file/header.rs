@@ -174,7 +174,7 @@ pub(super) fn shown(value: Option<&Value>) -> String {
     brief(&value.unwrap_or(&Value::Null).to_string())
 }
 
-/// What stands in a file, or is said of it, as far as it has room in a message.
+/// A text out of a file, or about it, as far as it has room in a message.
 fn brief(text: &str) -> String {
     match text.char_indices().nth(120) {
         Some((end, _)) => format!("{}...", &text[..end]),

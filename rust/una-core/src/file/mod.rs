@@ -6,6 +6,25 @@
 //! score are derived on load.
 //!
 //! Files are written and read term by term, so that neither takes more memory than what it is done with.
+//!
+//! ```
+//! use una_core::file::{digest, load_table, parse_table, save_table, table_bytes};
+//! use una_core::{Pruning, Settings, TermCounts, TermTable, Work};
+//!
+//! let counts = TermCounts::count_sentences(Settings::default(), ["a cat", "a dog"], Work::default())?;
+//! let table = TermTable::freeze(&counts, Pruning::default(), Work::default())?;
+//!
+//! let folder = tempfile::tempdir().unwrap();
+//! let path = folder.path().join("table.safetensors");
+//! save_table(&table, &path)?;
+//! assert_eq!(digest(&load_table(&path)?), digest(&table));
+//!
+//! // One bit of difference anywhere shows.
+//! let mut bytes = table_bytes(&table)?;
+//! *bytes.last_mut().unwrap() ^= 1;
+//! assert_eq!(parse_table(&bytes).unwrap_err(), "the checksum of term_bytes does not match: the file is damaged");
+//! # Ok::<(), una_core::Error>(())
+//! ```
 
 mod arrays;
 mod atomic_file;
@@ -237,7 +256,7 @@ struct Contents {
     n_documents: u64,
     shape: Shape,
     arrays: Layout,
-    /// Where the arrays start.
+    /// The start of the arrays.
     start: u64,
 }
 

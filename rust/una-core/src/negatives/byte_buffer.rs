@@ -79,7 +79,7 @@ impl ByteBuffer {
         }
     }
 
-    /// What was written.
+    /// The bytes written.
     pub(super) fn into_bytes(mut self) -> Vec<u8> {
         self.bytes.truncate(self.len);
         self.bytes

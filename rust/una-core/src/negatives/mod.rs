@@ -1,4 +1,4 @@
-//! Hard negatives: which tokens of a sentence go, what replaces them, and which surface comes out.
+//! Hard negatives: sentences whose telling tokens gave way to terms of similar importance.
 //!
 //! The law is that of UNA (arXiv 2401.02594, sections 3.1 and 3.2), needs O(V) memory, and is a pure function of
 //! `(seed, epoch, row, view, sentence, settings)`.
@@ -10,6 +10,26 @@
 //! - a term that the table does not hold: `df = 1`, and the rank of its own score;
 //! - all scores of a window 0 (terms that stand in every sentence): the draw is uniform;
 //! - tokens that may not go (`protect`, `min_score`): the law holds among the others, as if they were the sentence.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use una_core::negatives::Surface;
+//! use una_core::{Augmenter, DrawKey, Options, Pruning, Sentence, Settings, TermCounts, TermTable, Work};
+//!
+//! let corpus = ["The cat slept in the sun.", "The dog slept in the hall.", "The bird sang in the sun."];
+//! let counts = TermCounts::count_sentences(Settings::default(), corpus, Work::default())?;
+//! let table = Arc::new(TermTable::freeze(&counts, Pruning::default(), Work::default())?);
+//! let options = Options { surface: Surface::Preserve, seed: 1, ..Options::default() };
+//! let augmenter = Augmenter::new(table, options, &["slept"])?;
+//!
+//! // The same key, the same text; another view is another negative.
+//! let key = |view| DrawKey { epoch: 0, row: 7, view };
+//! let negative = |view| augmenter.explain(&Sentence::new(corpus[0], key(view)), |_, text| text.to_owned());
+//! assert_eq!(negative(0)?, negative(0)?);
+//! assert!((1..20).any(|view| negative(view).ok() != negative(0).ok()));
+//! assert!(negative(0)?.contains("slept"), "what is protected stays");
+//! # Ok::<(), una_core::Error>(())
+//! ```
 
 mod byte_buffer;
 mod options;
@@ -41,7 +61,7 @@ pub use word_ids::ProbeContext;
 /// Shares of replaced tokens are tallied by the percent.
 const PERCENTS: usize = 101;
 
-/// What was done to a number of sentences.
+/// Numbers of tokens replaced in a number of sentences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tally {
     /// Tokens of all of them.
@@ -104,7 +124,7 @@ impl Negatives {
         &self.texts
     }
 
-    /// What was done to the sentences.
+    /// Numbers of tokens replaced.
     #[must_use]
     pub const fn tally(&self) -> &Tally {
         &self.tally

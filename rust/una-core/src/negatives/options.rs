@@ -1,10 +1,10 @@
-//! What shapes a negative, beside the table and the place; checked before anything is made.
+//! The options that shape a negative, beside the table and the key; checked before anything is made.
 
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// Which tokens go.
+/// The tokens that go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Select {
     /// The terms that carry the meaning: probability by TF-IDF.
@@ -16,7 +16,7 @@ pub enum Select {
     Uniform,
 }
 
-/// What replaces them.
+/// The terms that replace them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Replace {
     /// A term at most `radius` ranks away, with probability proportional to its score.
@@ -26,7 +26,7 @@ pub enum Replace {
     Uniform,
 }
 
-/// What the negative looks like.
+/// The form of a negative.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Surface {
     /// The tokens, joined by single spaces.
@@ -84,20 +84,20 @@ impl MaxReplaced {
     }
 }
 
-/// Everything that shapes a negative, beside the table and the place.
+/// Everything that shapes a negative, beside the table and the key.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Options {
-    /// How many ranks a replacement may be away.
+    /// Half-width of the window that replacements are drawn from, in ranks.
     pub radius: u32,
     /// The paper's p: the expected part of the tokens that is replaced; in `(0, 1]`.
     pub replace_prob: f64,
-    /// Which tokens go.
+    /// The tokens that go.
     pub select: Select,
-    /// What replaces them.
+    /// The terms that replace them.
     pub replace: Replace,
-    /// What comes out.
+    /// The form of a negative.
     pub surface: Surface,
-    /// Whether a token is never replaced by its own term.
+    /// True where a token is never replaced by its own term.
     pub exclude_self: bool,
     /// The most tokens of a sentence that may go; where more are drawn, those of highest probability do.
     pub max_replaced: MaxReplaced,

@@ -48,7 +48,8 @@ impl<'t> TokenPlan<'t> {
         Self { token, rank: None, score: 0.0, probability: 0.0, replacement: None }
     }
 
-    /// Returns true where both are of one term, which the rank tells for those of the table, and the text for the others.
+    /// Returns true where both are of one term, which the rank tells for those of the table, and the text for the
+    /// others.
     pub(super) fn is_same_term(&self, other: &Self) -> bool {
         self.rank == other.rank && (self.rank.is_some() || self.token.text == other.token.text)
     }

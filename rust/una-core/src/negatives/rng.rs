@@ -35,9 +35,9 @@ fn philox4x64_each<const N: usize>(counters: [[u64; 4]; N], key: [u64; 2]) -> [[
 /// The decision that a draw is for. Draws for different purposes are independent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Which tokens of a sentence go.
+    /// The choice of tokens that go.
     Select = 0,
-    /// What takes the place of a token.
+    /// The choice of the term that takes a token's place.
     Replace = 1,
 }
 
@@ -48,11 +48,22 @@ pub struct DrawKey {
     pub epoch: u64,
     /// Row of the sentence in the corpus.
     pub row: u64,
-    /// Which of several negatives of the same row in the same epoch.
+    /// Number among several negatives of the same row in the same epoch.
     pub view: u32,
 }
 
 /// All the draws that belong to one sentence.
+///
+/// ```
+/// use una_core::DrawKey;
+/// use una_core::negatives::{Draws, Purpose, unit};
+///
+/// let draws = Draws::new(42, DrawKey { epoch: 0, row: 7, view: 0 });
+/// let words = draws.block(Purpose::Select, 3);
+/// assert_eq!(draws.block(Purpose::Select, 3), words, "no state: any worker can make any draw");
+/// assert_ne!(draws.block(Purpose::Replace, 3), words);
+/// assert!(words.iter().all(|&word| (0.0..1.0).contains(&unit(word))));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Draws {
     seed: u64,

@@ -114,7 +114,7 @@ impl Sampler {
         Ok(())
     }
 
-    /// What `term` is looked up by; has its slot fetched.
+    /// The key by which `term` is looked up; has its slot fetched.
     #[inline]
     fn key(&self, term: &str) -> TermKey {
         let key = TermKey::new(term.as_bytes());
@@ -393,7 +393,7 @@ impl Choices {
 struct Protected {
     /// By rank; empty where nothing is protected.
     ranks: Vec<bool>,
-    /// Those that the table does not hold.
+    /// Terms among them that the table does not hold.
     unseen: Interner,
 }
 
@@ -429,7 +429,7 @@ impl Protected {
 /// A token that goes, and its first draws.
 #[derive(Debug)]
 struct Pick {
-    /// Which token of its sentence it is.
+    /// Its number among the tokens of its sentence.
     index: u32,
     choices: Choices,
     words: [u64; 4],
@@ -444,7 +444,7 @@ pub(super) struct Buffers {
     sampled: SampleScratch,
 }
 
-/// What is worked out for a group of sentences, in buffers that the next group uses again.
+/// Intermediate results of a group of sentences, in buffers that the next group uses again.
 #[derive(Debug, Default)]
 struct SampleScratch {
     /// By sentence, the key of each token.
@@ -457,7 +457,7 @@ struct SampleScratch {
     slots: Vec<u32>,
     /// The first position of each token's term.
     first: Vec<u32>,
-    /// How often the term occurs, at its first position.
+    /// The number of its occurrences, at the first position of each term.
     counts: Vec<u32>,
     positions: Vec<u32>,
     scores: Vec<f64>,

@@ -94,6 +94,14 @@ impl<'t> Renderer<'t> {
 }
 
 /// `term` in the case pattern of `pattern`: all capitals (of two or more letters), a capital first, or as it is.
+///
+/// ```
+/// use una_core::negatives::in_case_of;
+///
+/// assert_eq!(in_case_of("NATO", "union"), "UNION");
+/// assert_eq!(in_case_of("Paris", "rome"), "Rome");
+/// assert_eq!(in_case_of("I", "we"), "We");
+/// ```
 #[must_use]
 pub fn in_case_of<'t>(pattern: &str, term: &'t str) -> Cow<'t, str> {
     let mut letters = pattern.chars().filter(|c| c.is_uppercase() || c.is_lowercase());

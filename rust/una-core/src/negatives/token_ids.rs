@@ -2,9 +2,9 @@
 //!
 //! Where a tokenizer is *word-compositional*, the ids of words joined by single spaces are the ids of the words, one
 //! after another; each word has two spellings, as the first of a text and as a later one (byte-level BPE and
-//! Metaspace mark the space before a word). So the ids of every term of the table are asked for once ([`EncoderBuilder`]),
-//! and a negative is put together from them ([`Encoder`]). Words that the table does not hold are asked for when they
-//! come, and kept.
+//! Metaspace mark the space before a word). So the ids of every term of the table are asked for once
+//! ([`EncoderBuilder`]), and a negative is put together from them ([`Encoder`]). Words that the table does not hold are
+//! asked for when they come, and kept.
 //!
 //! This module knows no tokenizer: it says which texts to encode, and takes their ids. It never asks for special
 //! tokens, truncation or padding: these it adds itself, see [`Template`].
@@ -79,7 +79,8 @@ impl EncoderBuilder {
     }
 }
 
-/// The special tokens around the ids of a text, and its greatest length. Invariant: there is room for at least one id of the text.
+/// The special tokens around the ids of a text, and its greatest length. Invariant: there is room for at least one id
+/// of the text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     prefix: Vec<u32>,
@@ -172,8 +173,8 @@ impl DrawnWords {
 
 /// Makes the ids of hard negatives.
 ///
-/// [`Self::draw`], then [`Self::learn`] with the ids of [`DrawnWords::texts`] if there are any, [`Self::irregular`], and
-/// [`Self::assemble`].
+/// [`Self::draw`], then [`Self::learn`] with the ids of [`DrawnWords::texts`] if there are any, [`Self::irregular`],
+/// and [`Self::assemble`].
 #[derive(Debug)]
 pub struct Encoder {
     augmenter: Augmenter,

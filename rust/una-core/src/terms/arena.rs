@@ -39,7 +39,7 @@ impl TermArena {
         self.0.len()
     }
 
-    /// Whether there is no term.
+    /// Returns true where there is no term.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -1,4 +1,4 @@
-//! From a term to its rank with one look at memory for most terms.
+//! An index from terms to ranks, with one look at memory for most terms.
 //!
 //! A slot holds the first eight bytes of its term and its length beside the rank: a term of up to eight bytes, as most
 //! words of a text are, is compared within the slot. Only longer ones need a look at their bytes.
@@ -48,7 +48,7 @@ impl TermKey {
         self.hash
     }
 
-    /// Whether the term is no longer than what a slot holds of it.
+    /// Returns true where the term is no longer than what a slot holds of it.
     pub(crate) const fn is_whole(&self) -> bool {
         self.length <= 8
     }
@@ -75,7 +75,8 @@ pub(crate) fn prefix(term: &[u8]) -> u64 {
     term.iter().fold(0, |bytes, &byte| bytes << 8 | u64::from(byte)) << (8 * (8 - term.len().max(1)))
 }
 
-/// The ranks of a table's terms by their bytes. Open addressing; a power of two of slots, a third of them free at least.
+/// The ranks of a table's terms by their bytes. Open addressing; a power of two of slots, a third of them free at
+/// least.
 #[derive(Debug, Clone)]
 pub(crate) struct TermIndex {
     slots: Vec<Slot>,

@@ -28,6 +28,16 @@ pub(crate) fn hash(term: &[u8]) -> u64 {
 
 /// A set of terms, each with a dense id.
 ///
+/// ```
+/// use una_core::terms::Interner;
+///
+/// let mut terms = Interner::default();
+/// assert_eq!(terms.intern(b"cat"), (0, true));
+/// assert_eq!(terms.intern(b"dog"), (1, true));
+/// assert_eq!(terms.intern(b"cat"), (0, false));
+/// assert_eq!((terms.term(1), terms.get(b"bird")), (&b"dog"[..], None));
+/// ```
+///
 /// A look-up touches three index in memory: a slot, the bounds of the term, its bytes. Whoever has many look-ups
 /// before him can have each of the three fetched ahead of time.
 ///
@@ -82,7 +92,7 @@ impl Interner {
         self.terms.len()
     }
 
-    /// Whether there is no term.
+    /// Returns true where there is no term.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.terms.is_empty()

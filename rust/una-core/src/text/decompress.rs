@@ -19,7 +19,7 @@ const BZIP2: &[u8] = b"BZh";
 const BZIP2_STARTS: [&[u8]; 2] = [b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"];
 const LONGEST_MAGIC: u64 = 10;
 
-/// What an xz file may make its reader hold: `xz -9` asks for 64 MiB. zstd's own limit is 128 MiB.
+/// KiB that an xz file may make its reader hold: `xz -9` asks for 64 MiB. zstd's own limit is 128 MiB.
 const XZ_MEMORY_KIB: u32 = 256 << 10;
 const BUFFER: usize = 256 << 10;
 

@@ -40,7 +40,7 @@ enum Found<'de> {
     Missing,
     Null,
     Text(Cow<'de, str>),
-    /// What stands there instead.
+    /// A value of another kind, which this names.
     Other(&'static str),
 }
 
@@ -75,7 +75,7 @@ impl<'de> Visitor<'de> for Object<'_> {
     }
 }
 
-/// Whether a member's name is this one.
+/// A comparison of a member's name with this one.
 struct Name<'f>(&'f str);
 
 impl<'de> DeserializeSeed<'de> for Name<'_> {

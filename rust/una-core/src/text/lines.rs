@@ -120,7 +120,14 @@ impl<R: Read> LineBlocks<R> {
     }
 }
 
-/// Whether a file of this name holds JSON objects, one a line; compressed or not.
+/// Returns true where a file of this name holds JSON objects, one a line; compressed or not.
+///
+/// ```
+/// use una_core::text::is_json_lines;
+///
+/// assert!(is_json_lines("corpus/part-1.JSONL.zst".as_ref()));
+/// assert!(!is_json_lines("corpus/part-1.txt.gz".as_ref()));
+/// ```
 #[must_use]
 pub fn is_json_lines(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(std::ffi::OsStr::to_str) else { return false };

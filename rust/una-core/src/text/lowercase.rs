@@ -76,7 +76,7 @@ fn is_caseless(c: char) -> bool {
     matches!(c, '\u{2e80}'..='\u{a63f}' | '\u{ac00}'..='\u{faff}')
 }
 
-/// Where each byte of a lower-cased text comes from in the original.
+/// A map from the bytes of a lower-cased text to those of the original.
 ///
 /// Only characters whose lower case has another length are stored, so for nearly every text the map is the identity
 /// and holds nothing.

@@ -10,6 +10,26 @@
 //! - invalid UTF-8 and NUL are errors, or repaired, or skipped, as [`Malformed`] says.
 //!
 //! Blocks are cut at line ends, so that any worker can take any block; the size of a block shows in no result.
+//!
+//! ```
+//! use std::path::Path;
+//! use una_core::text::{ReadOptions, blocks};
+//!
+//! let file = b"\xef\xbb\xbfThe cat slept.\r\n\n{\"text\": null}\n".as_slice();
+//! let (mut sentences, mut empty) = (Vec::new(), 0);
+//! blocks(file, Path::new("cats.txt"), ReadOptions::default())?.for_each(|block| {
+//!     let skipped = block.for_each_sentence(&ReadOptions::default(), |sentence| {
+//!         sentences.push(sentence.to_owned());
+//!         Ok(())
+//!     })?;
+//!     empty += skipped.empty;
+//!     Ok(())
+//! })?;
+//! // The name says that these are plain lines: only a .jsonl file holds objects.
+//! assert_eq!(sentences, ["The cat slept.", "{\"text\": null}"]);
+//! assert_eq!(empty, 1);
+//! # Ok::<(), una_core::Error>(())
+//! ```
 
 mod block;
 mod decompress;

@@ -1,10 +1,18 @@
-//! How sources are read.
+//! Options of reading.
 
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
 
-/// What to do with a line that is not UTF-8 text or holds a NUL.
+/// The treatment of a line that is not UTF-8 text or holds a NUL.
+///
+/// ```
+/// use una_core::text::Malformed;
+///
+/// assert_eq!("skip".parse::<Malformed>()?, Malformed::Skip);
+/// assert!("ignore".parse::<Malformed>().is_err());
+/// # Ok::<(), una_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Malformed {
     /// Stop with an error that names file, line and byte offset.
@@ -35,6 +43,14 @@ impl FromStr for Malformed {
 ///
 /// Rows are counted from 0 for each file and each other source by itself, empty and malformed ones too, so that a share
 /// depends neither on the order of files nor on how they are read.
+///
+/// ```
+/// use una_core::text::Shard;
+///
+/// assert!(Shard::new(2, 2).is_ok());
+/// let message = Shard::new(3, 2).unwrap_err().to_string();
+/// assert_eq!(message, "shard must be i of n with 1 <= i <= n, not 3 of 2");
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     /// Invariant: below `count`.
@@ -64,7 +80,7 @@ impl Shard {
     }
 }
 
-/// What to do with rows that have no text: white space alone, or no value.
+/// The treatment of rows that have no text: white space alone, or no value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingText {
     /// They are counted, and become no document.
@@ -73,18 +89,18 @@ pub enum MissingText {
     Refuse,
 }
 
-/// How sources are read.
+/// Options of reading a source.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadOptions<'a> {
-    /// What to do with malformed lines.
+    /// The treatment of malformed lines.
     pub malformed: Malformed,
-    /// What to do with rows that have no text.
+    /// The treatment of rows that have no text.
     pub missing: MissingText,
     /// The longest line accepted, in bytes.
     pub max_line_bytes: usize,
     /// The size of a block, in bytes.
     pub block_bytes: usize,
-    /// Where lines are JSON objects, the name under which the sentence stands.
+    /// The name under which the sentence stands, where lines are JSON objects.
     pub text_field: &'a str,
     /// The sentences taken; the others are skipped unread.
     pub shard: Shard,

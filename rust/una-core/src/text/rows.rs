@@ -11,6 +11,17 @@ const BLOCK_ROWS: usize = 16 << 10;
 const BLOCK_BYTES: usize = 256 << 10;
 
 /// Gathers rows into blocks, and numbers them from 0.
+///
+/// ```
+/// use una_core::text::{ReadOptions, Rows};
+///
+/// let mut rows = Rows::default();
+/// rows.push(Some(b"a row may hold\na line end"));
+/// rows.push(None);
+/// let skipped = rows.take().for_each_sentence(&ReadOptions::default(), |_| Ok(()))?;
+/// assert_eq!((skipped.null, rows.next_row()), (1, 2));
+/// # Ok::<(), una_core::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Rows {
     name: Option<Arc<Path>>,
@@ -68,9 +79,9 @@ impl Rows {
 /// The offsets of the values of a column: the start of the first, and the end of each.
 #[derive(Debug, Clone, Copy)]
 pub enum Offsets<'a> {
-    /// Those of Arrow's string type.
+    /// Offsets of Arrow's string type.
     Narrow(&'a [i32]),
-    /// Those of its large string type.
+    /// Offsets of its large string type.
     Wide(&'a [i64]),
 }
 
@@ -91,6 +102,15 @@ impl Offsets<'_> {
 }
 
 /// A column of strings in Arrow's layout, borrowed; nothing in it is believed before it is looked at.
+///
+/// ```
+/// use una_core::text::{Column, Offsets};
+///
+/// let column = Column { offsets: Offsets::Narrow(&[0, 3, 3, 9]), data: b"cat dog", validity: None };
+/// assert_eq!(column.text(0), Ok(Some("cat")));
+/// assert_eq!(column.text(1), Ok(Some("")));
+/// assert_eq!(column.text(2), Err("the offsets are out of order or out of bounds"));
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Column<'a> {
     /// One more than there are values.
@@ -108,7 +128,7 @@ impl<'a> Column<'a> {
         self.offsets.len().saturating_sub(1)
     }
 
-    /// Whether there is no value.
+    /// Returns true where there is no value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -60,8 +60,8 @@ pub fn is_digit(c: char) -> bool {
     if c.is_ascii() { c.is_ascii_digit() } else { c.general_category() == GeneralCategory::DecimalNumber }
 }
 
-/// Han and Hangul, the bulk of Chinese and Korean text, and the accented letters of Latin text, settled without a search
-/// through the category table.
+/// Han and Hangul, the bulk of Chinese and Korean text, and the accented letters of Latin text, settled without a
+/// search through the category table.
 fn is_common_letter(c: char) -> bool {
     matches!(c, '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
         || matches!(c, '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{24f}')

@@ -15,7 +15,7 @@ const OPENING: u8 = 1 << 1;
 /// The byte is a `"` that now reads `''`.
 const CLOSING: u8 = 1 << 2;
 
-/// What stands at the side of a chunk.
+/// The neighbour of a chunk on one side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Edge {
     /// The start or the end of the text.
@@ -29,13 +29,13 @@ pub(super) enum Edge {
 }
 
 impl Edge {
-    /// What stands before the offset of a piece in that position.
+    /// The neighbour before the offset of a piece in that position.
     pub(super) fn before(piece: &str, start: usize, position: Position) -> Self {
         let outside = if position.starts_text() { Self::Text } else { Self::Space };
         start.checked_sub(1).map_or(outside, |last| Self::of(piece.as_bytes()[last]))
     }
 
-    /// What stands at the offset of a piece in that position.
+    /// The neighbour at the offset of a piece in that position.
     pub(super) fn after(piece: &str, end: usize, position: Position) -> Self {
         let outside = if position.ends_text() { Self::Text } else { Self::Space };
         piece.as_bytes().get(end).map_or(outside, |&byte| Self::of(byte))
@@ -49,7 +49,7 @@ impl Edge {
         }
     }
 
-    /// Whether it reads as a space once the reference has padded the text and collapsed all whitespace.
+    /// Returns true where it reads as a space once the reference has padded the text and collapsed all whitespace.
     fn collapses(self, edition: Edition) -> bool {
         edition == Edition::Nltk39 || self != Self::Separator
     }
@@ -143,7 +143,7 @@ impl<'t> Rules<'t, '_> {
         }
     }
 
-    /// Whether an apostrophe stands as in one of the contractions that have one.
+    /// Returns true where an apostrophe stands as in one of the contractions that have one.
     fn may_contract(&self) -> bool {
         let next = |byte: u8| matches!(byte.to_ascii_lowercase(), b'y' | b'n' | b't');
         self.bytes.windows(2).any(|pair| pair[0] == b'\'' && next(pair[1]))
@@ -189,7 +189,7 @@ impl<'t> Rules<'t, '_> {
         self.isolate(start, end);
     }
 
-    /// Whether the byte stands here, unless it is a quote that has been converted.
+    /// Returns true where the byte stands here, unless it is a quote that has been converted.
     fn reads(&self, at: usize, byte: u8) -> bool {
         self.bytes.get(at) == Some(&byte) && self.marks[at] & (OPENING | CLOSING) == 0
     }
@@ -202,12 +202,12 @@ impl<'t> Rules<'t, '_> {
         self.text[..at].chars().next_back()
     }
 
-    /// Whether a character that `is_word` accepts follows, with nothing between.
+    /// Returns true where a character that `is_word` accepts follows, with nothing between.
     fn word_follows(&self, at: usize, is_word: impl Fn(char) -> bool) -> bool {
         !self.gap(at) && self.char_at(at).is_some_and(is_word)
     }
 
-    /// Whether a space stands at the offset once whitespace is collapsed.
+    /// Returns true where a space stands at the offset once whitespace is collapsed.
     fn space_at(&self, at: usize) -> bool {
         self.gap(at)
             || at == 0 && self.chunk.before.collapses(self.chunk.edition)
@@ -357,7 +357,7 @@ impl<'t> Rules<'t, '_> {
         }
     }
 
-    /// Whether `$` holds after the chunk: at the end of the text, or before the line feed that ends it.
+    /// Returns true where `$` holds after the chunk: at the end of the text, or before the line feed that ends it.
     fn ends_line(&self) -> bool {
         matches!(&self.chunk.source.as_bytes()[self.chunk.end..], [] | [b'\n'])
     }
@@ -423,7 +423,7 @@ impl<'t> Rules<'t, '_> {
         }
     }
 
-    /// Whether something other than a space or a single quote stands right before the offset.
+    /// Returns true where something other than a space or a single quote stands right before the offset.
     fn follows_closely(&self, at: usize) -> bool {
         !self.gap(at) && !self.reads(at - 1, b'\'')
     }
@@ -459,7 +459,7 @@ impl<'t> Rules<'t, '_> {
         }
     }
 
-    /// Where the two parts end, if both stand here with no gap inside.
+    /// The ends of the two parts, if both stand here with no gap inside.
     fn matches(&self, at: usize, parts: [&str; 2]) -> Option<(usize, usize)> {
         let middle = at + caseless_prefix(&self.text[at..], parts[0])?;
         let end = middle + caseless_prefix(&self.text[middle..], parts[1])?;

@@ -1,4 +1,5 @@
-//! The classes of bytes that the treebank rules tell apart, and their two editions. A chunk's classes, or-ed together, tell which rules can act on it at all.
+//! The classes of bytes that the treebank rules tell apart, and their two editions. A chunk's classes, or-ed together,
+//! tell which rules can act on it at all.
 
 use crate::text::unicode;
 
@@ -36,9 +37,9 @@ pub(super) const HYPHEN: Classes = 1 << 3;
 pub(super) const COMMA: Classes = 1 << 4;
 /// The ASCII double quote.
 pub(super) const QUOTE: Classes = 1 << 5;
-/// What opens a quotation in any place: the backtick and `«“‘„`.
+/// Openers of a quotation in any place: the backtick and `«“‘„`.
 pub(super) const OPENER: Classes = 1 << 6;
-/// What closes a quotation in any place: `»”’`.
+/// Closers of a quotation in any place: `»”’`.
 pub(super) const CLOSER: Classes = 1 << 7;
 /// Punctuation that stands alone from the start: `;@#$%&?!`.
 pub(super) const ALONE: Classes = 1 << 8;
@@ -55,12 +56,12 @@ const M: Classes = 1 << 13;
 const T: Classes = 1 << 14;
 /// The letters of either case that contractions double: each that has no apostrophe holds `nn`, `mm` or `tt`.
 pub(super) const DOUBLING: Classes = N | M | T;
-/// What acts, or acts otherwise, when two of a kind stand side by side.
+/// Classes that act, or act otherwise, when two of a kind stand side by side.
 pub(super) const PAIRING: Classes = DOUBLING | DOT | HYPHEN | COMMA | QUOTE;
-/// What is split off, the comma and the colon save before a digit, whatever else the chunk holds, as long as it is
-/// [`CLEAR`] and no two that pair stand side by side.
+/// Classes that are split off, the comma and the colon save before a digit, whatever else the chunk holds, as long as
+/// it is [`CLEAR`] and no two that pair stand side by side.
 pub(super) const MARKS: Classes = COMMA | QUOTE | ALONE | ALONE_LATE;
-/// What does not look beyond its neighbours.
+/// Classes that do not look beyond their neighbours.
 pub(super) const CLEAR: Classes = MARKS | PAIRING;
 
 /// The classes of each byte that starts a character. A byte of no class never acts.

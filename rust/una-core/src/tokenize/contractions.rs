@@ -15,8 +15,8 @@ impl Contraction {
         Self { parts: [head, tail], after_space: false, before_space: false }
     }
 
-    /// Whether a character with this first byte can be its first. No head starts with `i` or `s`, the two letters
-    /// that equal others beyond ASCII.
+    /// Returns true where a character with this first byte can be its first. No head starts with `i` or `s`, the two
+    /// letters that equal others beyond ASCII.
     pub(super) fn may_start(&self, byte: u8) -> bool {
         self.parts[0].as_bytes().first() == Some(&byte.to_ascii_lowercase())
     }

@@ -5,9 +5,18 @@ use std::fmt;
 /// Bytes that a name may have. Longer ones are for the caller to shorten.
 const MOST: usize = 190;
 
-/// What a tokenizer outside this crate is called, with a colon in it, which no tokenizer of this crate has.
+/// The name of a tokenizer outside this crate, with a colon in it, which no tokenizer of this crate has.
 ///
 /// Kept in place, so that settings stay plain values that are copied.
+///
+/// ```
+/// use una_core::Tokenizer;
+/// use una_core::tokenize::CustomName;
+///
+/// let name = CustomName::new("callable:split").unwrap();
+/// assert_eq!(Tokenizer::from_name("callable:split"), Some(Tokenizer::Custom(name)));
+/// assert_eq!(CustomName::new("split"), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CustomName {
     /// Invariant: the first `length` are UTF-8, the others 0.

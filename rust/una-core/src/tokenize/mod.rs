@@ -1,4 +1,4 @@
-//! Terms out of a sentence: five rules, each a reading that a reference implementation defines.
+//! Tokenizers: five rules that cut a sentence into terms, each a reading that a reference implementation defines.
 //!
 //! | name | equals |
 //! |---|---|
@@ -119,8 +119,8 @@ impl Tokenizer {
         memchr::memrchr(b' ', body.as_bytes()).map_or(0, |space| space + 1)
     }
 
-    /// The ends of the two terms of a piece, the second of which may be empty: told without the rules where the piece is
-    /// `word` ASCII letters and digits, and one mark at most.
+    /// The ends of the two terms of a piece, the second of which may be empty: told without the rules where the piece
+    /// is `word` ASCII letters and digits, and one mark at most.
     #[inline]
     pub(crate) fn split_word(&self, piece: &[u8], word: usize, position: Position) -> Option<(usize, usize)> {
         let is_word = word > 1 && matches!(piece[word..], [] | [b',' | b'.']);
@@ -160,8 +160,8 @@ impl Tokenizer {
     }
 }
 
-/// How text becomes terms; by default, lower-cased and by the treebank rules. Counts made under different settings do
-/// not mix.
+/// The rules by which text becomes terms; by default it is lower-cased and cut by the treebank rules. Counts made under
+/// different settings do not mix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// The rule that cuts a sentence into terms.

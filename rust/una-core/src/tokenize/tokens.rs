@@ -25,7 +25,7 @@ pub struct Tokens {
     texts: RaggedText,
     /// By sentence, the bytes of it that each token covers.
     spans: Ragged<(usize, usize)>,
-    /// How far the sentence in hand is covered by its tokens.
+    /// The byte up to which the sentence in hand is covered by its tokens.
     covered: usize,
 }
 

@@ -3,7 +3,8 @@
 //! The reference substitutes one regular expression after the other, inserting spaces, and splits at last. No rule
 //! looks across whitespace, save that a few ask *which* whitespace stands at their side, and that the final full stop
 //! depends on what trails it. So the text is cut at whitespace first, and each chunk is settled on its own. Most hold
-//! nothing that any rule acts on, or a few marks each of which is told by its neighbours; the rest go through [`Chunk`].
+//! nothing that any rule acts on, or a few marks each of which is told by its neighbours; the rest go through
+//! [`Chunk`].
 use super::chunk::{Chunk, Edge};
 use super::classes::{self, Classes, Edition};
 use super::token::{Position, Scratch, Token};
@@ -56,7 +57,7 @@ pub(super) fn split_word(piece: &[u8], length: usize, position: Position) -> Opt
     (word.end == piece.len()).then_some(word.split)
 }
 
-/// What chunks are cut from.
+/// The text that chunks are cut from.
 #[derive(Debug, Clone, Copy)]
 struct Source<'t> {
     text: &'t str,
@@ -133,7 +134,7 @@ impl<'t> Source<'t> {
         }
     }
 
-    /// What the double quote of a clear chunk reads as.
+    /// The reading of the double quote of a clear chunk.
     fn quote(&self, start: usize, at: usize) -> &'static str {
         let opens = if at == start {
             matches!(Edge::before(self.text, start, self.position), Edge::Text | Edge::Space)
@@ -184,7 +185,7 @@ fn skip_space(text: &str, start: usize) -> Option<usize> {
 /// [`Scan`] says of such a chunk is told without looking at its bytes.
 #[derive(Debug, Clone, Copy)]
 struct Word {
-    /// Where the word's token ends.
+    /// The end of the word's token.
     split: usize,
     /// The offset after the chunk.
     end: usize,
@@ -210,7 +211,7 @@ impl Word {
     }
 }
 
-/// Whether a word of letters and digits may be a contraction: "cannot", or one of five letters that doubles its third.
+/// Returns true where a word may be a contraction: "cannot", or one of five letters that doubles its third.
 #[inline]
 fn may_fall_apart(word: &[u8]) -> bool {
     match word {
@@ -262,7 +263,7 @@ impl Scan {
         scan
     }
 
-    /// Whether each mark of the chunk can be told by the characters at its sides.
+    /// Returns true where each mark of the chunk can be told by the characters at its sides.
     const fn is_clear(self) -> bool {
         self.seen & !classes::CLEAR == 0 && self.pairs == 0
     }

@@ -1,9 +1,9 @@
-//! Which bytes of a text are ASCII letters or digits, found for all of them at once.
+//! The ASCII letters and digits of a text, found for all its bytes at once.
 //!
 //! Most of a text is words of these between spaces, on which no rule acts. To see that byte by byte costs a branch or
 //! two for each; sixty-four bytes at a time it costs hardly more than reading them.
 
-/// The runs of ASCII letters and digits of a text.
+/// The words of a text: its longest stretches of ASCII letters and digits.
 #[derive(Debug, Default)]
 pub(super) struct Words {
     /// A bit for each byte, set where it is another one, and set after the last.
@@ -22,7 +22,7 @@ impl Words {
         self.others.push(u64::MAX);
     }
 
-    /// Where the run that holds byte `start` of the text ends; `start` itself where none does.
+    /// The end of the word that holds byte `start` of the text; `start` itself where none does.
     #[inline]
     pub(super) fn end(&self, start: usize) -> usize {
         let mut block = start / 64;
@@ -35,7 +35,7 @@ impl Words {
     }
 }
 
-/// How many ASCII letters and digits the bytes begin with.
+/// Number of ASCII letters and digits that the bytes begin with.
 #[inline]
 pub(crate) fn letters_and_digits(bytes: &[u8; 16]) -> usize {
     (others(bytes) | 1 << 16).trailing_zeros() as usize
