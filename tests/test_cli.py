@@ -151,3 +151,17 @@ def test_errors_are_one_line_on_standard_error(tmp_path: Path, capsys: pytest.Ca
         assert captured.out == ""
         assert captured.err.count("\n") == 1
         assert captured.err.startswith(f"una-fast {arguments[0]}: ")
+
+
+def test_an_unknown_option_is_told_with_the_nearest_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects against abbreviations that change their meaning, and tells a slip of the hand."""
+    for given, message in [
+        (["--thred", "2"], "no option --thred; did you mean --threads?"),
+        (["--min", "2"], "no option --min"),
+        (["--output-dir=x"], "no option --output-dir"),
+    ]:
+        with pytest.raises(SystemExit, match="2"):
+            main(["fit", "corpus.txt", "-o", "table", *given])
+        error = capsys.readouterr().err
+        assert message in error
+        assert "una-fast fit" in error.splitlines()[0]

@@ -169,3 +169,10 @@ def test_signatures_have_the_defaults_that_are_stated(function: Any, cls: type[O
     for name, parameter in inspect.signature(function).parameters.items():
         if name in known and name not in ("tokenizer", "table") and known[name].stated.default is not MISSING:
             assert parameter.default == known[name].stated.default, name
+
+
+@pytest.mark.parametrize("name", ["model", "output", "device"])
+def test_a_name_or_path_of_another_kind_is_refused(name: str) -> None:
+    given: dict[str, Any] = {"model": "m", "corpus": "c", "output": "o", name: 5}
+    with pytest.raises(OptionError, match=f"{name} must be a (name|path), got 5"):
+        TrainConfig(**given)

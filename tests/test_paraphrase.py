@@ -349,11 +349,10 @@ def test_stopped_in_earnest_and_resumed_is_the_unbroken_run(
 
 def test_every_option_reaches_the_configuration(tmp_path: Path) -> None:
     """Protects the names, and one place for defaults."""
-    from una_fast.cli import paraphrase as cli
     from una_fast.cli import parser
 
     required = ["paraphrase", "a.txt", "b.txt", "-o", "out", "--model", "m"]
-    config = ParaphraseConfig(**cli._options(parser().parse_args(required)))
+    config = ParaphraseConfig.from_arguments(parser().parse_args(required))
     assert config == ParaphraseConfig(corpus=[Path("a.txt"), Path("b.txt")], output=Path("out"), model="m")
     values = {
         "prefix": "p: ",
@@ -370,7 +369,7 @@ def test_every_option_reaches_the_configuration(tmp_path: Path) -> None:
         "precision": "float32",
     }
     flags = [word for name, value in values.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    changed = ParaphraseConfig(**cli._options(parser().parse_args([*required, *flags])))
+    changed = ParaphraseConfig.from_arguments(parser().parse_args([*required, *flags]))
     assert {name: getattr(changed, name) for name in values} == values
 
 

@@ -1,5 +1,6 @@
 """A run from end to end: what it learns, what it saves, what it leaves behind when it fails."""
 
+import dataclasses
 import json
 import sys
 import threading
@@ -14,7 +15,7 @@ from training_support import WordSwapper, make_sentences, tiny_bert, weights, wr
 from una_fast.encoder.backbone import load_backbone, load_tokenizer
 from una_fast.errors import MissingExtraError, OptionError, StorageError, UnaError
 from una_fast.evaluation import sts
-from una_fast.training import DivergedError, OutOfMemoryError, Result, TrainConfig, loop, probe, train
+from una_fast.training import DivergedError, OutOfMemoryError, Result, TrainConfig, loop, probe, scorer, train
 from una_fast.training.model import SentenceEncoder
 
 
@@ -324,12 +325,13 @@ def test_scoring_does_not_change_the_course(
     """Protects comparability: scored or not, a run comes to the same weights."""
     monkeypatch.setitem(sts.PAIRS, "STS-B-dev", 60)
     root = write_dev(tmp_path / "senteval", 60)
-    score, rising = loop._Run.score, iter(range(100))
+    score, rising = scorer.Scorer.score_dev, iter(range(100))
 
-    def rising_score(self: loop._Run) -> float | None:
-        return None if score(self) is None else next(rising) / 100
+    def rising_score(self: scorer.Scorer) -> scorer.DevScore | None:
+        found = score(self)
+        return None if found is None else dataclasses.replace(found, spearman=next(rising) / 100)
 
-    monkeypatch.setattr(loop._Run, "score", rising_score)
+    monkeypatch.setattr(scorer.Scorer, "score_dev", rising_score)
     run(options, sts=root, eval_every=3, max_steps=10)
     run(options, max_steps=10, output=tmp_path / "plain")
     assert weights(tmp_path / "out") == weights(tmp_path / "plain")

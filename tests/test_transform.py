@@ -84,7 +84,8 @@ except una_fast.MissingExtraError as error:
     print(error)
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out == "transform needs scipy: pip install scipy\n"
+    assert out.startswith("transform needs scipy, ")
+    assert out.endswith(": pip install scipy\n")
 
 
 def test_the_three_files_of_the_reference_hold_the_table(

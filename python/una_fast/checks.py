@@ -21,10 +21,14 @@ def check_switch(name: str, value: object) -> None:
         raise OptionError(f"{name} must be true or false, got {value!r}")
 
 
-def check_whole(name: str, value: object, *, least: int, below: float | None = None) -> None:
-    """Refuses what is no whole number of at least `least`, and below `below`."""
+def check_whole(
+    name: str, value: object, *, least: int, below: float | None = None, most: float | None = None
+) -> None:
+    """Refuses what is no whole number of at least `least`, below `below` and at most `most`."""
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}")
+    if most is not None and value > most:
+        raise OptionError(f"{name} must be at most {most:g}, got {value}")
     if below is not None and value >= below:
         raise OptionError(f"{name} must be below 2**{int(below).bit_length() - 1}, got {value}")
 

@@ -10,7 +10,7 @@ __all__ = ["require"]
 _EXTRAS = {
     "pyarrow": "arrow",
     **dict.fromkeys(
-        ("filelock", "matplotlib", "safetensors", "scipy", "tokenizers", "torch", "transformers"), "train"
+        ("filelock", "matplotlib", "safetensors", "tokenizers", "torch", "transformers"), "train"
     ),
     **dict.fromkeys(("datasets", "sklearn"), "evaluate"),
 }

@@ -67,7 +67,7 @@ class Option:
         help: What it does, in one sentence: for `--help` and the documentation.
         more: Further sentences, for the documentation alone.
         group: The group that it is shown in.
-        least, above, below, most: Bounds of a number.
+        least, above, below, most: Bounds of a number; a whole one is at least 0, and has no `above`.
         shapes: True where results of other values are other results, on every machine: such options are recorded.
         metavar: What stands for its value in `--help`.
         short: A letter that stands for it on the command line.
@@ -131,7 +131,8 @@ class _Field:
         if value is None and self.optional:
             return
         if self.kind == "whole":
-            check_whole(self.name, value, least=int(self.stated.least or 0), below=self.stated.below)
+            stated = self.stated
+            check_whole(self.name, value, least=int(stated.least or 0), below=stated.below, most=stated.most)
         elif self.kind == "real":
             bounds = {name: getattr(self.stated, name) for name in ("least", "above", "below", "most")}
             check_real(
@@ -141,6 +142,11 @@ class _Field:
             check_switch(self.name, value)
         elif self.kind == "choice":
             check_choice(self.name, value, self.choices)
+        elif self.kind in ("text", "path"):
+            if not isinstance(value, str | os.PathLike):
+                raise OptionError(
+                    f"{self.name} must be a {'name' if self.kind == 'text' else 'path'}, got {value!r}"
+                )
         elif self.kind in ("choices", "texts"):
             self._check_each(value)
 

@@ -68,6 +68,7 @@ class ParaphraseConfig(Options):
     output: Path = option(
         help="File to write: as many lines as the corpus has, in its order.",
         group="output",
+        kind="path",
         short="o",
         metavar="FILE",
     )

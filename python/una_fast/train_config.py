@@ -222,6 +222,7 @@ class TrainConfig(Options):
         help="Folder to write the encoder to.",
         more="One that holds something other than a trained model is left alone.",
         group="output",
+        kind="path",
         short="o",
         metavar="FOLDER",
     )

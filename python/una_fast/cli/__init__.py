@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from una_fast._core import __version__
 from una_fast.errors import UnaError
@@ -46,13 +48,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser that takes no abbreviation, and says of an unknown option which one is near, under its own usage."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            name = unknown[0].split("=")[0]
+            near = difflib.get_close_matches(name, self._option_string_actions, n=1)
+            kind = "option" if name.startswith("-") else "argument"
+            self.error(f"no {kind} {name}" + (f"; did you mean {near[0]}?" if near else ""))
+        return known, unknown
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands; none of them imports torch to be described."""
-    top = argparse.ArgumentParser(
-        prog="una-fast",
-        description="Train sentence encoders with generated hard negatives.",
-        allow_abbrev=False,
-    )
+    top = _Parser(prog="una-fast", description="Train sentence encoders with generated hard negatives.")
     top.add_argument("--version", action="version", version=f"una-fast {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:

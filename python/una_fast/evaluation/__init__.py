@@ -12,7 +12,7 @@ scikit-learn: the extra `evaluate`.
 
 from una_fast.extras import require
 
-require("evaluation", "scipy", "torch", "transformers")
+require("evaluation", "torch", "transformers", "scipy")
 
 from una_fast.encoder.encoder import Encoder, declared_pooling, load_encoder
 from una_fast.evaluation.geometry import GeometryReport, evaluate_geometry

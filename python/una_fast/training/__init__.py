@@ -10,7 +10,7 @@ This package needs torch and transformers: the extra `train`.
 
 from una_fast.extras import require
 
-require("training", "scipy", "torch", "transformers")
+require("training", "torch", "transformers", "scipy")
 
 from una_fast.train_config import TrainConfig
 from una_fast.training.history import DivergedError, OutOfMemoryError, Result

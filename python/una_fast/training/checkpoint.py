@@ -1,8 +1,8 @@
 """Checkpoints: all that a run needs to go on as if it had never stopped.
 
 A checkpoint is a folder `step-<number>`: weights and the optimiser's moments as safetensors, the random states,
-and a JSON file with the course of the run, what the run is of, and the checksum of each file. Nothing in it
-is executed on reading.
+and a JSON file with the course of the run, what the run is of, and the checksum of each file and of itself. Nothing
+in it is executed on reading.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ __all__ = ["Checkpoint", "Checkpoints", "check_same_run", "is_of", "restore_opti
 
 _STATE = "state.json"
 _TENSORS = ("weights", "optimizer", "random")
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,13 +67,14 @@ class Checkpoints:
             with replacing_folder(self.folder / f"step-{checkpoint.step:09d}") as folder:
                 for name in _TENSORS:
                     save_file(getattr(checkpoint, name), folder / f"{name}.safetensors")
-                state = {
+                state: dict[str, Any] = {
                     "format": _FORMAT,
                     "step": checkpoint.step,
                     "history": checkpoint.history,
                     "identity": checkpoint.identity,
                     "sha256": {name: _digest(folder / f"{name}.safetensors") for name in _TENSORS},
                 }
+                state["sha256"]["state"] = _digest_of_state(state)
                 write_text(folder / _STATE, json.dumps(state, indent=1, sort_keys=True, allow_nan=False))
             for old in self.steps()[: -self.keep]:
                 remove_folder(old)
@@ -107,11 +108,20 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _digest_of_state(state: dict[str, Any]) -> str:
+    """The checksum of a state as JSON has it, without this checksum: a damaged name or number is often still JSON."""
+    sums = {name: state["sha256"][name] for name in _TENSORS}
+    text = json.dumps({**state, "sha256": sums}, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _read(folder: Path) -> Checkpoint:
     try:
         state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
         if state["format"] != _FORMAT:
             raise ArtifactError(f"checkpoint {folder} has format {state['format']}, not {_FORMAT}")
+        if _digest_of_state(state) != state["sha256"]["state"]:
+            raise ArtifactError(f"checkpoint {folder}: {_STATE} is damaged: its checksum differs")
         for name in _TENSORS:
             if _digest(folder / f"{name}.safetensors") != state["sha256"][name]:
                 raise ArtifactError(

@@ -26,6 +26,8 @@ pub(crate) fn map<T: Send, R: Send>(
     threads: usize,
     work: impl Fn(T) -> Result<R> + Sync,
 ) -> Result<Vec<R>> {
+    // Threads take the next task when they are done with one, so that uneven tasks even out, and a thread that the
+    // system refused is not missed. The lock is held for a step of an iterator.
     let others = threads.min(tasks.len()).saturating_sub(1);
     let tasks = Mutex::new(tasks.into_iter().enumerate());
     let next = || lock(&tasks).next();

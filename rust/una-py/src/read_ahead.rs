@@ -31,6 +31,7 @@ impl Inbox<'_, '_> {
     /// Hands bytes to the reading thread, and uses the blocks that it has ready while it takes no more; false where
     /// it has ended.
     pub(crate) fn offer(&mut self, bytes: &Sender<Fed<Vec<u8>>>, mut item: Fed<Vec<u8>>) -> PyResult<bool> {
+        // Never a blocking send: the reading thread may itself be waiting for this one to take a block from it.
         loop {
             match bytes.try_send(item) {
                 Ok(()) => return Ok(true),
@@ -52,6 +53,9 @@ pub(crate) fn read_ahead(
     read: impl FnOnce(&mut dyn FnMut(Block) -> una_core::Result<()>) -> una_core::Result<()> + Send,
     feed: impl FnOnce(&mut Inbox<'_, '_>) -> PyResult<()>,
 ) -> PyResult<()> {
+    // The tokenizer may only be called with the GIL, and reading must not wait for it. So blocks are read over there, two
+    // ahead at most, and used here. A waiting thread lets the GIL go for a step of time and looks at signals after each,
+    // so that Ctrl-C is seen even where a stream gives nothing.
     std::thread::scope(|scope| {
         let (sender, blocks) = bounded(2);
         let read = move || {

@@ -55,6 +55,8 @@ impl TermState {
 impl Accumulator {
     /// Nothing seen yet, in the memory of statistics that are not needed any more.
     pub(crate) fn in_place_of(stats: &mut Vec<TermStats>) -> Self {
+        // Of equal size and alignment, so that collecting in place keeps the allocation: a table at its memory limit
+        // has no room for a second one.
         let mut empty: Vec<_> = std::mem::take(stats).into_iter().map(|_| TermState::NONE).collect();
         empty.clear();
         Self { states: empty, ..Self::default() }
@@ -63,6 +65,7 @@ impl Accumulator {
     /// Counts sentences, given as the ids of their tokens, of the first `n_terms` terms. Statistics that have no room
     /// here are added to `stats`.
     pub(crate) fn count(&mut self, sentences: &Ragged<u32>, n_terms: usize, stats: &mut Vec<TermStats>) {
+        // `df` of a state is 32 bits and at most the number of its sentences, so that it cannot wrap before they do.
         if self.sentences.checked_add(sentences.len() as u32).is_none() {
             self.flush(stats);
         }
@@ -89,18 +92,16 @@ impl Accumulator {
     }
 
     /// Counts the sentence of the first `length` ids; the others come later.
-    ///
-    /// Every sentence counts from a `base` of its own, at least as high as any mark before it. The first token of a
-    /// term lifts the term's mark from below to `base + 1`, the next to `base + 2`: the mark tells first sight from
-    /// repetition and counts the term within the sentence, without clearing anything between sentences. A first sight
-    /// adds to `df` by adding the truth value, and a repetition is written to `repeated` by always writing and moving
-    /// on only if it is one; so the loop has no branch that depends on the text. Terms that repeat are few, and only
-    /// they need a ratio.
     fn count_sentence(&mut self, ids: &[u32], length: usize) {
         let base = self.base_for(length as u32);
         let Self { states, repeats, repeated, .. } = self;
         repeated.resize(length, 0);
         let mut n_repeated = 0;
+        // Every sentence counts from a base of its own, at least as high as any mark before it. The first token of a
+        // term lifts the term's mark from below to `base + 1`, the next to `base + 2`: the mark tells first sight from
+        // repetition and counts the term within the sentence, without clearing anything between sentences. A first
+        // sight adds its truth value to `df`, and a repetition is written to `repeated` by always writing and moving on
+        // only if it is one: no branch of the loop depends on the text.
         for (at, &id) in ids[..length].iter().enumerate() {
             if let Some(&soon) = ids.get(at + AHEAD) {
                 prefetch_at(states, soon as usize);
@@ -113,6 +114,8 @@ impl Accumulator {
             repeated[n_repeated] = id;
             n_repeated += usize::from(!first);
         }
+        // Terms that repeat are few, and only they need a ratio. One that repeats twice is looked at twice; the mark has
+        // its final count by now, so that the second look changes nothing.
         for &id in &repeated[..n_repeated] {
             let state = &mut states[id as usize];
             if state.repeats == 0 {
@@ -136,6 +139,7 @@ impl Accumulator {
             self.base = next;
             return base;
         }
+        // Four thousand million tokens later: marks start over, once in many minutes of counting.
         self.states.iter_mut().for_each(|state| state.mark = 0);
         self.base = length;
         0

@@ -27,6 +27,8 @@ impl Merge {
         dir: &Arc<SpillDir>,
         work: Work<'_>,
     ) -> Result<Self> {
+        // Each open run holds a file and a buffer. The merged ones go to the end of the line, so that the short runs
+        // from before are taken first and no term is written more often than needs be.
         while runs.len() > FAN_IN {
             let rest = runs.split_off(FAN_IN);
             let merged = Self::open(&runs, order)?.write(dir, work)?;
@@ -54,7 +56,8 @@ impl Merge {
         let (mut sum, mut done) = (Record::NONE, 0);
         while let Some(mut least) = self.heap.peek_mut() {
             work.advance(&mut done)?;
-            // Equal terms come one after another, since all that else decides is the same for them.
+            // Equal terms come one after another: by bytes because they are equal, and by score because a term is in
+            // one run of that order only. No term is empty, so that the empty record stands for none.
             if sum.term == least.record.term {
                 sum.stats.merge(least.record.stats);
             } else {
@@ -64,6 +67,7 @@ impl Merge {
                 sum.term.clone_from(&least.record.term);
                 sum.stats = least.record.stats;
             }
+            // The head is changed in place and sifts down once; taking it out and pushing it again would sift twice.
             if !least.advance()? {
                 PeekMut::pop(least);
             }

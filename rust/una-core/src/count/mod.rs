@@ -291,12 +291,6 @@ impl TermCounts {
     }
 
     /// Makes the counts of all workers one.
-    ///
-    /// Each worker has a map of its own, and most of its terms are in the maps of the others too. Of one map there is
-    /// nothing to merge. Two become one in place: the larger takes the smaller in, so that the fewest terms move and no
-    /// third map is made. More are spread over partitions by hash: a thread then merges its partitions of all maps
-    /// without a lock, where one map after another would leave all threads but one idle. Where the memory limit has no
-    /// room for the maps and the sum of them at once, all go to disk instead, and are merged when they are asked for.
     fn gather(&mut self, counted: Vec<PartialCounts>, work: Work<'_>) -> Result<()> {
         let mut maps = Vec::new();
         for PartialCounts { n_documents, skipped, map, runs } in counted {
@@ -308,9 +302,15 @@ impl TermCounts {
         if self.limit.is_some() {
             give_back_free_memory();
         }
+        // Merging holds the maps and their sum at once. Where the limit has no room for both, all go to disk as they
+        // are, and are merged when they are asked for: one thread's map at a time, so that none is held twice.
         if maps.len() > 1 && self.has_no_room_for(2 * memory_of(&maps)) {
             return maps.iter().try_for_each(|map| self.spill(std::slice::from_ref(map), work.unseen()));
         }
+        // Most terms of a worker are in the maps of the others too. Of one map there is nothing to merge. Two become one
+        // in place: the larger takes the smaller in, so that the fewest terms move and no third map is made. More are
+        // spread over partitions by hash, which threads merge without a lock; one map after another would leave all
+        // threads but one idle.
         self.maps = match <[TermMap; 1]>::try_from(maps).map_err(<[TermMap; 2]>::try_from) {
             Ok([only]) => TermMaps::Whole(only),
             Err(Ok(two)) => TermMaps::Whole(united(two)?),
@@ -348,6 +348,8 @@ impl TermCounts {
     /// What the system says where terms have to go to disk.
     pub fn make_room(&mut self, work: Work<'_>) -> Result<Option<MemoryLimit>> {
         let Some(limit) = self.limit.clone() else { return Ok(None) };
+        // Half, not all: what is left over has to be worth a worker's table, or the update would spill every few
+        // sentences into runs that are all merged again.
         if 2 * self.maps.memory() > limit.bytes() {
             self.spill_own(work)?;
         }
@@ -362,6 +364,8 @@ impl TermCounts {
     pub fn compact(&mut self, work: Work<'_>) -> Result<()> {
         let Some(limit) = self.limit.clone() else { return Ok(()) };
         if !self.runs.is_empty() || self.has_no_room_for(self.maps.memory()) {
+            // After this line the same terms lie in memory or in a run, so that an error in either leaves the counts
+            // as they were. The runs go only when the one that takes their place is finished.
             self.spill_own(work)?;
             self.runs = vec![merged(&self.runs, &limit, work)?];
         }
@@ -392,6 +396,8 @@ impl TermCounts {
     /// All terms in one run, if not all are in memory.
     fn whole(&self, work: Work<'_>) -> Result<Option<Arc<Run>>> {
         let Some(limit) = self.limit.as_ref().filter(|_| !self.runs.is_empty()) else { return Ok(None) };
+        // Of `&self`, so that saving can be asked of counts that others still read: a run of what is in memory is made
+        // for this call alone, and its file goes with it.
         let mut all = Self { runs: self.runs.clone(), ..Self::new(self.settings, Some(limit.clone())) };
         all.spill(self.maps.as_slice(), work)?;
         merged(&all.runs, limit, work).map(Some)
@@ -409,6 +415,7 @@ impl TermCounts {
         self.settings.check_same(other.settings)?;
         let n_documents = sum(self.n_documents, other.n_documents)?;
         self.limit = self.limit.take().or_else(|| other.limit.clone());
+        // Twice: no one knows how many terms the two share, and a table that grows holds its old slots for a while.
         if self.has_no_room_for(2 * (self.maps.memory() + other.maps.memory())) {
             self.spill_own(work)?;
             self.spill(other.maps.as_slice(), work)?;
@@ -429,6 +436,8 @@ impl TermCounts {
         if self.maps.len() > 0 {
             return self.merge(&other, work);
         }
+        // The empty side takes the maps over instead of copying them; the merge then adds nothing to them but what is
+        // not of maps: documents, runs, settings.
         std::mem::swap(&mut self.maps, &mut other.maps);
         let outcome = self.merge(&other, work);
         if outcome.is_err() {
@@ -438,15 +447,11 @@ impl TermCounts {
     }
 
     /// Adds the terms of other counts.
-    ///
-    /// With one thread, they go into what maps there are. With more, the own terms are spread over partitions first, if
-    /// they are not yet, so that each thread has maps that no other thread touches. Where both sides are partitioned, a
-    /// partition meets its like alone; else a thread walks over the whole other map and takes the terms of its own
-    /// partition, which costs it a look at every hash, but no lock and no copy.
     fn add_maps(&mut self, other: &TermMaps, threads: usize) -> Result<()> {
         if other.len() == 0 {
             return Ok(()); // and a whole map need not be spread
         }
+        // Partitions are what lets several threads write: each has maps that no other touches.
         if threads > 1
             && let TermMaps::Whole(own) = &self.maps
         {
@@ -460,6 +465,8 @@ impl TermCounts {
             (TermMaps::Partitioned(own), TermMaps::Partitioned(others)) => {
                 each_map(own, threads, |index, map| map.absorb(&others[index], |_| true))
             }
+            // A partition has no like on the other side: its thread walks over the whole map there and takes the terms
+            // that are its own. That costs it a look at every hash, but no lock and no copy.
             (TermMaps::Partitioned(own), TermMaps::Whole(others)) => each_map(own, threads, |index, map| {
                 map.absorb(others, |hash| partition(hash, PARTITIONS) == index);
             }),
@@ -495,6 +502,8 @@ fn united(mut maps: [TermMap; 2]) -> Result<TermMap> {
 
 /// The terms of maps, spread over [`PARTITIONS`].
 fn spread(maps: &[TermMap], threads: usize) -> Result<Vec<TermMap>> {
+    // Every thread reads all the maps and writes only its own partitions. Reading a hash is cheap, being one of many
+    // in a row; a lock around each partition would cost more than all threads but one give.
     let mut partitions = vec![TermMap::default(); PARTITIONS];
     each_map(&mut partitions, threads, |index, partition_map| {
         for map in maps {

@@ -126,6 +126,8 @@ impl TermLookup {
     /// Adds a sentence to the batch. Returns true when the batch is full. It must always be the same `interner`.
     pub(crate) fn add(&mut self, sentence: &str, interner: &Interner) -> bool {
         let Self { short, spaces, next: Sentence { text, pieces }, settings, .. } = self;
+        // One sentence behind: this one is cut now, and its pieces are looked up when the next has been cut. By then the
+        // cache lines asked for here have arrived; looked up at once, each would be waited for.
         text.push_str(sentence);
         cut(text, settings.lowercase, spaces, pieces, |piece| short.prefetch(piece.hash));
         std::mem::swap(&mut self.next, &mut self.waiting);
@@ -157,6 +159,9 @@ impl TermLookup {
     pub(crate) fn resolve(&mut self, interner: &mut Interner) {
         std::mem::swap(&mut self.next, &mut self.waiting);
         self.find_next(interner);
+        // Three walks over the unknown tokens, since a look-up touches three places in memory, each known only from the
+        // one before: the slot (asked for when the token was added), the bounds of the term, its bytes. Each walk asks
+        // for what the next one needs, so that dozens of waits overlap instead of following one another.
         let TokenBatch { ids, unknown, text, marks, .. } = &mut self.batch;
         for token in &mut *unknown {
             token.guess = interner.guess(token.hash);
@@ -170,6 +175,7 @@ impl TermLookup {
             ids.values_mut()[token.at] = id;
             marks.learn(term, id);
         }
+        // Only now, since the ids of new terms are known only now.
         self.short.flush(ids.values());
         self.long.flush(ids.values());
         unknown.clear();
@@ -202,6 +208,9 @@ impl TermLookup {
         let (from, shape) = (self.batch.n_tokens(), piece.shape());
         if piece.is_short() {
             let key: [u8; 8 * SHORT] = bytemuck::cast(piece.key.map(u64::to_le));
+            // The key holds the piece in lower case already. Nearly half of the new pieces are a plain word with at most
+            // a comma or a full stop behind it: those are split by a look at the register that holds the key. ASCII
+            // pieces go to the rules as the key has them; only others are lower-cased by the tables of Unicode.
             let (lowered, run) = (&key[..text.len()], letters_and_digits(&key));
             if let Some((split, end)) = self.settings.tokenizer.split_word(lowered, run, piece.position) {
                 self.batch.look_up_later(&lowered[..split], interner);
@@ -335,6 +344,8 @@ impl<const WORDS: usize> PieceCache<WORDS> {
     fn get(&mut self, hash: u64, key: &[u64; WORDS], shape: u16, ids: &mut Vec<u32>) -> bool {
         let index = self.index(hash);
         let Set(entries) = &mut self.sets[index];
+        // The front entry is the one that was asked for last. Swapping makes the other the one to give up: what is never
+        // asked for again leaves first.
         if !entries[0].is(key, shape) {
             if !entries[1].is(key, shape) {
                 return false;
@@ -357,6 +368,7 @@ impl<const WORDS: usize> PieceCache<WORDS> {
 
     /// Inserts the deferred pieces, now that the ids of the batch are known.
     fn flush(&mut self, ids: &[u32]) {
+        // Growing by fourfold steps keeps a few sentences from paying for a cache of megabytes that they never fill.
         self.inserted += self.deferred.len();
         if self.inserted > 2 * self.sets.len() && self.sets.len() < self.limit {
             self.grow();

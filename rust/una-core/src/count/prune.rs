@@ -68,6 +68,8 @@ impl PruneFilter {
     /// The filter for the terms of a run in order of their bytes.
     pub(crate) fn of_run(run: &Arc<Run>, pruning: Pruning, work: Work<'_>) -> Result<Self> {
         let Some(most) = pruning.max_terms else { return Ok(Self { min_df: pruning.min_df, cutoff: None }) };
+        // Two readings instead of a sort: the first finds the frequency at which the limit cuts, the second the last of
+        // the terms of that frequency that stay, which are met in order of their bytes.
         let mut frequencies = Frequencies::default();
         SortedTerms::of_run(run)?.for_each(work, |_, stats| {
             frequencies.add(stats);

@@ -33,6 +33,7 @@ impl SpillDir {
     /// A new folder that nobody else can read, in `place` or where the system keeps its temporary files.
     pub(crate) fn new(place: Option<&Path>) -> Result<Self> {
         let place = place.map_or_else(std::env::temp_dir, Path::to_owned);
+        // Terms are the user's text: the folder is made with its mode, not given it afterwards.
         let mut builder = tempfile::Builder::new();
         builder.prefix("una-fast-");
         #[cfg(unix)]
@@ -48,6 +49,7 @@ impl SpillDir {
 
 impl Drop for SpillDir {
     fn drop(&mut self) {
+        // A forked child has a copy of this value, and drops it at its end while the parent still reads the runs.
         if !self.is_ours() {
             self.place.disable_cleanup(true);
         }

@@ -98,6 +98,8 @@ impl<'m> Sorted<'m> {
         keep: impl Fn(&[u8], TermStats) -> bool,
         work: Work<'_>,
     ) -> Result<Self> {
+        // A comparison of two terms is two waits for memory. So each entry gets a key of two numbers, the score and the
+        // first eight bytes, which settles nearly all comparisons: the keys are made in one walk, side by side.
         let mut sorted = Self::unsorted(maps, keep);
         let entries = sorted.entries.as_mut_slice();
         let size = entries.len().div_ceil(work.threads.max(1)).clamp(WORTH_A_THREAD, STRETCH);
@@ -108,6 +110,9 @@ impl<'m> Sorted<'m> {
             }
             Ok(())
         })?;
+        // Then the entries are split at medians into pieces that follow one another, and threads sort the pieces. Merging
+        // sorted pieces afterwards would move every entry once more, on one thread. A piece is also the longest stretch
+        // between two looks at whether to stop.
         let mut pieces = Vec::new();
         split(entries, size, maps, &mut pieces);
         threads::map(pieces, work.threads, |piece| {

@@ -44,6 +44,8 @@ impl SpillingMap {
     /// Returns true when it is time to spill.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
+        // Asked before the next batch and for all of it. A table does not shrink when it is emptied, so that what counts
+        // is the most it has ever held.
         let (terms, bytes) = (self.map.interner.len(), self.map.interner.bytes().len());
         let memory = || self.map.memory_for(self.most.0.max(terms + BATCH), self.most.1.max(bytes));
         terms > 0 && self.limit.as_ref().is_some_and(|limit| memory() > limit.bytes())
@@ -59,6 +61,7 @@ impl SpillingMap {
         let Self { map, most, .. } = self;
         *most = (most.0.max(map.stats.len()), most.1.max(map.interner.bytes().len()));
         let outcome = self.write(work);
+        // Emptied even where writing failed: the caller's error ends the update, and nothing of it is kept.
         self.map.interner.clear();
         self.map.stats.clear();
         give_back_free_memory();

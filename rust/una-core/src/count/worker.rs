@@ -142,6 +142,7 @@ impl<'a> Worker<'a> {
 
     /// Starts anew with an empty map, and with an empty cache, whose ids are those of the old one.
     fn spill(&mut self) -> Result<()> {
+        // The statistics lag behind the terms, and what is written must not.
         self.accumulator.flush(&mut self.terms.map.stats);
         self.lookup = TermLookup::new(self.settings);
         let outcome = self.terms.spill(self.work.unseen());
@@ -153,6 +154,7 @@ impl<'a> Worker<'a> {
     fn finish(mut self) -> Result<PartialCounts> {
         self.accumulator.flush(&mut self.terms.map.stats);
         if !self.terms.runs.is_empty() {
+            // A worker whose terms are partly on disk would keep the memory of a full table until all are merged.
             self.spill()?;
             self.terms.map = TermMap::default();
         }
@@ -188,18 +190,15 @@ fn alone<E: From<Error>>(
 }
 
 /// Hands batches to workers on threads of their own, or as many as the system has to give.
-///
-/// Which batch a worker gets is a matter of chance, and so is which fault is met first. The fault that is returned must
-/// not be: a user who mends the line that an error names must not be told of an earlier line next. So batches are
-/// numbered as they are handed over, the queue is emptied even after a fault, and of all faults that with the lowest
-/// number is returned. Handing over ends early, with [`Error::Interrupted`], which no worker met and which gives way to
-/// the fault that caused it.
 fn fan_out<E: From<Error>>(
     settings: Settings,
     options: CountOptions<'_>,
     work: Work<'_>,
     feed: impl Feed<E>,
 ) -> std::result::Result<Vec<PartialCounts>, E> {
+    // Which batch a worker gets is a matter of chance, and so is which fault is met first. The fault that is returned
+    // must not be: who mends the line that an error names must not be told of an earlier line next. So batches are
+    // numbered as they are handed over, and of all faults that with the lowest number is returned.
     let (sender, receiver) = bounded::<(u64, Batch)>(2 * work.threads);
     let faults: Mutex<Vec<(u64, Error)>> = Mutex::new(Vec::new());
     let failed = AtomicBool::new(false);
@@ -209,6 +208,7 @@ fn fan_out<E: From<Error>>(
             failed.store(true, Ordering::Relaxed);
             lock(&faults).push((number, error));
         };
+        // The queue is emptied even after a fault: a batch still in it may hold an earlier one.
         for (number, batch) in receiver {
             worker.count(&batch).unwrap_or_else(|error| fail(number, error));
         }
@@ -220,6 +220,7 @@ fn fan_out<E: From<Error>>(
             threads::spawn(scope, || count_all(receiver))
         };
         let workers: Vec<_> = (0..work.threads).map_while(start).collect();
+        // Fewer threads than were asked for are as good; with none at all the feeding thread counts.
         if workers.is_empty() {
             return alone(settings, options, work, feed);
         }
@@ -227,6 +228,7 @@ fn fan_out<E: From<Error>>(
         drop(receiver);
         let mut number = 0;
         let outcome = feed(&mut |batch| {
+            // Handing over ends early, with an error that no worker met: it gives way to the fault that caused it.
             if failed.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }

@@ -69,6 +69,7 @@ pub fn exchange(path: &Path, other: &Path) -> Result<bool> {
 
 /// A file of a temporary name in the folder of `target`, with its mode.
 fn beside(target: &Path) -> io::Result<NamedTempFile> {
+    // A pipe or a device would be replaced by a file of its name, silently for whoever reads from it.
     let old = match fs::metadata(target) {
         Ok(old) if !old.is_file() => {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists and is no regular file"));
@@ -90,6 +91,8 @@ fn beside(target: &Path) -> io::Result<NamedTempFile> {
 }
 
 fn put(temporary: NamedTempFile, target: &Path) -> io::Result<()> {
+    // In this order: the bytes reach the disk before the name points to them, or a crash could leave the name on an empty
+    // file; and the folder after the name, or a crash could bring back the old file after success was told.
     temporary.as_file().sync_all()?;
     temporary.persist(target).map_err(|e| e.error)?;
     #[cfg(unix)]
@@ -106,6 +109,7 @@ fn folder_of(target: &Path) -> &Path {
 
 /// The end of a chain of symbolic links, whether or not a file stands there.
 fn follow(path: &Path) -> io::Result<PathBuf> {
+    // Renaming replaces the link, not what it points to. The limit is that of Linux.
     let mut target = path.to_owned();
     for _ in 0..40 {
         match fs::read_link(&target) {

@@ -42,6 +42,7 @@ pub(super) fn seal(mut facts: Map<String, Value>, sums: [String; ARRAYS]) -> Map
     let names = NAMES.map(str::to_owned);
     let sums: Map<String, Value> = names.into_iter().zip(sums.map(Value::String)).collect();
     facts.insert("sha256".into(), Value::Object(sums));
+    // Maps keep their keys sorted, and no float is among the values: equal facts are equal bytes.
     let digest = Sha256::digest(Value::Object(facts.clone()).to_string().as_bytes());
     facts.insert("digest".into(), json!(hexadecimal(&digest)));
     facts
@@ -91,6 +92,7 @@ pub(super) fn read_header(input: &mut impl Input) -> Reading<(Vec<u8>, Metadata)
     };
     let mut header = Vec::new();
     input.by_ref().take(8).read_to_end(&mut header)?;
+    // The length is believed up to a limit only: eight bytes of any other file may ask for the whole of memory.
     let length = <[u8; 8]>::try_from(header.as_slice()).map_or(MAX_HEADER, u64::from_le_bytes);
     if length < MAX_HEADER {
         input.by_ref().take(length).read_to_end(&mut header)?;
@@ -150,6 +152,8 @@ pub(super) fn check_seal(
     if size != expected_size {
         return Err(format!("it is {size} bytes long, not {expected_size}: the file is damaged").into());
     }
+    // What was found is not checked field by field: all of it is written anew from what was understood, and compared.
+    // A field too many, another order, a space, one flipped bit: each makes other bytes.
     input.seek(SeekFrom::Start(header.len() as u64))?;
     let mut facts = found.clone();
     facts.remove("digest");

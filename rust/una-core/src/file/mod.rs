@@ -175,6 +175,7 @@ fn write<W: Write + Seek, E: From<io::Error>>(
     feed: impl FnOnce(&mut columns::Writer<'_, W>) -> std::result::Result<(), E>,
 ) -> std::result::Result<String, E> {
     let arrays = shape.arrays().ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    // Sums are of a fixed length, so that a header of blank ones is as long as the final one will be.
     let blank = NAMES.map(|_| "0".repeat(64));
     let start = header(arrays, &seal(facts.clone(), blank))?.len() as u64;
     let mut writer = columns::Writer::new(out, arrays, start)?;
@@ -195,12 +196,12 @@ fn write_table(table: &TermTable, out: &mut (impl Write + Seek)) -> io::Result<S
     })
 }
 
-/// Saves a terms; returns the digest of the file.
+/// Saves terms; returns the digest of the file.
 fn save(terms: SortedTerms<'_>, facts: Map<String, Value>, path: &Path, work: Work<'_>) -> Result<String> {
     replace(path, |file| write_terms(terms, facts, file, path, work))
 }
 
-/// Writes a terms to what is called `path` in messages; returns the digest of the file.
+/// Writes terms to what is called `path` in messages; returns the digest of the file.
 fn write_terms<W: Write + Seek>(
     terms: SortedTerms<'_>,
     facts: Map<String, Value>,

@@ -20,6 +20,8 @@ pub fn philox4x64(counter: [u64; 4], key: [u64; 2]) -> [u64; 4] {
 /// Several blocks at once: a block is a chain of multiplications, and chains side by side fill each other's waits.
 #[inline]
 fn philox4x64_each<const N: usize>(counters: [[u64; 4]; N], key: [u64; 2]) -> [[u64; 4]; N] {
+    // Two multiplications a round, each waiting for the one before. All blocks go through a round together, which the
+    // compiler unrolls; the key is the same for all and is bumped once.
     let (mut blocks, mut k) = (counters, key);
     for _ in 0..ROUNDS {
         for c in &mut blocks {

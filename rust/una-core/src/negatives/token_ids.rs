@@ -256,18 +256,17 @@ impl Encoder {
     }
 
     /// Looks all unseen words up, each once.
-    ///
-    /// Each part numbers its unseen words by itself, since parts are made on threads that share nothing. Here they get
-    /// one numbering, in which the words that the cache knows come first, with their ids, and those to be learnt after
-    /// them: [`Self::learn`] then only has to append. So `all` numbers the words by first sight, `places` leads from
-    /// that number to the final one, and each part's own numbers are led through both. The cache is locked once a call,
-    /// and what it knew is copied, for another call may empty it before this one is assembled.
     fn join(&self, mut parts: Vec<WordRows>) -> DrawnWords {
+        // Each part numbered its unseen words by itself, since parts are made on threads that share nothing. They get one
+        // numbering here, first by first sight (`all`).
         let mut all = Interner::default();
         for part in &mut parts {
             let unseen = 0..part.unseen.len() as u32;
             part.places = unseen.map(|i| all.intern(part.unseen.term(i)).0).collect();
         }
+        // Then in two: the words that the cache knows, with their ids, and after them those to be learnt, so that
+        // `learn` only has to append. The cache is locked once, and what it knew is copied, for another call may empty it
+        // before this one is assembled.
         let cache = self.cache();
         let (mut known, mut missing) = (WordIdLists::default(), Vec::new());
         let mut cached = vec![None; all.len()];
@@ -280,6 +279,7 @@ impl Encoder {
                 }
             }
         }
+        // Each part's own numbers are led through both.
         let mut next = known.len() as u32..;
         let places: Vec<u32> =
             cached.into_iter().map(|place| place.or_else(|| next.next()).unwrap_or_default()).collect();

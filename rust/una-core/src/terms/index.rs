@@ -105,6 +105,7 @@ impl TermIndex {
             if rank.is_multiple_of(BATCH as u32) {
                 stop.check()?;
             }
+            // The terms come out of a map, where each stands once: the first free slot will do, and no term is read.
             let free = index.seek(&key, |_| false);
             index.slots[free] = Slot { prefix: key.prefix, rank, length: key.length };
             Ok(())

@@ -38,9 +38,8 @@ pub(crate) fn hash(term: &[u8]) -> u64 {
 /// assert_eq!((terms.term(1), terms.get(b"bird")), (&b"dog"[..], None));
 /// ```
 ///
-/// A look-up touches three index in memory: a slot, the bounds of the term, its bytes. Whoever has many look-ups
-/// before him can have each of the three fetched ahead of time.
-///
+/// A look-up touches three places in memory: a slot, the bounds of the term, its bytes. Whoever has many look-ups
+/// before it can have each of the three fetched ahead of time.
 #[derive(Debug, Clone, Default)]
 pub struct Interner {
     terms: TermArena,
@@ -208,6 +207,8 @@ impl Interner {
         let tag = (hash >> 32) as u32;
         let HashSlots { slots, .. } = &self.index;
         let home = hash as usize & slots.len().wrapping_sub(1);
+        // Stops at the end of the slots instead of going round: a guess may be missed, never wrong for the caller, who
+        // compares the term. The tag alone is compared here, as the term itself is not in memory yet.
         let mut near = slots.get(home..)?.iter().take_while(|slot| !slot.is_free());
         let slot = near.find(|slot| slot.tag == tag)?;
         self.terms.fetch_bounds(slot.id);
@@ -260,6 +261,7 @@ impl Interner {
 impl HashSlots {
     /// Adds terms of these hashes, all of them new.
     pub(crate) fn add_new(&mut self, hashes: impl Iterator<Item = u64>) {
+        // All at once: at most one growth, and each slot found without comparing, since all terms are new.
         let first = self.hashes.len();
         self.hashes.extend(hashes);
         let size = slots_for(self.hashes.len());
@@ -269,6 +271,8 @@ impl HashSlots {
     /// The id of the term of this hash that `is_it`, or else the index of the slot to put it in.
     #[inline]
     fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Result<u32, usize> {
+        // The low half of a hash says where to look, the high half what to look for, so that terms which meet in a slot
+        // are mostly told apart without a look at their bytes.
         let tag = (hash >> 32) as u32;
         let mask = self.slots.len().wrapping_sub(1);
         let mut index = hash as usize & mask;

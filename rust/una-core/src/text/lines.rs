@@ -81,6 +81,7 @@ impl<R: Read> LineBlocks<R> {
                 body.drain(..UTF8_MARK.len());
                 self.offset = UTF8_MARK.len() as u64;
             }
+            // `read_to_end` comes back with less only at the end, however little the source gives at a time.
             self.finished = (read as u64) < wanted;
             if self.finished {
                 break;
