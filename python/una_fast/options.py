@@ -395,7 +395,8 @@ def _kind_of(parts: Sequence[Any], several: bool, choices: tuple[str, ...]) -> K
     if several:
         return "texts"
     if len(parts) > 1:  # a str or a path: a name on the hub is no path
-        return "text" if str in parts else "other"
+        names = all(part in (str, Path) or get_origin(part) is os.PathLike for part in parts)
+        return "text" if names else "other"
     simple: dict[Any, Kind] = {bool: "switch", int: "whole", float: "real", str: "text", Path: "path"}
     return simple.get(parts[0], "other")
 

@@ -207,6 +207,10 @@ impl Flow {
     /// Gives blocks as long as there is room, and says whether any is on its way. What is wrong with a block is raised
     /// when those before it have been handed out, since what is wrong with them comes first.
     fn feed(&mut self, taker: &mut Taker<'_>) -> PyResult<bool> {
+        // This thread is the only one with the GIL, and it has two duties in short turns: to take sentences out of
+        // Python and to hand texts back. It gives blocks only while few are on their way, so that the texts it then
+        // makes objects of are still in the cache, and memory does not grow with the list. It never waits here: giving
+        // has room, and waiting for a finished block is the caller's, who looks at signals meanwhile.
         while self.given - self.handed_out < self.most
             && let Some(Ok(block)) = self.next.take_if(|next| next.is_ok())
         {

@@ -53,9 +53,9 @@ pub(crate) fn read_ahead(
     read: impl FnOnce(&mut dyn FnMut(Block) -> una_core::Result<()>) -> una_core::Result<()> + Send,
     feed: impl FnOnce(&mut Inbox<'_, '_>) -> PyResult<()>,
 ) -> PyResult<()> {
-    // The tokenizer may only be called with the GIL, and reading must not wait for it. So blocks are read over there, two
-    // ahead at most, and used here. A waiting thread lets the GIL go for a step of time and looks at signals after each,
-    // so that Ctrl-C is seen even where a stream gives nothing.
+    // The tokenizer may only be called with the GIL, and reading must not wait for it. So blocks are read over there,
+    // two ahead at most, and used here. A waiting thread lets the GIL go for a step of time and looks at signals after
+    // each, so that Ctrl-C is seen even where a stream gives nothing.
     std::thread::scope(|scope| {
         let (sender, blocks) = bounded(2);
         let read = move || {

@@ -114,8 +114,8 @@ impl Accumulator {
             repeated[n_repeated] = id;
             n_repeated += usize::from(!first);
         }
-        // Terms that repeat are few, and only they need a ratio. One that repeats twice is looked at twice; the mark has
-        // its final count by now, so that the second look changes nothing.
+        // Terms that repeat are few, and only they need a ratio. One that repeats twice is looked at twice; the mark
+        // has its final count by now, so that the second look changes nothing.
         for &id in &repeated[..n_repeated] {
             let state = &mut states[id as usize];
             if state.repeats == 0 {

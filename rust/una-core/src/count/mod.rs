@@ -307,9 +307,9 @@ impl TermCounts {
         if maps.len() > 1 && self.has_no_room_for(2 * memory_of(&maps)) {
             return maps.iter().try_for_each(|map| self.spill(std::slice::from_ref(map), work.unseen()));
         }
-        // Most terms of a worker are in the maps of the others too. Of one map there is nothing to merge. Two become one
-        // in place: the larger takes the smaller in, so that the fewest terms move and no third map is made. More are
-        // spread over partitions by hash, which threads merge without a lock; one map after another would leave all
+        // Most terms of a worker are in the maps of the others too. Of one map there is nothing to merge. Two become
+        // one in place: the larger takes the smaller in, so that the fewest terms move and no third map is made. More
+        // are spread over partitions by hash, which threads merge without a lock; one map after another would leave all
         // threads but one idle.
         self.maps = match <[TermMap; 1]>::try_from(maps).map_err(<[TermMap; 2]>::try_from) {
             Ok([only]) => TermMaps::Whole(only),

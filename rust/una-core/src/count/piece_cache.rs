@@ -126,8 +126,8 @@ impl TermLookup {
     /// Adds a sentence to the batch. Returns true when the batch is full. It must always be the same `interner`.
     pub(crate) fn add(&mut self, sentence: &str, interner: &Interner) -> bool {
         let Self { short, spaces, next: Sentence { text, pieces }, settings, .. } = self;
-        // One sentence behind: this one is cut now, and its pieces are looked up when the next has been cut. By then the
-        // cache lines asked for here have arrived; looked up at once, each would be waited for.
+        // One sentence behind: this one is cut now, and its pieces are looked up when the next has been cut. By then
+        // the cache lines asked for here have arrived; looked up at once, each would be waited for.
         text.push_str(sentence);
         cut(text, settings.lowercase, spaces, pieces, |piece| short.prefetch(piece.hash));
         std::mem::swap(&mut self.next, &mut self.waiting);
@@ -208,9 +208,9 @@ impl TermLookup {
         let (from, shape) = (self.batch.n_tokens(), piece.shape());
         if piece.is_short() {
             let key: [u8; 8 * SHORT] = bytemuck::cast(piece.key.map(u64::to_le));
-            // The key holds the piece in lower case already. Nearly half of the new pieces are a plain word with at most
-            // a comma or a full stop behind it: those are split by a look at the register that holds the key. ASCII
-            // pieces go to the rules as the key has them; only others are lower-cased by the tables of Unicode.
+            // The key holds the piece in lower case already. Nearly half of the new pieces are a plain word with at
+            // most a comma or a full stop behind it: those are split by a look at the register that holds the key.
+            // ASCII pieces go to the rules as the key has them; only others are lower-cased by the tables of Unicode.
             let (lowered, run) = (&key[..text.len()], letters_and_digits(&key));
             if let Some((split, end)) = self.settings.tokenizer.split_word(lowered, run, piece.position) {
                 self.batch.look_up_later(&lowered[..split], interner);
@@ -344,8 +344,8 @@ impl<const WORDS: usize> PieceCache<WORDS> {
     fn get(&mut self, hash: u64, key: &[u64; WORDS], shape: u16, ids: &mut Vec<u32>) -> bool {
         let index = self.index(hash);
         let Set(entries) = &mut self.sets[index];
-        // The front entry is the one that was asked for last. Swapping makes the other the one to give up: what is never
-        // asked for again leaves first.
+        // The front entry is the one that was asked for last. Swapping makes the other the one to give up: what is
+        // never asked for again leaves first.
         if !entries[0].is(key, shape) {
             if !entries[1].is(key, shape) {
                 return false;

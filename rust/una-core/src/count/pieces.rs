@@ -47,9 +47,9 @@ pub(super) fn cut(
     pieces: &mut Vec<Piece>,
     seen: impl Fn(&Piece),
 ) {
-    // Rules look at neighbours, so a piece has the same terms everywhere only where nothing beside it can matter. Spaces
-    // part most of a sentence so; its end, where a full stop may be final, and its first piece, where a quote may open,
-    // are told apart by their position, which is part of the key.
+    // Rules look at neighbours, so a piece has the same terms everywhere only where nothing beside it can matter.
+    // Spaces part most of a sentence so; its end, where a full stop may be final, and its first piece, where a quote
+    // may open, are told apart by their position, which is part of the key.
     let bytes = sentence.as_bytes();
     let tail = Tokenizer::tail(sentence);
     let window = Window::of(bytes);
@@ -83,8 +83,8 @@ fn find_spaces(text: &[u8], found: &mut Vec<u32>) -> usize {
         if found.len() < n_found + 64 + AT_A_TIME {
             found.resize(2 * found.len() + 64 + AT_A_TIME, 0);
         }
-        // Always fourteen stores, of which the surplus is overwritten by the next block: whether a block has nine spaces
-        // or eleven is what no branch predictor knows.
+        // Always fourteen stores, of which the surplus is overwritten by the next block: whether a block has nine
+        // spaces or eleven is what no branch predictor knows.
         let next = n_found + spaces.count_ones() as usize;
         while spaces != 0 {
             for position in &mut found[n_found..n_found + AT_A_TIME] {
@@ -137,8 +137,9 @@ impl<'t> Window<'t> {
     /// letters alone may share their terms.
     #[inline]
     fn key(&self, start: usize, length: usize, lower: bool) -> [u64; SHORT] {
-        // Sixteen bytes are read wherever the piece starts, and masked to its length in the register. Near the end of the
-        // text they are taken from a padded copy of its last bytes instead, since nothing is read beyond a slice here.
+        // Sixteen bytes are read wherever the piece starts, and masked to its length in the register. Near the end of
+        // the text they are taken from a padded copy of its last bytes instead, since nothing is read beyond a slice
+        // here.
         let bytes = self.bytes[start..].first_chunk().unwrap_or_else(|| {
             let into_last = start - self.bytes.len().saturating_sub(16);
             self.last[into_last..].first_chunk().unwrap_or(&[0; 16])

@@ -110,9 +110,9 @@ impl<'m> Sorted<'m> {
             }
             Ok(())
         })?;
-        // Then the entries are split at medians into pieces that follow one another, and threads sort the pieces. Merging
-        // sorted pieces afterwards would move every entry once more, on one thread. A piece is also the longest stretch
-        // between two looks at whether to stop.
+        // Then the entries are split at medians into pieces that follow one another, and threads sort the pieces.
+        // Merging sorted pieces afterwards would move every entry once more, on one thread. A piece is also the longest
+        // stretch between two looks at whether to stop.
         let mut pieces = Vec::new();
         split(entries, size, maps, &mut pieces);
         threads::map(pieces, work.threads, |piece| {

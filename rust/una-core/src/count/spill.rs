@@ -44,8 +44,8 @@ impl SpillingMap {
     /// Returns true when it is time to spill.
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        // Asked before the next batch and for all of it. A table does not shrink when it is emptied, so that what counts
-        // is the most it has ever held.
+        // Asked before the next batch and for all of it. A table does not shrink when it is emptied, so that what
+        // counts is the most it has ever held.
         let (terms, bytes) = (self.map.interner.len(), self.map.interner.bytes().len());
         let memory = || self.map.memory_for(self.most.0.max(terms + BATCH), self.most.1.max(bytes));
         terms > 0 && self.limit.as_ref().is_some_and(|limit| memory() > limit.bytes())

@@ -32,8 +32,8 @@ impl TermMap {
     /// An empty table that need not move while it grows to this size. Moving takes more memory than the terms do: what
     /// a table leaves behind lies between what others hold.
     pub(super) fn for_memory(bytes: usize) -> Self {
-        // What a term takes: two numbers in the arena and the hashes, about one and a half slots, statistics, sorting, its
-        // bytes. Reserved and untouched memory costs nothing on the systems we run on.
+        // What a term takes: two numbers in the arena and the hashes, about one and a half slots, statistics, sorting,
+        // its bytes. Reserved and untouched memory costs nothing on the systems we run on.
         let terms = bytes / (3 * size_of::<u64>() + size_of::<TermStats>() + TO_SORT + SHORT_TERM);
         let mut interner = Interner::default();
         interner.reserve(terms, 2 * SHORT_TERM * terms);
@@ -91,8 +91,8 @@ impl TermMap {
     /// new, while the other copies their bytes and brings the statistics up to date.
     pub(crate) fn absorb_on_two(&mut self, other: &Self) -> Result<()> {
         // Looking terms up only reads this map, so that two threads share it. Adding writes three things: slots, terms,
-        // statistics. The ids of new terms follow from their order alone, so that one thread can place ids in slots while
-        // the other copies the terms which those ids will have.
+        // statistics. The ids of new terms follow from their order alone, so that one thread can place ids in slots
+        // while the other copies the terms which those ids will have.
         let (end, seek) = (other.stats.len() as u32, |ids| Ok(self.seek(other, ids)));
         let (first, second) = threads::join(|| seek(0..end / 2), || seek(end / 2..end))?;
         let known = [first, second].concat();

@@ -91,8 +91,8 @@ fn beside(target: &Path) -> io::Result<NamedTempFile> {
 }
 
 fn put(temporary: NamedTempFile, target: &Path) -> io::Result<()> {
-    // In this order: the bytes reach the disk before the name points to them, or a crash could leave the name on an empty
-    // file; and the folder after the name, or a crash could bring back the old file after success was told.
+    // In this order: the bytes reach the disk before the name points to them, or a crash could leave the name on an
+    // empty file; and the folder after the name, or a crash could bring back the old file after success was told.
     temporary.as_file().sync_all()?;
     temporary.persist(target).map_err(|e| e.error)?;
     #[cfg(unix)]

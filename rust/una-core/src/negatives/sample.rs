@@ -82,8 +82,8 @@ impl Sampler {
         }
         // Nearly every step of a token ends in a look at memory far away: the slot of its term, the term's bytes, its
         // idf, the scores of its window, the bytes of what replaces it. So a group of sentences goes from step to step
-        // together, and each step asks for what the next one needs, for all of them at once. Draws are keyed by sentence
-        // and position, so that neither the size of a group nor its company shows in a negative.
+        // together, and each step asks for what the next one needs, for all of them at once. Draws are keyed by
+        // sentence and position, so that neither the size of a group nor its company shows in a negative.
         sampled.start();
         let settings = self.table.settings();
         let bytes: usize = sentences.iter().map(|sentence| sentence.text.len()).sum();
@@ -127,8 +127,8 @@ impl Sampler {
     /// bounds and then its bytes have been fetched.
     fn look_up(&self, plan: &mut [TokenPlan<'_>], keys: &[TermKey], long: &mut Vec<u32>) {
         let (index, terms, idf) = (self.table.index(), self.table.terms(), self.table.idf());
-        // A slot holds the first eight bytes and the length of its term, which settles most words of a text. A longer one
-        // has its candidate noted; then come the walks for its bounds, for its bytes, and the comparison.
+        // A slot holds the first eight bytes and the length of its term, which settles most words of a text. A longer
+        // one has its candidate noted; then come the walks for its bounds, for its bytes, and the comparison.
         long.clear();
         for (i, (step, key)) in (0u32..).zip(plan.iter_mut().zip(keys)) {
             step.rank = index.guess(key);
@@ -282,8 +282,8 @@ impl Sampler {
     /// The positions of the tokens that go.
     fn choose(&self, plan: &[TokenPlan<'_>], draws: Draws, sampled: &mut SampleScratch) {
         const LANES: usize = 4 * SIDE_BY_SIDE;
-        // A draw is made for every token, whether it can go or not: its word is that of its position, and an option that
-        // protects one token takes no draw from another.
+        // A draw is made for every token, whether it can go or not: its word is that of its position, and an option
+        // that protects one token takes no draw from another.
         let positions = &mut sampled.positions;
         // One room more than there are tokens, since what does not go is written as well, and then written over.
         positions.clear();
@@ -362,9 +362,9 @@ impl Sampler {
     /// The rank of a range at which the sum of scores from its start passes `target`.
     fn search_range(&self, ranks: Range<u32>, target: f64) -> u32 {
         let tail = &self.tail[ranks.start as usize..=ranks.end as usize];
-        // The search runs over sums from the end, which were added up from the smallest score: sums from the start would
-        // lose a window of small scores in the rounding of the large ones before it.
-        // tail falls: the position is the last whose own sum still reaches what is left.
+        // The search runs over sums from the end, which were added up from the smallest score: sums from the start
+        // would lose a window of small scores in the rounding of the large ones before it. tail falls: the position is
+        // the last whose own sum still reaches what is left.
         let found = tail.partition_point(|&sum| sum >= tail[0] - target);
         ranks.start + found.saturating_sub(1).min(tail.len() - 2) as u32
     }

@@ -79,8 +79,8 @@ impl<'t> Renderer<'t> {
     }
 
     fn render_preserve(&self, sentence: &str, plan: &[TokenPlan<'_>], out: &mut ByteBuffer) {
-        // Tokens were found in the lower-cased text, whose offsets are not those of the text as written: lower case can be
-        // longer or shorter. All between two replaced tokens is copied byte for byte.
+        // Tokens were found in the lower-cased text, whose offsets are not those of the text as written: lower case can
+        // be longer or shorter. All between two replaced tokens is copied byte for byte.
         let map = self.map(sentence);
         let mut copied = 0;
         for step in plan {

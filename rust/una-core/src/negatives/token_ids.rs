@@ -257,16 +257,16 @@ impl Encoder {
 
     /// Looks all unseen words up, each once.
     fn join(&self, mut parts: Vec<WordRows>) -> DrawnWords {
-        // Each part numbered its unseen words by itself, since parts are made on threads that share nothing. They get one
-        // numbering here, first by first sight (`all`).
+        // Each part numbered its unseen words by itself, since parts are made on threads that share nothing. They get
+        // one numbering here, first by first sight (`all`).
         let mut all = Interner::default();
         for part in &mut parts {
             let unseen = 0..part.unseen.len() as u32;
             part.places = unseen.map(|i| all.intern(part.unseen.term(i)).0).collect();
         }
         // Then in two: the words that the cache knows, with their ids, and after them those to be learnt, so that
-        // `learn` only has to append. The cache is locked once, and what it knew is copied, for another call may empty it
-        // before this one is assembled.
+        // `learn` only has to append. The cache is locked once, and what it knew is copied, for another call may empty
+        // it before this one is assembled.
         let cache = self.cache();
         let (mut known, mut missing) = (WordIdLists::default(), Vec::new());
         let mut cached = vec![None; all.len()];

@@ -59,8 +59,8 @@ fn is_skippable(head: &[u8]) -> bool {
 
 /// The bytes that `input` holds, decompressed where its first bytes say that it is compressed.
 pub(super) fn decoded<'p>(mut input: impl Read + 'p) -> io::Result<Box<dyn Read + 'p>> {
-    // Read and put back in front, since a pipe cannot be rewound. By content and not by name: names lie, and a stream has
-    // none.
+    // Read and put back in front, since a pipe cannot be rewound. By content and not by name: names lie, and a stream
+    // has none.
     let mut head = Vec::new();
     (&mut input).take(LONGEST_MAGIC).read_to_end(&mut head)?;
     let codec = Codec::of(&head);
