@@ -5,7 +5,7 @@
 //! they are kept, and a piece seen again costs one look at one cache line instead of lower-casing, tokenizing and
 //! looking up. The memory is bounded: a new piece takes the place of an older one.
 //!
-//! What is not remembered is tokenized at once and looked up later, together with the rest of its batch, so that the
+//! What is not in the cache is tokenized at once and looked up later, together with the rest of its batch, so that the
 //! memory of all these look-ups is fetched side by side. `find_slowly`, in the tests, is the twin without any of it.
 
 use std::ops::Range;
@@ -45,7 +45,7 @@ pub(crate) struct TermLookup {
     batch: TokenBatch,
 }
 
-/// A sentence and its pieces, or nothing where there are none: what may be remembered of them is on its way into the
+/// A sentence and its pieces, or nothing where there are none: what the cache may hold of them is on its way into the
 /// nearest memory while the sentence before it is looked up.
 #[derive(Debug, Default)]
 struct Sentence {
@@ -211,8 +211,8 @@ impl TermLookup {
             // The key holds the piece in lower case already. Nearly half of the new pieces are a plain word with at
             // most a comma or a full stop behind it: those are split by a look at the register that holds the key.
             // ASCII pieces go to the rules as the key has them; only others are lower-cased by the tables of Unicode.
-            let (lowered, run) = (&key[..text.len()], letters_and_digits(&key));
-            if let Some((split, end)) = self.settings.tokenizer.split_word(lowered, run, piece.position) {
+            let (lowered, plain) = (&key[..text.len()], letters_and_digits(&key));
+            if let Some((split, end)) = self.settings.tokenizer.split_word(lowered, plain, piece.position) {
                 self.batch.look_up_later(&lowered[..split], interner);
                 if split < end {
                     self.batch.look_up_later(&lowered[split..end], interner);
@@ -416,7 +416,7 @@ mod tests {
     use crate::tokenize::Tokenizer;
     use proptest::prelude::*;
 
-    /// The twin that remembers nothing: the statement of what is to be found.
+    /// The twin without a cache: the statement of what is to be found.
     fn find_slowly(settings: Settings, sentence: &str) -> Vec<String> {
         let mut buffer = String::new();
         let text = if settings.lowercase { lowercase(sentence, &mut buffer) } else { sentence };
@@ -520,7 +520,7 @@ mod tests {
 
         /// Two pieces are all that one set holds.
         #[test]
-        fn what_is_remembered_is_what_the_rules_say(
+        fn what_is_cached_is_what_the_rules_say(
             settings in settings(),
             sentences in prop::collection::vec(sentence(), 1..30),
             sets in prop::sample::select(vec![1usize, 2, 128]),

@@ -23,7 +23,7 @@ const WRITE_BYTES: usize = 1 << 18;
 /// it: what a fork has copied is not its own.
 #[derive(Debug)]
 pub(crate) struct SpillDir {
-    place: TempDir,
+    folder: TempDir,
     owner: u32,
     /// Number of runs written so far; it names the next.
     runs: AtomicU64,
@@ -39,7 +39,7 @@ impl SpillDir {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
         let made = builder.tempdir_in(&place).map_err(|e| Error::storage(&place, "make a folder in", e))?;
-        Ok(Self { place: made, owner: std::process::id(), runs: AtomicU64::new(0) })
+        Ok(Self { folder: made, owner: std::process::id(), runs: AtomicU64::new(0) })
     }
 
     fn is_ours(&self) -> bool {
@@ -51,7 +51,7 @@ impl Drop for SpillDir {
     fn drop(&mut self) {
         // A forked child has a copy of this value, and drops it at its end while the parent still reads the runs.
         if !self.is_ours() {
-            self.place.disable_cleanup(true);
+            self.folder.disable_cleanup(true);
         }
     }
 }
@@ -169,7 +169,7 @@ pub(crate) struct RunWriter {
 impl RunWriter {
     pub(crate) fn new(dir: &Arc<SpillDir>) -> Result<Self> {
         let number = dir.runs.fetch_add(1, Ordering::Relaxed);
-        let path = dir.place.path().join(format!("{number}.run"));
+        let path = dir.folder.path().join(format!("{number}.run"));
         let file = File::create_new(&path).map_err(|e| Error::storage(&path, "write", e))?;
         let run = Run { path, n_terms: 0, term_bytes: 0, dir: Arc::clone(dir) };
         Ok(Self { run, out: BufWriter::with_capacity(WRITE_BYTES, file) })
@@ -291,7 +291,7 @@ mod tests {
     fn files_and_folder_go_with_their_users() {
         let place = tempfile::tempdir().unwrap();
         let dir = Arc::new(SpillDir::new(Some(place.path())).unwrap());
-        let path = dir.place.path().to_owned();
+        let path = dir.folder.path().to_owned();
         let (first, second) = (written(&dir, &[]), written(&dir, &[]));
         drop((dir, first));
         assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
@@ -305,7 +305,7 @@ mod tests {
     fn nobody_else_can_look_into_the_folder() {
         use std::os::unix::fs::PermissionsExt;
         let dir = SpillDir::new(None).unwrap();
-        assert_eq!(fs::metadata(dir.place.path()).unwrap().permissions().mode() & 0o77, 0);
+        assert_eq!(fs::metadata(dir.folder.path()).unwrap().permissions().mode() & 0o77, 0);
     }
 
     #[test]

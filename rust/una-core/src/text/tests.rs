@@ -99,12 +99,12 @@ proptest! {
         let (mut found, mut sum) = (Vec::new(), Skipped::default());
         for number in 1..=count {
             let shard = Shard::new(number, count).unwrap();
-            let (part, tally) =
+            let (part, skipped) =
                 sentences(text.as_bytes(), ReadOptions { block_bytes, shard, ..ReadOptions::default() }).unwrap();
             let owned = rows.iter().skip(number as usize - 1).step_by(count as usize);
             prop_assert_eq!(&part, &owned.filter(|r| !r.trim().is_empty()).cloned().collect::<Vec<_>>());
             found.extend(part);
-            sum.add(tally);
+            sum.add(skipped);
         }
         let mut whole = whole;
         whole.sort();

@@ -245,7 +245,7 @@ impl<'t> Rules<'t, '_> {
         }
     }
 
-    /// The opening quotes that need no context. A run of backticks falls into pairs, and a last one if they are odd.
+    /// The opening quotes that need no context. A row of backticks falls into pairs, and a last one if they are odd.
     fn isolate_openers(&mut self) {
         self.isolate_class(classes::OPENER);
         // The class took single backticks; a pair is one token.
@@ -366,11 +366,11 @@ impl<'t> Rules<'t, '_> {
     fn isolate_ellipses(&mut self) {
         let mut at = 0;
         while at < self.bytes.len() {
-            let run = self.bytes[at..].iter().take_while(|&&byte| byte == b'.').count();
-            if run >= 2 {
-                self.isolate(at, at + run);
+            let dots = self.bytes[at..].iter().take_while(|&&byte| byte == b'.').count();
+            if dots >= 2 {
+                self.isolate(at, at + dots);
             }
-            at += run.max(1);
+            at += dots.max(1);
         }
     }
 

@@ -63,8 +63,8 @@ mod tests {
             words.find("a longer text, seen before, of which nothing may be left behind when another is looked through");
             words.find(&text);
             for start in 0..=text.len() {
-                let run = text.as_bytes()[start..].iter().take_while(|byte| byte.is_ascii_alphanumeric());
-                let length = run.count();
+                let plain = text.as_bytes()[start..].iter().take_while(|byte| byte.is_ascii_alphanumeric());
+                let length = plain.count();
                 prop_assert_eq!(words.end(start), start + length);
                 if let Some(bytes) = text.as_bytes()[start..].first_chunk() {
                     prop_assert_eq!(super::letters_and_digits(bytes), length.min(16));
