@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import una_fast
 from una_fast import _reference
+from una_fast.errors import OptionError
 
 DRAW = random.Random(0)
 WORDS = [f"w{i}" for i in range(60)]
@@ -338,3 +339,37 @@ def test_replacements_follow_the_law_on_a_real_table(read_data: Callable[..., li
         observed = np.histogram(drawn - low, bins=edges)[0]
         # A fixed seed: the outcome is always the same, and a law that is off by a few percent fails it.
         assert stats.chisquare(observed, expected * n / expected.sum()).pvalue > 1e-4
+
+
+@pytest.mark.parametrize(
+    "rows", [[2**63, 1], (2**64 - 1, 0), [np.uint64(2**63), 1], np.array([2**63, 1], object)]
+)
+def test_rows_may_pass_63_bits(rows: Any) -> None:
+    """Protects whole numbers from numpy, which makes floats of such lists."""
+    augmenter = una_fast.Augmenter(una_fast.fit(["red fox", "blue fox"], threads=1), threads=1)
+    exact = np.array([int(row) for row in rows], np.uint64)
+    assert augmenter.augment(["red fox"] * 2, rows=rows) == augmenter.augment(["red fox"] * 2, rows=exact)
+
+
+@pytest.mark.parametrize("rows", [[2**64, 1], [2**63, -1], [2**63, 0.5], [1.0, 2.0], ["1", "2"]])
+def test_rows_that_are_no_whole_numbers_are_refused(rows: Any) -> None:
+    augmenter = una_fast.Augmenter(una_fast.fit(["red fox", "blue fox"], threads=1), threads=1)
+    with pytest.raises(OptionError, match="rows must be whole numbers"):
+        augmenter.augment(["red fox"] * 2, rows=rows)
+
+
+def test_options_of_numpy_are_those_of_python() -> None:
+    table = una_fast.fit(["the red fox", "a blue fox", "the fox"], threads=1)
+    given = {
+        "max_replaced": np.int64(1),
+        "radius": np.int32(2),
+        "seed": np.uint64(2**63),
+        "threads": np.int8(1),
+    }
+    plain = {name: int(value) for name, value in given.items()}
+    sentences = ["the red fox", "a blue fox"]
+    made = [una_fast.Augmenter(table, **options).augment(sentences) for options in (given, plain)]
+    assert made[0] == made[1]
+    for name, value in {"seed": None, "radius": 2.0, "max_replaced": "1", "threads": "2"}.items():
+        with pytest.raises(OptionError, match=name):
+            una_fast.Augmenter(table, **{name: value})

@@ -1,14 +1,18 @@
 """Fitting: what is counted, from where, and what happens when it goes wrong."""
 
+import copy
 import gzip
+import io
 import math
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +21,7 @@ from hypothesis import strategies as st
 
 import una_fast
 from una_fast import _reference
+from una_fast.errors import OptionError
 from una_fast.sources import load_sentences
 
 CORPUS = ["The cat sat on the mat.", "a dog lay on the rug", "the bird flew over the house"]
@@ -247,3 +252,59 @@ def test_importing_the_package_is_light() -> None:
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout == "[]\n"
     assert os.fspath(Path(una_fast.__file__).parent)
+
+
+@pytest.mark.parametrize("limited", [False, True])
+def test_a_counter_goes_through_pickle_and_copy(limited: bool, tmp_path: Path) -> None:
+    """Protects counts that come back from a process pool: what was counted, what was left out, and the options."""
+    options: dict[str, Any] = {"memory_limit": "16MiB", "temp_dir": tmp_path} if limited else {}
+    counter = una_fast.TermCounter(tokenizer="word", errors="skip", threads=1, shard=(1, 2), **options)
+    counter.update(io.BytesIO(b"red fox\nx\n\nblue fox\n\xff\nz\n"))
+    for copied in (
+        lambda: pickle.loads(pickle.dumps(counter)),
+        lambda: copy.deepcopy(counter),
+        lambda: copy.copy(counter),
+    ):
+        again = copied()
+        for each in (again, counter):
+            each.update(io.BytesIO(b"green fox\nleft out\n\n\xff\n"))
+        figures = [
+            (each.n_documents, each.n_empty, each.n_skipped, each.freeze().digest)
+            for each in (again, counter)
+        ]
+        assert figures[0] == figures[1]
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.uint64, np.int64])
+def test_whole_numbers_of_numpy_are_whole_numbers(kind: Any) -> None:
+    def fit(one: Any) -> una_fast.TermTable:
+        counter = una_fast.TermCounter(threads=one, shard=(one, one), max_line_bytes=kind(99))
+        counter.update(["red fox", "blue fox"])
+        return counter.freeze(min_df=one, max_terms=one)
+
+    assert fit(kind(1)) == fit(1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"min_df": 2.0},
+        {"min_df": True},
+        {"min_df": 2**70},
+        {"max_terms": "9"},
+        {"threads": 1.0},
+        {"threads": 2**40},
+        {"memory_limit": 0.5 * 2**30},
+        {"memory_limit": 2**70},
+        {"max_line_bytes": None},
+    ],
+)
+def test_what_is_no_whole_number_is_refused_by_name(options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=next(iter(options))):
+        una_fast.fit(["a b"], **options)
+
+
+@pytest.mark.parametrize("shard", [1, (1,), (1.0, 2), ("1", "2"), (0, 2), (3, 2), (1, 2**64)])
+def test_a_shard_is_two_whole_numbers(shard: Any) -> None:
+    with pytest.raises(OptionError, match="shard"):
+        una_fast.TermCounter(shard=shard)

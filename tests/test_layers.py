@@ -8,7 +8,8 @@ PACKAGE = Path(__file__).parent.parent / "python" / "una_fast"
 
 LAYERS = [
     ["_core", "errors"],
-    ["checks", "draw_keys", "extras", "files", "memory", "progress", "_reference", "tokenizers"],
+    ["checks"],
+    ["draw_keys", "extras", "files", "memory", "progress", "_reference", "tokenizers"],
     ["arrow", "options"],
     ["sources"],
     ["mapped_corpus", "table"],

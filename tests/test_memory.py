@@ -194,9 +194,17 @@ def test_an_update_that_fails_leaves_counts_and_folder_as_they_were(corpus: Path
     assert counter.freeze() == una_fast.fit(corpus)
 
 
-def test_a_limited_counter_cannot_be_pickled_and_its_folder_copied() -> None:
-    with pytest.raises(TypeError, match="pickle"):
-        pickle.dumps(una_fast.TermCounter(memory_limit=LIMIT))
+def test_a_copy_of_a_limited_counter_has_a_folder_of_its_own(corpus: Path, tmp_path: Path) -> None:
+    counter = una_fast.TermCounter(memory_limit=LIMIT, temp_dir=tmp_path)
+    counter.update(f"{corpus}*")
+    digest = counter.freeze().digest
+    again = pickle.loads(pickle.dumps(counter))
+    assert len(list(tmp_path.iterdir())) == 2
+    del counter
+    assert len(list(tmp_path.iterdir())) == 1
+    assert again.freeze().digest == digest
+    del again
+    assert not list(tmp_path.iterdir())
 
 
 @linux
@@ -330,3 +338,19 @@ except KeyboardInterrupt:
     assert time.perf_counter() - start < 1
     assert process.wait(timeout=30) == 0
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits on address space are of Linux here")
+@pytest.mark.parametrize("limit", ["8GB", "10TB", 2**62])
+@pytest.mark.parametrize("address_space", [4 << 30, None])
+def test_a_limit_beyond_what_the_system_has_is_no_fault(limit: str | int, address_space: int | None) -> None:
+    """Protects a process from being killed by an option: the limit is what terms may take, not what they must."""
+    code = f"""
+import resource
+if {address_space}:
+    resource.setrlimit(resource.RLIMIT_AS, ({address_space}, {address_space}))
+import una_fast
+print(una_fast.fit(["red fox", "blue fox"], threads=2, memory_limit={limit!r}).n_documents)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "2\n"), done.stderr

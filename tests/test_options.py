@@ -2,11 +2,13 @@
 
 import argparse
 import inspect
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pytest
 
 import una_fast
@@ -176,3 +178,12 @@ def test_a_name_or_path_of_another_kind_is_refused(name: str) -> None:
     given: dict[str, Any] = {"model": "m", "corpus": "c", "output": "o", name: 5}
     with pytest.raises(OptionError, match=f"{name} must be a (name|path), got 5"):
         TrainConfig(**given)
+
+
+def test_numbers_of_numpy_become_those_of_python() -> None:
+    """Protects records: JSON holds no numbers of numpy."""
+    config = TrainConfig(
+        model="m", corpus="c", output="o", batch_size=np.int64(8), learning_rate=np.float32(0.5)
+    )
+    assert (type(config.batch_size), type(config.learning_rate)) == (int, float)
+    assert json.dumps(config.settings())

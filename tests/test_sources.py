@@ -386,3 +386,34 @@ def test_files_of_every_kind_shard_by_their_own_rows(tmp_path: Path) -> None:
             counter = una_fast.TermCounter(shard=(2, 3), **options)
             counter.update(source)
             assert counter.freeze() == una_fast.fit(corpus[1::3]), name
+
+
+@pytest.mark.parametrize("zeros", [1, 7, 512, 1 << 19])
+@pytest.mark.parametrize("between", [False, True])
+def test_zeros_after_a_gzip_member_are_padding(zeros: int, between: bool, tmp_path: Path) -> None:
+    """Protects files from tapes and from archivers that pad: Python and GNU gzip read them so."""
+    first, second = gzip.compress(b"red fox\nblue "), gzip.compress(b"fox\n")
+    data = first + bytes(zeros) * between + second + bytes(zeros)
+    assert gzip.decompress(data) == b"red fox\nblue fox\n"
+    path = tmp_path / "corpus.gz"
+    path.write_bytes(data)
+    for source in (path, io.BytesIO(data)):
+        assert una_fast.fit(source).n_documents == 2
+
+
+@pytest.mark.parametrize("rest", [b"x", bytes(9) + b"\x1f", b"\x1f\x8b", bytes(3) + b"junk and more of it"])
+def test_what_else_follows_a_gzip_member_is_a_fault(rest: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "corpus.gz"
+    path.write_bytes(gzip.compress(b"red fox\n") + rest)
+    with pytest.raises(una_fast.InputError, match=r"corpus\.gz"):
+        una_fast.fit(path)
+
+
+@pytest.mark.parametrize("window_log", [10, 27, 28, 31])
+def test_zstd_of_any_window_that_its_own_tool_writes_is_read(window_log: int, tmp_path: Path) -> None:
+    """Protects public dumps packed by `zstd --long=31`. The frame is of RFC 8878, section 3.1.1: one raw block."""
+    text = b"red fox\nblue fox\n"
+    header = b"\x28\xb5\x2f\xfd" + bytes([0, window_log - 10 << 3])
+    path = tmp_path / "corpus.zst"
+    path.write_bytes(header + (len(text) << 3 | 1).to_bytes(3, "little") + text)
+    assert una_fast.fit(path).n_documents == 2

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from una_fast import _core, arrow
-from una_fast.draw_keys import check_keys, check_view, check_word
+from una_fast.checks import whole
+from una_fast.draw_keys import check_keys
 from una_fast.errors import InputError, OptionError
 from una_fast.sources import default_threads
 from una_fast.table import as_sequence
@@ -187,9 +189,7 @@ class Augmenter:
         seed: int = 0,
         threads: int | None = None,
     ) -> None:
-        if not 0 <= radius < 1 << 32:
-            raise OptionError(f"radius must be at least 0 and below 2**32, not {radius}")
-        check_word("seed", seed)
+        radius, seed = whole("radius", radius, below=1 << 32), whole("seed", seed)
         if isinstance(protect, str):
             raise OptionError(f"protect must be terms, a list for example, not the single str {protect!r}")
         max_tokens, max_share = _limits(max_replaced)
@@ -398,9 +398,8 @@ class Augmenter:
         self, sentence: str, *, row: int = 0, epoch: int = 0, view: int = 0, weights: ArrayLike | None = None
     ) -> Explanation:
         """Explains the negative that `augment` gives for the same arguments, token by token."""
-        check_word("row", row)
-        check_word("epoch", epoch)
-        check_view(view)
+        row, epoch = whole("row", row), whole("epoch", epoch)
+        view = whole("view", view, below=1 << 32)
         checked = None if weights is None else _checked_weights(weights, 0)
         given = self.table._tokens([sentence], spans=True)
         tokens, negative = self._core.explain(
@@ -449,13 +448,13 @@ def _limits(max_replaced: float | None) -> tuple[int | None, float | None]:
     """A limit as tokens and as a share, of which one at most is set."""
     if max_replaced is None:
         return None, None
-    if isinstance(max_replaced, bool) or not isinstance(max_replaced, int | float):
+    if isinstance(max_replaced, bool) or not isinstance(max_replaced, Real):
         raise OptionError(f"max_replaced must be a whole number or a share, not {max_replaced!r}")
-    if isinstance(max_replaced, float):
-        return None, max_replaced
+    if not isinstance(max_replaced, Integral):
+        return None, float(max_replaced)
     if not 1 <= max_replaced < 1 << 32:
         raise OptionError(f"max_replaced must be at least 1 token, not {max_replaced}")
-    return max_replaced, None
+    return int(max_replaced), None
 
 
 def _checked_weights(weights: ArrayLike, row: int) -> NDArray[np.float64]:

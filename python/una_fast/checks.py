@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 
 from una_fast.errors import OptionError
 
-__all__ = ["check_choice", "check_real", "check_switch", "check_whole"]
+__all__ = ["check_choice", "check_real", "check_switch", "check_whole", "whole"]
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -19,6 +20,24 @@ def check_switch(name: str, value: object) -> None:
     """Refuses what is neither true nor false."""
     if not isinstance(value, bool):
         raise OptionError(f"{name} must be true or false, got {value!r}")
+
+
+def whole(name: str, value: object, *, least: int = 0, below: int = 1 << 64) -> int:
+    """The whole number that an option is, of Python or numpy, as an int.
+
+    Raises:
+        OptionError: It is none, or not within `least` .. `below` - 1.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise OptionError(f"{name} must be a whole number, got {value!r}")
+    number = int(value)
+    if number < least:
+        raise OptionError(f"{name} must be at least {least}, not {number}")
+    if number >= below:
+        raise OptionError(
+            f"{name} must be at least {least} and below 2**{below.bit_length() - 1}, not {number}"
+        )
+    return number
 
 
 def check_whole(

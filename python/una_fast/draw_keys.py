@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from una_fast.checks import whole
 from una_fast.errors import OptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import ArrayLike
 
-__all__ = ["check_keys", "check_view", "check_word"]
+__all__ = ["check_keys"]
 
 
 def check_keys(
@@ -22,35 +25,21 @@ def check_keys(
     Raises:
         OptionError: for rows of another length, and for numbers out of range.
     """
-    check_word("epoch", epoch)
-    check_view(view)
+    whole("epoch", epoch)
+    whole("view", view, below=1 << 32)
     return None if rows is None else _row_keys(rows, n)
-
-
-def check_view(view: int) -> None:
-    """Refuse a view that the core cannot take.
-
-    Raises:
-        OptionError: for a number out of range.
-    """
-    if not 0 <= view < 1 << 32:
-        raise OptionError(f"view must be at least 0 and below 2**32, not {view}")
-
-
-def check_word(name: str, value: int) -> None:
-    """Refuse an option, by its name, that is no number of 64 bits.
-
-    Raises:
-        OptionError: for a number out of range.
-    """
-    if not 0 <= value < 1 << 64:
-        raise OptionError(f"{name} must be at least 0 and below 2**64, not {value}")
 
 
 def _row_keys(rows: ArrayLike, n: int) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
     array = np.asarray(rows)
     if array.shape != (n,):
         raise OptionError(f"rows must have shape ({n},), one for each sentence, not {array.shape}")
-    if n and (array.dtype.kind not in "iu" or array.min() < 0):
-        raise OptionError("rows must be whole numbers, none negative")
-    return np.ascontiguousarray(array, dtype=np.uint64)
+    if array.dtype.kind == "u":
+        return np.ascontiguousarray(array, dtype=np.uint64)
+    if array.dtype.kind == "i":
+        if n and array.min() < 0:
+            raise OptionError(f"rows must be whole numbers, none negative, got {array.min()}")
+        return np.ascontiguousarray(array, dtype=np.uint64)
+    # A list of which some numbers pass 63 bits and some do not would come out of numpy as floats, without their ends.
+    given: Iterable[object] = array if isinstance(rows, np.ndarray) else cast("Iterable[object]", rows)
+    return np.array([whole("rows must be whole numbers: one of them", row) for row in given], dtype=np.uint64)

@@ -22,7 +22,8 @@ from una_fast.arrow import (
     is_column_file,
     large_strings,
 )
-from una_fast.errors import InputError, OptionError
+from una_fast.checks import whole
+from una_fast.errors import InputError
 from una_fast.extras import require
 from una_fast.memory import MemorySize
 from una_fast.memory import memory_limit as bytes_of
@@ -193,6 +194,16 @@ class TermCounter:
         self._threads = default_threads(threads)
         self._json_streams = text_field is not None
         self._column = column
+        self._options: dict[str, Any] = {
+            "errors": errors,
+            "threads": threads,
+            "max_line_bytes": max_line_bytes,
+            "text_field": text_field,
+            "column": column,
+            "shard": shard,
+            "memory_limit": memory_limit,
+            "temp_dir": temp_dir,
+        }
 
     def update(self, source: Source, *, progress: bool = False) -> None:
         """Adds the sentences of a source. All of them or, where an exception is raised, none.
@@ -330,6 +341,7 @@ class TermCounter:
             column=column,
             shard=shard,
         )
+        counter._options |= {"memory_limit": memory_limit, "temp_dir": temp_dir}
         return counter._holding(core, matching(tokenizer, core.tokenizer, os.fspath(path)))
 
     def _holding(self, core: _core.TermCounter, custom: CustomTokenizer | None) -> TermCounter:
@@ -437,17 +449,30 @@ class TermCounter:
     def _merging(self, progress: bool) -> AbstractContextManager[Tick | None]:
         return counting("merging", None, show=progress and self._core.has_spilled, what="terms")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What pickling and copying take: the bytes that `save` writes, what was left out, and the options."""
+        return _counter_of, (*self._core.to_bytes(), self._custom, self._options)
+
     def __repr__(self) -> str:
         # To count terms that are in files would take its time.
         terms = "terms" if self._core.has_spilled else f"{self.n_terms:,} terms"
         return f"TermCounter({terms} of {self.n_documents:,} sentences)"
 
 
+def _counter_of(
+    data: bytes, left_out: tuple[int, int, int], custom: CustomTokenizer | None, options: dict[str, Any]
+) -> TermCounter:
+    limit, temp_dir = bytes_of(options["memory_limit"]), options["temp_dir"]
+    core = _core.TermCounter.from_bytes(data, left_out, memory_limit=limit, temp_dir=temp_dir)
+    counter = TermCounter(**{**options, "memory_limit": None, "temp_dir": None})
+    counter._options = options
+    return counter._holding(core, custom)
+
+
 def _check_pruning(min_df: int, max_terms: int | None) -> None:
-    if min_df < 1:
-        raise OptionError(f"min_df must be at least 1, not {min_df}")
-    if max_terms is not None and max_terms < 1:
-        raise OptionError(f"max_terms must be at least 1, not {max_terms}")
+    whole("min_df", min_df, least=1)
+    if max_terms is not None:
+        whole("max_terms", max_terms, least=1)
 
 
 class _Facts(TypedDict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from una_fast.checks import whole
 from una_fast.errors import OptionError
 
 __all__ = ["LEAST", "MemorySize", "memory_limit"]
@@ -27,7 +28,7 @@ def memory_limit(limit: MemorySize | None) -> int | None:
     """
     if limit is None:
         return None
-    size = limit if isinstance(limit, int) else _parsed(limit)
+    size = _parsed(limit) if isinstance(limit, str) else whole("memory_limit", limit, least=-(1 << 63))
     if size < LEAST:
         raise OptionError(f"memory_limit must be at least {LEAST >> 20}MiB ({LEAST} bytes), not {limit!r}")
     return size

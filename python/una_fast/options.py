@@ -26,6 +26,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, Self, get_args, get_origin
 
@@ -125,6 +126,14 @@ class _Field:
     @property
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
+
+    def plain(self, value: Any) -> Any:
+        """A number of numpy as one of Python, which JSON can hold; anything else as it is."""
+        if isinstance(value, bool | int | float):
+            return value
+        if self.kind == "whole" and isinstance(value, Integral):
+            return int(value)
+        return float(value) if self.kind == "real" and isinstance(value, Real) else value
 
     def check(self, value: object) -> None:
         """Refuses a value that is out of range or of another kind."""
@@ -258,7 +267,11 @@ class Options:
     def __post_init__(self) -> None:
         """Check every option; subclasses add what concerns several."""
         for each in options_of(type(self)).values():
-            each.check(getattr(self, each.name))
+            given = getattr(self, each.name)
+            value = each.plain(given)
+            if value is not given:
+                object.__setattr__(self, each.name, value)
+            each.check(value)
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], *, where: str) -> Self:

@@ -35,6 +35,7 @@ from una_fast.arrow import (
     is_column_file,
     strings,
 )
+from una_fast.checks import whole
 from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.progress import counting
 
@@ -108,10 +109,8 @@ def reading(
     """
     if errors not in ("strict", "replace", "skip"):
         raise OptionError(f'errors must be "strict", "replace" or "skip", not {errors!r}')
-    if not 1 <= max_line_bytes < 1 << 32:
-        raise OptionError(f"max_line_bytes must be at least 1 and below 2**32, not {max_line_bytes}")
-    if shard is not None and not 1 <= shard[0] <= shard[1] < 1 << 64:
-        raise OptionError(f"shard must be (i, n) with 1 <= i <= n, not {shard}")
+    max_line_bytes = whole("max_line_bytes", max_line_bytes, least=1, below=1 << 32)
+    shard = None if shard is None else _shard(shard)
     return _core.Reading(
         errors=errors,
         max_line_bytes=max_line_bytes,
@@ -119,6 +118,18 @@ def reading(
         shard=shard,
         aligned=aligned,
     )
+
+
+def _shard(shard: tuple[int, int]) -> tuple[int, int]:
+    try:
+        i, n = (whole("shard", number) for number in shard)
+    except (TypeError, ValueError, OptionError):
+        i, n = 0, 0
+    if not 1 <= i <= n:
+        raise OptionError(
+            f"shard must be (i, n) with 1 <= i <= n, two whole numbers below 2**64, not {shard!r}"
+        )
+    return i, n
 
 
 def total_bytes(files: Iterable[Path]) -> int:
@@ -129,9 +140,7 @@ def total_bytes(files: Iterable[Path]) -> int:
 def default_threads(threads: int | None) -> int:
     """The number of threads asked for, or else one for each core that this process may use."""
     if threads is not None:
-        if threads < 1:
-            raise OptionError(f"threads must be at least 1, not {threads}")
-        return threads
+        return whole("threads", threads, least=1, below=1 << 32)
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1

@@ -100,7 +100,6 @@ class TrainConfig(Options):
         None,
         "TF-IDF table; by default one is fitted on the corpus (and the paraphrases) and saved in the output.",
         group="negatives",
-        kind="text",
         metavar="PATH",
     )
     tokenizer: str | None = option(

@@ -190,10 +190,10 @@ impl<T> Ragged<T> {
         self.offsets.clear();
     }
 
-    /// Makes room for so many lists more, of so many values together.
-    pub fn reserve(&mut self, lists: usize, values: usize) {
-        self.values.reserve(values);
-        self.offsets.0.reserve(lists);
+    /// Makes room for so many lists more, of so many values together. Returns false where the system has not that much.
+    #[must_use]
+    pub fn try_reserve(&mut self, lists: usize, values: usize) -> bool {
+        self.values.try_reserve_exact(values).is_ok() && self.offsets.0.try_reserve_exact(lists).is_ok()
     }
 
     /// Gives memory that is not used back.

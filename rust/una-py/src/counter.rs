@@ -6,10 +6,15 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crossbeam_channel::bounded;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use una_core::count::{Batch, CountOptions};
-use una_core::file::{Arrays, counts_from_arrays, freeze_to, load_counts, save_counts};
-use una_core::text::ReadOptions;
-use una_core::{MemoryLimit, Progress, Pruning, Settings, Stop, TermCounts, TermTable as CoreTable, Work};
+use una_core::file::{
+    Arrays, counts_bytes, counts_from_arrays, freeze_to, load_counts, parse_counts, save_counts,
+};
+use una_core::text::{ReadOptions, Skipped};
+use una_core::{
+    Error, MemoryLimit, Progress, Pruning, Settings, Stop, TermCounts, TermTable as CoreTable, Work,
+};
 
 use crate::errors::to_py;
 use crate::gil::{Ticker, long, long_beside, short};
@@ -27,6 +32,9 @@ type Columns<'py> = (
     Bound<'py, PyArray1<u32>>,
     Bound<'py, PyArray1<u32>>,
 );
+
+/// Lines that became no sentence: empty, malformed, null.
+type LeftOut = (u64, u64, u64);
 
 /// Options of an update.
 struct Update<'py, 'r> {
@@ -304,6 +312,36 @@ impl TermCounter {
         let (limit, progress) = (limit(memory_limit, temp_dir)?, Progress::default());
         let load = |stop: &_| load_counts(&path, limit, Work { threads: 1, stop, progress: &progress });
         long(py, &Ticker { show: None }, &progress, load).map(Self::holding)
+    }
+
+    /// The bytes that `save` writes, and what they do not hold: lines that were empty, malformed or null.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyBytes>, LeftOut)> {
+        let (bytes, skipped) =
+            self.compacted(py, 1, None, |counts, _| Ok((counts_bytes(counts)?, counts.skipped())))?;
+        Ok((PyBytes::new(py, &bytes), (skipped.empty, skipped.malformed, skipped.null)))
+    }
+
+    /// The counts that such bytes hold, within a memory limit if there is one.
+    #[staticmethod]
+    #[pyo3(signature = (data, left_out, *, memory_limit, temp_dir))]
+    fn from_bytes(
+        py: Python<'_>,
+        data: &[u8],
+        left_out: LeftOut,
+        memory_limit: Option<usize>,
+        temp_dir: Option<PathBuf>,
+    ) -> PyResult<Self> {
+        let limit = limit(memory_limit, temp_dir)?;
+        let (empty, malformed, null) = left_out;
+        let counts = short(py, |_| {
+            let artifact = |reason| Error::Artifact { path: "bytes".into(), reason };
+            let parsed = parse_counts(data).map_err(artifact)?;
+            let mut counts = TermCounts::new(parsed.settings(), limit);
+            counts.absorb(parsed, Work::default())?;
+            counts.add_skipped(Skipped { empty, malformed, null });
+            Ok(counts)
+        })?;
+        Ok(Self::holding(counts))
     }
 
     /// The arrays of the file: term bytes, offsets, df, best counts and best lengths, in order of term bytes.

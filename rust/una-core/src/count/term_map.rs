@@ -34,10 +34,18 @@ impl TermMap {
     pub(super) fn for_memory(bytes: usize) -> Self {
         // What a term takes: two numbers in the arena and the hashes, about one and a half slots, statistics, sorting,
         // its bytes. Reserved and untouched memory costs nothing on the systems we run on.
-        let terms = bytes / (3 * size_of::<u64>() + size_of::<TermStats>() + TO_SORT + SHORT_TERM);
-        let mut interner = Interner::default();
-        interner.reserve(terms, 2 * SHORT_TERM * terms);
-        Self { interner, stats: Vec::with_capacity(terms) }
+        let mut terms = bytes / (3 * size_of::<u64>() + size_of::<TermStats>() + TO_SORT + SHORT_TERM);
+        // A limit may be more than the system has to give. Room that cannot be had is no fault, since terms may never
+        // need it: less of it will do, and little enough that others find some too.
+        while terms > 0 {
+            let mut map = Self::default();
+            let stats = map.stats.try_reserve_exact(terms).is_ok();
+            if stats && map.interner.try_reserve(terms, 2 * SHORT_TERM * terms) {
+                return map;
+            }
+            terms /= 4;
+        }
+        Self::default()
     }
 
     /// Gives memory that is not used back.

@@ -28,6 +28,9 @@ pub struct CountOptions<'a> {
     pub memory_limit: Option<&'a MemoryLimit>,
 }
 
+/// Threads that are started at most: a queue for more would take memory, and each has buffers of megabytes.
+const MOST_THREADS: usize = 1 << 10;
+
 /// Sentences that one thread counts at a time.
 #[derive(Debug)]
 pub enum Batch {
@@ -199,7 +202,7 @@ fn fan_out<E: From<Error>>(
     // Which batch a worker gets is a matter of chance, and so is which fault is met first. The fault that is returned
     // must not be: who mends the line that an error names must not be told of an earlier line next. So batches are
     // numbered as they are handed over, and of all faults that with the lowest number is returned.
-    let (sender, receiver) = bounded::<(u64, Batch)>(2 * work.threads);
+    let (sender, receiver) = bounded::<(u64, Batch)>(2 * work.threads.min(MOST_THREADS));
     let faults: Mutex<Vec<(u64, Error)>> = Mutex::new(Vec::new());
     let failed = AtomicBool::new(false);
     let count_all = |receiver: Receiver<(u64, Batch)>| {
@@ -219,7 +222,7 @@ fn fan_out<E: From<Error>>(
             let receiver = receiver.clone();
             threads::spawn(scope, || count_all(receiver))
         };
-        let workers: Vec<_> = (0..work.threads).map_while(start).collect();
+        let workers: Vec<_> = (0..work.threads.min(MOST_THREADS)).map_while(start).collect();
         // Fewer threads than were asked for are as good; with none at all the feeding thread counts.
         if workers.is_empty() {
             return alone(settings, options, work, feed);

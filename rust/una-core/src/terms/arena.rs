@@ -18,9 +18,10 @@ impl TermArena {
         self.0.push(term);
     }
 
-    /// Makes room for so many terms more, of so many bytes.
-    pub(crate) fn reserve(&mut self, terms: usize, bytes: usize) {
-        self.0.reserve(terms, bytes);
+    /// Makes room for so many terms more, of so many bytes. Returns false where the system has not that much.
+    #[must_use]
+    pub(crate) fn try_reserve(&mut self, terms: usize, bytes: usize) -> bool {
+        self.0.try_reserve(terms, bytes)
     }
 
     /// Gives memory that is not used back.

@@ -173,10 +173,11 @@ impl Interner {
         bytes + 2 * terms * size_of::<u64>() + slots * size_of::<Slot>()
     }
 
-    /// Makes room for so many terms, of so many bytes, in memory that takes none before it is used.
-    pub(crate) fn reserve(&mut self, terms: usize, bytes: usize) {
-        self.terms.reserve(terms, bytes);
-        self.index.hashes.reserve(terms);
+    /// Makes room for so many terms, of so many bytes, in memory that takes none before it is used. Returns false where
+    /// the system has not that much.
+    #[must_use]
+    pub(crate) fn try_reserve(&mut self, terms: usize, bytes: usize) -> bool {
+        self.terms.try_reserve(terms, bytes) && self.index.hashes.try_reserve_exact(terms).is_ok()
     }
 
     /// Gives memory that is not used back.

@@ -1,12 +1,13 @@
 //! Compressed streams, told apart by their first bytes and not by their names.
 //!
 //! Each is read whole, however many members, frames or streams it is made of; what follows the last of them and is
-//! none is an error, and so is an end in the middle of one.
+//! none is an error, and so is an end in the middle of one. Zeros after a gzip member are padding, as tapes and some
+//! archivers leave it, and as every other reader of gzip takes it.
 
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 
 use bzip2::bufread::MultiBzDecoder;
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use lzma_rust2::XzReader;
 
 const GZIP: &[u8] = b"\x1f\x8b";
@@ -19,7 +20,11 @@ const BZIP2: &[u8] = b"BZh";
 const BZIP2_STARTS: [&[u8]; 2] = [b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"];
 const LONGEST_MAGIC: u64 = 10;
 
-/// KiB that an xz file may make its reader hold: `xz -9` asks for 64 MiB. zstd's own limit is 128 MiB.
+/// The largest window that zstd can write on this machine (`zstd --ultra --long=31`, as public dumps are packed). A
+/// window takes memory as it fills, so that a short file cannot make its reader hold more than it unpacks to.
+const ZSTD_WINDOW_LOG: u32 = if usize::BITS < 64 { 30 } else { 31 };
+
+/// KiB that an xz file may make its reader hold: `xz -9` asks for 64 MiB.
 const XZ_MEMORY_KIB: u32 = 256 << 10;
 const BUFFER: usize = 256 << 10;
 
@@ -75,11 +80,53 @@ fn decoder<'p>(codec: Codec, input: impl BufRead + 'p) -> io::Result<Box<dyn Rea
     Ok(match codec {
         Codec::None => Box::new(input),
         // The multi-member readers: a plain one stops without a word after the first member.
-        Codec::Gzip => Box::new(MultiGzDecoder::new(input)),
+        Codec::Gzip => Box::new(GzipMembers { member: Some(GzDecoder::new(input)) }),
         Codec::Bzip2 => Box::new(MultiBzDecoder::new(input)),
-        Codec::Zstd => Box::new(zstd::Decoder::with_buffer(input)?),
+        Codec::Zstd => {
+            let mut decoder = zstd::Decoder::with_buffer(input)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG)?;
+            Box::new(decoder)
+        }
         Codec::Xz => Box::new(XzReader::new_mem_limit(input, true, XZ_MEMORY_KIB)),
     })
+}
+
+/// The members of a gzip file, one after another, with zeros between or after them.
+struct GzipMembers<R> {
+    /// `None` after the last one.
+    member: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> Read for GzipMembers<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let Some(mut rest) = self.member.take().map(GzDecoder::into_inner) else { break };
+            if skip_zeros(&mut rest)? {
+                self.member = Some(GzDecoder::new(rest));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Skips zeros. Returns false where nothing else follows.
+fn skip_zeros(input: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let bytes = input.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(false);
+        }
+        let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+        let more = zeros < bytes.len();
+        input.consume(zeros);
+        if more {
+            return Ok(true);
+        }
+    }
 }
 
 #[cfg(test)]
