@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -165,3 +166,43 @@ def test_an_unknown_option_is_told_with_the_nearest_one(capsys: pytest.CaptureFi
         error = capsys.readouterr().err
         assert message in error
         assert "una-fast fit" in error.splitlines()[0]
+
+
+def command(*arguments: str, then: str = "", encoding: str = "utf-8") -> "subprocess.CompletedProcess[str]":
+    line = " ".join([sys.executable, "-m", "una_fast", *arguments, then])
+    return subprocess.run(
+        ["bash", "-c", line],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "latin-1", "utf-16"])
+def test_a_terminal_of_any_encoding_is_written_to(encoding: str, tmp_path: Path) -> None:
+    """Protects a table that was saved from being called failed: what cannot be shown is shown by its number."""
+    corpus, output = tmp_path / "corpus.txt", tmp_path / "t\u00e9\u65e5.st"
+    corpus.write_text("r\u00e9d fox\n\u65e5\u672c fox\n", encoding="utf-8")
+    assert command("fit", str(corpus), "-o", str(output), encoding=encoding).returncode == 0
+    for options in ([], ["--json"], ["--term", "fox"], ["--sentence", "r\u00e9d"]):
+        done = command("inspect", str(output), *options, encoding=encoding)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize(("then", "says"), [("> /dev/full", "No space left on device"), (">&-", "is closed")])
+def test_an_output_that_is_full_or_closed_is_one_line(
+    then: str, says: str, table: str, tmp_path: Path
+) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("red fox\n")
+    for arguments in (["inspect", table], ["inspect", table, "--json"], ["augment", table, str(corpus)]):
+        done = command(*arguments, then=then)
+        assert done.returncode == 1
+        assert done.stderr.count("\n") == 1
+        assert done.stderr.startswith(f"una-fast {arguments[0]}: standard output")
+        assert says in done.stderr
+    assert command("inspect", table, then="2>&-").returncode == 0

@@ -100,3 +100,29 @@ def test_unknown_device_is_named(folder: Path) -> None:
     """Protects the message for a mistyped device."""
     with pytest.raises(OptionError, match="device must be"):
         load_encoder(folder, pooling="cls", device="gpu")
+
+
+@pytest.mark.parametrize("length", [0, 1, -1, 2, 2.0, True])
+def test_a_length_without_room_for_text_is_refused(length: Any, tmp_path: Path) -> None:
+    """Protects against scores of texts that were cut to nothing, or not at all."""
+    with pytest.raises(OptionError, match="max_length must be"):
+        load_encoder(tiny_bert(tmp_path / "m"), pooling="cls", max_length=length)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "is a Git LFS pointer"),
+        (b"<html>not found</html>", "is no safetensors file, or cut off or damaged"),
+        (None, "is no safetensors file, or cut off or damaged"),
+    ],
+)
+def test_weights_that_cannot_be_read_are_named(data: bytes | None, says: str, tmp_path: Path) -> None:
+    folder = Path(tiny_bert(tmp_path / "m"))
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100] if data is None else data)
+    with pytest.raises(OptionError) as caught:
+        load_encoder(folder, pooling="cls")
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)

@@ -353,3 +353,17 @@ def test_minilm_scores_are_reproduced() -> None:
     assert {task.name: round(100 * task.spearman, 2) for task in report.tasks} == {
         task: MINILM[task] for task in tasks
     }
+
+
+@pytest.mark.parametrize("gold", ["-1", "5.01", "nan", "inf", "5_0", "\u0665", "0x1", ""])
+def test_a_gold_score_off_the_scale_is_refused(
+    gold: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects against hidden labels, and columns that are shifted by one."""
+    monkeypatch.setitem(sts.PAIRS, "STS-B", 3)
+    folder = tmp_path / "STS" / "STSBenchmark"
+    folder.mkdir(parents=True)
+    rows = [f"g\tf\ty\t{i}\t{score}\ta cat {i}\ta dog {i}" for i, score in enumerate(["0", "5.000", gold])]
+    (folder / "sts-test.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match="gold score"):
+        pairs.read_task(tmp_path, "STS-B")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -32,9 +33,14 @@ COMMANDS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status: 0, 1 for an error, 2 for wrong usage, 130 after Ctrl-C."""
+    _prepare_streams()
     args = parser().parse_args(argv)
+    if sys.stdout is None:  # before any work: what the first file opened would be, is where prints go
+        print(f"una-fast {args.command}: standard output is closed", file=sys.stderr)
+        return 1
     try:
         status: int = args.run(args)
+        sys.stdout.flush()
     except UnaError as error:
         print(f"una-fast {args.command}: {error}", file=sys.stderr)
         return 1
@@ -42,10 +48,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"una-fast {args.command}: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader of a pipe, `head` for one, has had enough. Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader of a pipe, `head` for one, has had enough.
+        _drop_output()
         return 0
+    except OSError as error:
+        # Of files there are StorageErrors, by name: what has no name is a stream.
+        what = error if error.filename is not None else f"standard output cannot be written: {error.strerror}"
+        print(f"una-fast {args.command}: {what}", file=sys.stderr)
+        _drop_output()
+        return 1
     return status
+
+
+def _prepare_streams() -> None:
+    """Let no character end a command: what the encoding of a terminal has not is shown by its number."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # it stays open
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _drop_output() -> None:
+    """Leave what is still to be written to nobody: Python would complain once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Parser(argparse.ArgumentParser):

@@ -7,8 +7,11 @@ import hashlib
 import inspect
 import os
 from collections.abc import Sequence
+from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -102,13 +105,41 @@ def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None
             _set_dropout(config, dropout, name)
         with quiet_transformers():
             backbone = _without_pooler(name, config)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, SafetensorError, UnpicklingError) as error:
         if isinstance(error, OptionError):
             raise
-        raise OptionError(f"model {name!r} cannot be loaded: {error}") from error
+        fault = _fault_of_weights(Path(name)) or error
+        raise OptionError(f"model {name!r} cannot be loaded: {fault}") from error
     # Recent releases load in the type that was saved; training and our scores are defined in float32.
     nn.Module.to(backbone, torch.float32)
     return backbone
+
+
+def _fault_of_weights(folder: Path) -> str | None:
+    """The reason why a folder's files of weights cannot be read, where their first bytes tell; loaders do not."""
+    for path in sorted(path for suffix in ("safetensors", "bin") for path in folder.glob(f"*.{suffix}")):
+        with path.open("rb") as file:
+            head = file.read(len(_LFS_POINTER))
+        if not head:
+            return f"{path} is empty"
+        if head == _LFS_POINTER:
+            return (
+                f"{path} is a Git LFS pointer and not the file itself: run `git lfs pull` in its repository"
+            )
+        if path.suffix == ".safetensors" and not _has_whole_header(path):
+            return f"{path} is no safetensors file, or cut off or damaged"
+    return None
+
+
+def _has_whole_header(path: Path) -> bool:
+    try:
+        with safe_open(path, framework="numpy"):
+            return True
+    except (SafetensorError, OSError):
+        return False
+
+
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def _without_pooler(name: str, config: PretrainedConfig) -> PreTrainedModel:

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from una_fast.checks import whole
 from una_fast.encoder.backbone import (
     check_cls,
     choose_device,
@@ -46,9 +47,13 @@ class Encoder:
             backbone: The transformer; it is moved to `device` where one is given.
             tokenizer: It pads on the right.
             pooling: "cls", "mean" or "first_last_mean", see `una_fast.encoder.pooling.pool`.
-            max_length: Tokens read of a text, at most (and by default) as many as the model has positions.
+            max_length: Tokens read of a text, special ones included, at most (and by default) as many as the model
+                has positions.
             device: Where to compute; by default where the model is.
             lowercase: Lower the case of the texts first, for models whose tokenizer does not.
+
+        Raises:
+            OptionError: `max_length` leaves no room for text.
         """
         limit = position_limit(backbone, tokenizer)
         if device is not None:
@@ -56,7 +61,7 @@ class Encoder:
         self.backbone = backbone
         self.tokenizer = tokenizer
         self.pooling = pooling
-        self.max_length = limit if max_length is None else min(max_length, limit)
+        self.max_length = limit if max_length is None else min(_checked_length(max_length, tokenizer), limit)
         self.lowercase = lowercase
         self._names = input_names(backbone)
 
@@ -99,7 +104,8 @@ def load_encoder(
 
     Raises:
         OptionError: The model cannot be loaded, its pooling is unknown or not one of ours, or it has further
-            layers (a dense one, say) that this encoder would silently leave out.
+            layers (a dense one, say) that this encoder would silently leave out; `max_length` leaves no room for
+            text.
     """
     name = os.fspath(model)
     if pooling != "auto" and pooling not in get_args(Pooling):
@@ -113,10 +119,19 @@ def load_encoder(
         load_backbone(name),
         tokenizer,
         pooling=chosen,
-        max_length=max_length or settings.get("max_seq_length"),
+        max_length=settings.get("max_seq_length") if max_length is None else max_length,
         device=choose_device(device),
         lowercase=bool(settings.get("do_lower_case", False)),
     )
+
+
+def _checked_length(max_length: int, tokenizer: PreTrainedTokenizerBase) -> int:
+    """Refuses a length that special tokens take whole: every text would be the same vector."""
+    special = tokenizer.num_special_tokens_to_add(pair=False)
+    length = whole("max_length", max_length, least=1)
+    if length <= special:
+        raise OptionError(f"max_length must be above {special}, the number of special tokens, not {length}")
+    return length
 
 
 def _declared_or_refused(name: str) -> Pooling:

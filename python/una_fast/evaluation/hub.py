@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from una_fast.errors import InputError, StorageError, UnaError
-from una_fast.evaluation.pairs import Pairs, check_count
+from una_fast.evaluation.pairs import Pairs, check_published
 from una_fast.extras import require
 
 __all__ = ["DATASETS", "HubDatasets"]
@@ -62,7 +62,7 @@ class HubDatasets:
         if task not in DATASETS:
             return None
         name, split = DATASETS[task]
-        return check_count(task, [_pairs(task, self._fetch(name, split), name)], name)
+        return check_published(task, [_pairs(task, self._fetch(name, split), name)], name)
 
     def _fetch(self, name: str, split: str) -> Any:
         load = _load_dataset() if self.load is None else self.load

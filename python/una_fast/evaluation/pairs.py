@@ -6,6 +6,7 @@ score that looks like the published one and is not.
 """
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ __all__ = [
     "PairSource",
     "Pairs",
     "SentEvalFolder",
-    "check_count",
+    "check_published",
     "check_tasks",
     "lines_of",
     "open_source",
@@ -48,6 +49,9 @@ PAIRS = {
 """Scored pairs of each task as published. STS-B-dev chooses checkpoints, and SICK-R-all is SICK's train, trial and
 test together, which is what MTEB calls SICK-R; neither is one of the seven.
 """
+
+SCALES = {"SICK-R": (1.0, 5.0), "SICK-R-all": (1.0, 5.0)}
+"""The least and the highest gold score of a task; of all others 0 and 5."""
 
 SEVEN = ("STS12", "STS13", "STS14", "STS15", "STS16", "STS-B", "SICK-R")
 
@@ -176,15 +180,24 @@ def read_task(root: Path, task: str) -> list[Pairs] | None:
         subsets = _read_sts_b(root / "STS" / "STSBenchmark", task)
     else:
         subsets = _read_sick(root / "SICK", task)
-    return None if subsets is None else check_count(task, subsets, root)
+    return None if subsets is None else check_published(task, subsets, root)
 
 
-def check_count(task: str, subsets: list[Pairs], where: object) -> list[Pairs]:
-    """The subsets as they are, if they have as many pairs together as published.
+def check_published(task: str, subsets: list[Pairs], where: object) -> list[Pairs]:
+    """The subsets as they are, if they have as many pairs together as published, and gold scores on the task's scale.
 
     Raises:
         InputError: They have not.
     """
+    low, high = SCALES.get(task, (0.0, 5.0))
+    for pairs in subsets:
+        outside = np.flatnonzero(~((pairs.gold >= low) & (pairs.gold <= high)))
+        if len(outside):
+            first = int(outside[0])
+            raise InputError(
+                f"{task} under {where}: {pairs.name} has the gold score {pairs.gold[first]:g} for pair {first + 1}, "
+                f"and {len(outside)} like it: the scale is {low:g} to {high:g}"
+            )
     count = sum(len(pairs.left) for pairs in subsets)
     if count != PAIRS[task]:
         names = ", ".join(pairs.name for pairs in subsets)
@@ -278,10 +291,8 @@ def lines_of(path: Path, *, encoding: str = "utf-8") -> list[str]:
 
 
 def _gold(value: str, path: Path, line: int) -> float:
-    try:
-        gold = float(value)
-    except ValueError:
-        raise InputError(f"{path}, line {line}: the gold score is {value!r}, not a number") from None
-    if not np.isfinite(gold):
-        raise InputError(f"{path}, line {line}: the gold score is {value!r}, not finite")
-    return gold
+    # Python also reads 5_000, and numbers in the digits of other scripts.
+    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", value.strip(), re.ASCII | re.IGNORECASE):
+        what = "finite" if value.strip().lower().lstrip("+-") in ("nan", "inf", "infinity") else "a number"
+        raise InputError(f"{path}, line {line}: the gold score is {value!r}, not {what}")
+    return float(value)
