@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from training_support import tiny_bert
+from una_fast.encoder.backbone import position_limit
 from una_fast.errors import ArtifactError, OptionError
 from una_fast.evaluation import load_encoder
 
@@ -126,3 +127,32 @@ def test_weights_that_cannot_be_read_are_named(data: bytes | None, says: str, tm
         load_encoder(folder, pooling="cls")
     assert says in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_code_that_a_model_brings_along_is_neither_run_nor_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Protects the user's machine: a model folder is data."""
+    folder, mark = Path(tiny_bert(tmp_path / "m")), tmp_path / "ran"
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModel": "own.OwnModel"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "own.py").write_text(f"open({str(mark)!r}, 'w')\n")
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("it asks"))
+    with pytest.raises(OptionError, match="cannot be loaded"):
+        load_encoder(folder, pooling="cls")
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("positions", [0, -1])
+def test_a_model_may_say_that_it_has_no_limit_of_positions(positions: int, tmp_path: Path) -> None:
+    encoder = load_encoder(tiny_bert(tmp_path / "m"), pooling="cls")
+    encoder.backbone.config.max_position_embeddings = positions
+    assert position_limit(encoder.backbone, encoder.tokenizer) > 0
+
+
+def test_texts_without_a_token_are_vectors_in_any_company(tmp_path: Path) -> None:
+    """Protects scores from batch size, where the tokenizer adds no special tokens."""
+    encoder = load_encoder(tiny_bert(tmp_path / "m"), pooling="mean")
+    encoder.tokenizer.backend_tokenizer.post_processor = None
+    np.testing.assert_allclose(encoder([""]), encoder(["", "the cat"])[:1], atol=1e-6)

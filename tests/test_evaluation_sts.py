@@ -14,6 +14,7 @@ from scipy.stats import pearsonr, spearmanr
 
 from una_fast.errors import InputError, MissingExtraError, OptionError, StorageError
 from una_fast.evaluation import FirstOf, HubDatasets, SentEvalFolder, evaluate_sts, load_encoder, pairs, sts
+from una_fast.evaluation.embed import embed_distinct, encode_function
 
 DATA = Path(os.environ.get("UNA_FAST_DATA", Path(__file__).resolve().parents[1].parent / "shared" / "data"))
 SENTEVAL = DATA / "senteval"
@@ -367,3 +368,53 @@ def test_a_gold_score_off_the_scale_is_refused(
     (folder / "sts-test.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     with pytest.raises(InputError, match="gold score"):
         pairs.read_task(tmp_path, "STS-B")
+
+
+def _numbers(texts: list[str]) -> "np.ndarray[Any, Any]":
+    return np.array([[len(text), text.count("a") + 1, text.count(" ")] for text in texts], float)
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda texts: torch.tensor(_numbers(texts), requires_grad=True),
+        lambda texts: torch.tensor(_numbers(texts)).bfloat16(),
+        lambda texts: [list(row) for row in _numbers(texts)],
+    ],
+)
+def test_tensors_of_any_kind_and_lists_are_vectors(encode: Any) -> None:
+    texts = ["a cat", "a dog sat", "fish"]
+    assert {text: list(vector) for text, vector in embed_distinct(encode, texts, batch_size=2).items()} == {
+        text: list(row) for text, row in zip(texts, _numbers(texts), strict=True)
+    }
+
+
+@pytest.mark.parametrize(
+    "encode",
+    [
+        lambda texts: [[1.0] * (1 + i) for i in range(len(texts))],
+        lambda texts: [[1.0] * len(texts)] * len(texts),
+        lambda texts: {"dense": _numbers(texts)},
+        lambda texts: [None] * len(texts),
+        lambda texts: ["x"] * len(texts),
+        lambda texts: None,
+    ],
+)
+def test_what_is_no_matrix_is_an_input_error(encode: Any) -> None:
+    """Protects the promise of one finite vector a text, and one error where it is broken."""
+    with pytest.raises(InputError, match="encode"):
+        embed_distinct(encode, ["a cat", "a dog sat", "fish"], batch_size=2)
+
+
+def test_an_encode_without_options_is_called_without_them() -> None:
+    class Plain:
+        def encode(self, sentences: list[str]) -> Any:
+            return _numbers(sentences)
+
+    class Some:
+        def encode(self, sentences: list[str], batch_size: int) -> Any:
+            assert batch_size == 7
+            return _numbers(sentences)
+
+    for encoder in (Plain(), Some()):
+        assert encode_function(encoder, 7)(["a cat"]).tolist() == _numbers(["a cat"]).tolist()

@@ -91,6 +91,8 @@ def weights_digest(model: nn.Module) -> str:
 def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None) -> PreTrainedModel:
     """Load a transformer's weights in float32, without the pooler that sentence encoders do not use.
 
+    Code that a model brings along is never run, nor asked about.
+
     Args:
         model: A folder, or a name on the Hugging Face hub.
         dropout: Replaces the hidden and attention dropout of the model's own configuration.
@@ -100,7 +102,7 @@ def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None
     """
     name = os.fspath(model)
     try:
-        config = AutoConfig.from_pretrained(name)
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
         if dropout is not None:
             _set_dropout(config, dropout, name)
         with quiet_transformers():
@@ -144,12 +146,14 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 def _without_pooler(name: str, config: PretrainedConfig) -> PreTrainedModel:
     try:
-        model = AutoModel.from_pretrained(name, config=config, add_pooling_layer=False)
+        model = AutoModel.from_pretrained(
+            name, config=config, trust_remote_code=False, add_pooling_layer=False
+        )
     except TypeError as error:
         # Families without a pooler (DistilBERT and others) do not know the option.
         if "add_pooling_layer" not in str(error):
             raise
-        model = AutoModel.from_pretrained(name, config=config)
+        model = AutoModel.from_pretrained(name, config=config, trust_remote_code=False)
     if not isinstance(model, PreTrainedModel):
         raise OptionError(f"model {name!r} is not a transformer: got {type(model).__name__}")
     return model
@@ -171,7 +175,7 @@ def load_tokenizer(model: str | os.PathLike[str]) -> PreTrainedTokenizerBase:
     """
     name = os.fspath(model)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:
         raise OptionError(f"the tokenizer of model {name!r} cannot be loaded: {error}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
@@ -202,7 +206,7 @@ def position_limit(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
     """Tokens that a text may have: the least of what tokenizer and position embeddings allow."""
     limit = min(int(tokenizer.model_max_length), 10**9)
     positions = getattr(backbone.config, "max_position_embeddings", None)
-    if positions:
+    if positions is not None and int(positions) > 0:  # families without a limit say None, 0 or -1
         limit = min(limit, int(positions) - _reserved_positions(backbone))
     return limit if limit < 10**6 else LONGEST_INPUT
 
@@ -245,10 +249,11 @@ def tokenise(
         return_tensors="pt",
     )
     longest = encoded["input_ids"].shape[1]
-    width = max(longest, min(-(-longest // PAD_MULTIPLE) * PAD_MULTIPLE, max_length))
+    # Texts without any token, where the tokenizer adds none either, are one token of padding.
+    width = max(longest, min(-(-max(longest, 1) // PAD_MULTIPLE) * PAD_MULTIPLE, max_length))
     fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
     return {
-        name: nn.functional.pad(encoded[name], (0, width - longest), value=fill.get(name, 0))
+        name: nn.functional.pad(encoded[name].long(), (0, width - longest), value=fill.get(name, 0))
         for name in sorted(names)
         if name in encoded
     }

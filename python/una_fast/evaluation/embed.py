@@ -1,5 +1,6 @@
 """Vectors for evaluation: whatever encodes, each distinct sentence once, longest first, checked."""
 
+import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -43,8 +44,21 @@ def encode_function(encode: Encodes, batch_size: int) -> EncodeFunction:
 
         return load_encoder(encode)
     if isinstance(encode, HasEncode):
-        return partial(encode.encode, batch_size=batch_size, convert_to_numpy=True, show_progress_bar=False)
+        return partial(encode.encode, **_taken(encode.encode, batch_size))
     return encode
+
+
+def _taken(encode: Callable[..., Any], batch_size: int) -> dict[str, Any]:
+    """The options of a SentenceTransformer's `encode`, as far as this one takes them."""
+    options = {"batch_size": batch_size, "convert_to_numpy": True, "show_progress_bar": False}
+    try:
+        parameters = inspect.signature(encode).parameters.values()
+    except (TypeError, ValueError):  # of a compiled function, which does not tell
+        return options
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return options
+    names = {each.name for each in parameters if each.kind is not each.POSITIONAL_ONLY}
+    return {name: value for name, value in options.items() if name in names}
 
 
 def embed_distinct(
@@ -60,8 +74,13 @@ def embed_distinct(
     """
     distinct = sorted(set(texts), key=lambda text: (-len(text), text))
     vectors: dict[str, NDArray[np.float32]] = {}
+    width: int | None = None
     for batch in tqdm(list(_batches(distinct, batch_size)), desc="encoding", disable=not progress):
-        vectors.update(zip(batch, _checked(encode(batch), len(batch)), strict=True))
+        made = _checked(encode(batch), len(batch))
+        if width not in (None, made.shape[1]):
+            raise InputError(f"encode returned vectors of {width} numbers, and then of {made.shape[1]}")
+        width = made.shape[1]
+        vectors.update(zip(batch, made, strict=True))
     return vectors
 
 
@@ -79,7 +98,17 @@ def _batches(texts: list[str], size: int) -> Iterator[list[str]]:
 
 
 def _checked(vectors: Any, count: int) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = np.asarray(vectors, dtype=np.float32)
+    if hasattr(
+        vectors, "detach"
+    ):  # a tensor, perhaps on a GPU, with a gradient, or of a type that numpy has not
+        vectors = vectors.detach().float().cpu()
+    try:
+        array: NDArray[np.float32] = np.asarray(vectors, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        kind = type(vectors).__name__
+        raise InputError(
+            f"encode must return an array of shape ({count}, D), got a {kind}: {error}"
+        ) from error
     if array.ndim != 2 or len(array) != count:
         raise InputError(f"encode must return an array of shape ({count}, D), got {array.shape}")
     if not np.isfinite(array).all():
