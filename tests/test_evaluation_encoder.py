@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from training_support import tiny_bert
-from una_fast.encoder.backbone import position_limit
+from una_fast.encoder.backbone import load_tokenizer, position_limit
 from una_fast.errors import ArtifactError, OptionError
 from una_fast.evaluation import load_encoder
 
@@ -156,3 +157,26 @@ def test_texts_without_a_token_are_vectors_in_any_company(tmp_path: Path) -> Non
     encoder = load_encoder(tiny_bert(tmp_path / "m"), pooling="mean")
     encoder.tokenizer.backend_tokenizer.post_processor = None
     np.testing.assert_allclose(encoder([""]), encoder(["", "the cat"])[:1], atol=1e-6)
+
+
+@pytest.mark.parametrize("lost", ["module.", "layer.1.", "word_embeddings"])
+def test_weights_that_do_not_fit_the_model_are_refused(lost: str, tmp_path: Path) -> None:
+    """Protects scores and runs from weights that were drawn at random, silently."""
+    path = Path(tiny_bert(tmp_path / "m")) / "model.safetensors"
+    weights = load_file(path)
+    if lost == "module.":
+        weights = {f"module.{name}": value for name, value in weights.items()}
+    kept = {name: value for name, value in weights.items() if lost == "module." or lost not in name}
+    assert lost == "module." or len(kept) < len(weights)
+    save_file(kept, path, metadata={"format": "pt"})
+    with pytest.raises(OptionError, match=r"lacks \d+ of the model's tensors"):
+        load_encoder(path.parent, pooling="cls")
+
+
+def test_a_tokenizer_of_more_tokens_than_the_model_is_refused(tmp_path: Path) -> None:
+    folder = tiny_bert(tmp_path / "m")
+    tokenizer = load_tokenizer(folder)
+    tokenizer.add_tokens(["zebra", "yak"])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(OptionError, match="resize its embeddings"):
+        load_encoder(folder, pooling="cls")

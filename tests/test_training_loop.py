@@ -13,7 +13,7 @@ import torch
 
 from training_support import WordSwapper, make_sentences, tiny_bert, weights, write_lines
 from una_fast.encoder.backbone import load_backbone, load_tokenizer
-from una_fast.errors import MissingExtraError, OptionError, StorageError, UnaError
+from una_fast.errors import InputError, MissingExtraError, OptionError, StorageError, UnaError
 from una_fast.evaluation import sts
 from una_fast.training import DivergedError, OutOfMemoryError, Result, TrainConfig, loop, probe, scorer, train
 from una_fast.training.model import SentenceEncoder
@@ -293,7 +293,7 @@ def write_dev(root: Path, pairs: int) -> Path:
     sentences = make_sentences(2 * pairs, seed=5)
     lines = []
     for left, right in zip(sentences[::2], sentences[1::2], strict=True):
-        gold = len(set(left.split()) & set(right.split()))
+        gold = len(set(left.split()) & set(right.split())) / 2
         lines.append(f"genre\tfile\tyear\t1\t{gold}\t{left}\t{right}")
     folder = root / "STS" / "STSBenchmark"
     folder.mkdir(parents=True)
@@ -381,3 +381,19 @@ def test_compiled_training_takes_the_same_steps(options: dict[str, Any], tmp_pat
     assert [loss for _, loss in compiled.losses] == pytest.approx(
         [loss for _, loss in plain.losses], rel=1e-4
     )
+
+
+@pytest.mark.parametrize("views", [0, 2, "one str", "one fewer"])
+def test_a_maker_of_negatives_makes_one_a_sentence(options: dict[str, Any], views: int | str) -> None:
+    """Protects anchors from the negatives of others."""
+
+    class Maker:
+        def augment(self, sentences: list[str], *, rows: Any, epoch: int, view: int) -> Any:
+            if views == "one str":
+                return "x" * len(sentences)
+            if views == "one fewer":
+                return sentences[1:]
+            return [sentence for sentence in sentences for _ in range(int(views))]
+
+    with pytest.raises(InputError, match="one each is needed"):
+        train(TrainConfig(**options), augmenter=Maker())

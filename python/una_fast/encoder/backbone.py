@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -26,6 +27,8 @@ from una_fast.errors import OptionError
 from una_fast.progress import quiet_transformers
 
 __all__ = [
+    "check_cls",
+    "check_vocabulary",
     "choose_device",
     "choose_precision",
     "input_names",
@@ -145,15 +148,21 @@ _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def _without_pooler(name: str, config: PretrainedConfig) -> PreTrainedModel:
+    options = {"config": config, "trust_remote_code": False, "output_loading_info": True}
     try:
-        model = AutoModel.from_pretrained(
-            name, config=config, trust_remote_code=False, add_pooling_layer=False
-        )
+        model, found = AutoModel.from_pretrained(name, **options, add_pooling_layer=False)
     except TypeError as error:
         # Families without a pooler (DistilBERT and others) do not know the option.
         if "add_pooling_layer" not in str(error):
             raise
-        model = AutoModel.from_pretrained(name, config=config, trust_remote_code=False)
+        model, found = AutoModel.from_pretrained(name, **options)
+    # What the file lacks is drawn at random, and nothing says so. No pooling here asks for a pooler.
+    missing = sorted(key for key in found["missing_keys"] if "pooler" not in key)
+    if missing:
+        raise OptionError(
+            f"model {name!r} cannot be loaded: its file of weights lacks {len(missing)} of the model's tensors, "
+            f"{missing[0]!r} for one; it has {len(found['unexpected_keys'])} that the model has not"
+        )
     if not isinstance(model, PreTrainedModel):
         raise OptionError(f"model {name!r} is not a transformer: got {type(model).__name__}")
     return model
@@ -199,6 +208,21 @@ def check_cls(tokenizer: PreTrainedTokenizerBase, name: str, pooling: str) -> No
         raise OptionError(
             f"pooling={pooling!r} reads the [CLS] token, but the tokenizer of model {name!r} "
             f'puts none first: use pooling="mean"'
+        )
+
+
+def check_vocabulary(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Refuse a tokenizer with tokens for which the model has no embedding.
+
+    Raises:
+        OptionError: It has some: tokens were added, and the model was not resized.
+    """
+    weight: Any = backbone.get_input_embeddings().weight  # its methods carry no types
+    embedded = len(weight)
+    if len(tokenizer) > embedded:
+        raise OptionError(
+            f"the tokenizer of model {backbone.name_or_path!r} has {len(tokenizer)} tokens, and the model embeds "
+            f"{embedded}: resize its embeddings, or take the tokenizer that it was made with"
         )
 
 

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from una_fast.checks import whole
 from una_fast.encoder.backbone import (
     check_cls,
+    check_vocabulary,
     choose_device,
     input_names,
     load_backbone,
@@ -53,8 +54,9 @@ class Encoder:
             lowercase: Lower the case of the texts first, for models whose tokenizer does not.
 
         Raises:
-            OptionError: `max_length` leaves no room for text.
+            OptionError: `max_length` leaves no room for text, or the tokenizer has tokens that the model has not.
         """
+        check_vocabulary(backbone, tokenizer)
         limit = position_limit(backbone, tokenizer)
         if device is not None:
             nn.Module.to(backbone, device)

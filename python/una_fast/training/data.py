@@ -147,7 +147,13 @@ class BatchBuilder:
         """Negatives for the steps that use them, and no work for those that do not."""
         if self.negatives is None or self.every == 0 or step % self.every:
             return None
-        return self.negatives.augment(anchors, rows=rows, epoch=epoch, view=0)
+        made = self.negatives.augment(anchors, rows=rows, epoch=epoch, view=0)
+        if isinstance(made, str) or len(made) != len(anchors):
+            number = "one str" if isinstance(made, str) else f"{len(made)} negatives"
+            raise InputError(
+                f"the maker of negatives returned {number} for {len(anchors)} sentences: one each is needed"
+            )
+        return list(made)
 
 
 def lay_out(

@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerBase
 
 from una_fast.encoder.backbone import (
     check_cls,
+    check_vocabulary,
     choose_precision,
     input_names,
     load_backbone,
@@ -117,6 +118,7 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
         tokenizer = load_tokenizer(config.model)
         check_cls(tokenizer, str(config.model), config.pooling)
         backbone = load_backbone(config.model, dropout=config.dropout)
+        check_vocabulary(backbone, tokenizer)
         model = SentenceEncoder(backbone, config.pooling).to(device)
         _check_length(config.max_length, model, tokenizer)
         with processes.in_turn():
