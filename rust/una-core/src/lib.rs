@@ -24,7 +24,7 @@
 //! | layer | module | what it holds |
 //! |---|---|---|
 //! | out of the table | [`negatives`] | the [`Augmenter`]: which tokens go, what replaces them, as text or as token ids |
-//! | | [`file`] | the one file format, for tables and for counts; files that are whole or absent |
+//! | | [`mod@file`] | the one file format, for tables and for counts; files that are whole or absent |
 //! | | [`transform`] | sentences as rows of TF-IDF |
 //! | the table | [`table`] | the [`TermTable`]: terms in order of their highest TF-IDF |
 //! | counting | [`count`] | [`TermCounts`]: exact statistics that merge; memory limits, runs on disk |

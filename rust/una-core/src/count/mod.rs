@@ -1,9 +1,9 @@
 //! Counting: in one pass, on all threads, how many sentences hold each term and how large a part of one it ever is.
 //!
 //! In the words of databases: *hash aggregation with spilling, then an external sort by k-way merge*. Workers add up
-//! sentences in hash tables of their own ([`worker`], [`term_map`]); these are merged, one partition of the terms to a
-//! thread. Under a [`MemoryLimit`] a worker whose table is full writes it to a sorted [`run`], and the runs are merged
-//! when the terms are asked for ([`spill`], [`merge`]).
+//! sentences in hash tables of their own (`worker`, `term_map`); these are merged, one partition of the terms to a
+//! thread. Under a [`MemoryLimit`] a worker whose table is full writes it to a sorted `run`, and the runs are merged
+//! when the terms are asked for (`spill`, `merge`).
 //!
 //! The state is integers that merge exactly (see [`TermCounts::merge`]), so that threads, blocks, file order and shards
 //! cannot change it.
