@@ -28,7 +28,7 @@ def whole(name: str, value: object, *, least: int = 0, below: int = 1 << 64) -> 
     Raises:
         OptionError: It is none, or not within `least` .. `below` - 1.
     """
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    if type(value) is not int and (not isinstance(value, Integral) or isinstance(value, bool)):
         raise OptionError(f"{name} must be a whole number, got {value!r}")
     number = int(value)
     if number < least:
