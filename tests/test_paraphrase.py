@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from paraphrase_support import MODELS, POSITIONS, tiny_bart, tiny_t5
 from training_support import make_sentences, tiny_bert, write_lines
@@ -396,3 +397,22 @@ def test_describing_the_command_does_not_import_torch() -> None:
         "import sys, una_fast.cli as c; c.parser(); assert not {'torch', 'transformers'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"), [("empty", "is empty"), ("cut off", "cut off or damaged"), ("lost", "lacks")]
+)
+def test_weights_that_cannot_be_read_or_do_not_fit_are_named(damage: str, says: str, tmp_path: Path) -> None:
+    """Protects a paraphrasing from weights that were drawn at random, and says which file is at fault."""
+    path = tiny_t5(tmp_path / "m") / "model.safetensors"
+    weights = load_file(path)
+    if damage == "lost":
+        kept = {name: value for name, value in weights.items() if "decoder.block.0" not in name}
+        assert len(kept) < len(weights)
+        save_file(kept, path, metadata={"format": "pt"})
+    else:
+        path.write_bytes(b"" if damage == "empty" else path.read_bytes()[:-100])
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("a cat\n")
+    with pytest.raises(OptionError, match=says):
+        paraphrase(ParaphraseConfig(corpus=corpus, output=tmp_path / "out", model=path.parent))

@@ -6,7 +6,7 @@ Training and evaluation share these functions, so that a text becomes the same v
 import hashlib
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -27,14 +27,18 @@ from una_fast.errors import OptionError
 from una_fast.progress import quiet_transformers
 
 __all__ = [
+    "LOAD_ERRORS",
     "check_cls",
+    "check_complete",
     "check_vocabulary",
     "choose_device",
     "choose_precision",
+    "fault_of_weights",
     "input_names",
     "load_backbone",
     "load_tokenizer",
     "position_limit",
+    "positions_of",
     "tokenise",
     "weights_digest",
 ]
@@ -54,6 +58,10 @@ DROPOUT_OPTIONS = (
     "mlp_dropout",
 )
 """The names under which model families keep the dropout of hidden states and of attention weights."""
+
+
+LOAD_ERRORS = (OSError, ValueError, EOFError, RuntimeError, SafetensorError, UnpicklingError)
+"""The errors in which a file of weights that is missing, damaged, or of another model ends."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -110,17 +118,17 @@ def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None
             _set_dropout(config, dropout, name)
         with quiet_transformers():
             backbone = _without_pooler(name, config)
-    except (OSError, ValueError, EOFError, RuntimeError, SafetensorError, UnpicklingError) as error:
+    except LOAD_ERRORS as error:
         if isinstance(error, OptionError):
             raise
-        fault = _fault_of_weights(Path(name)) or error
+        fault = fault_of_weights(Path(name)) or error
         raise OptionError(f"model {name!r} cannot be loaded: {fault}") from error
     # Recent releases load in the type that was saved; training and our scores are defined in float32.
     nn.Module.to(backbone, torch.float32)
     return backbone
 
 
-def _fault_of_weights(folder: Path) -> str | None:
+def fault_of_weights(folder: Path) -> str | None:
     """The reason why a folder's files of weights cannot be read, where their first bytes tell; loaders do not."""
     for path in sorted(path for suffix in ("safetensors", "bin") for path in folder.glob(f"*.{suffix}")):
         with path.open("rb") as file:
@@ -147,6 +155,24 @@ def _has_whole_header(path: Path) -> bool:
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
+def check_complete(name: str, found: Mapping[str, Any]) -> None:
+    """Refuse weights that lack tensors of their model: those are drawn at random, and nothing says so.
+
+    Args:
+        name: The model.
+        found: What `from_pretrained(output_loading_info=True)` tells. No pooling here asks for a pooler.
+
+    Raises:
+        OptionError: Some are missing.
+    """
+    missing = sorted(key for key in found["missing_keys"] if "pooler" not in key)
+    if missing:
+        raise OptionError(
+            f"model {name!r} cannot be loaded: its file of weights lacks {len(missing)} of the model's tensors, "
+            f"{missing[0]!r} for one; it has {len(found['unexpected_keys'])} that the model has not"
+        )
+
+
 def _without_pooler(name: str, config: PretrainedConfig) -> PreTrainedModel:
     options = {"config": config, "trust_remote_code": False, "output_loading_info": True}
     try:
@@ -156,13 +182,7 @@ def _without_pooler(name: str, config: PretrainedConfig) -> PreTrainedModel:
         if "add_pooling_layer" not in str(error):
             raise
         model, found = AutoModel.from_pretrained(name, **options)
-    # What the file lacks is drawn at random, and nothing says so. No pooling here asks for a pooler.
-    missing = sorted(key for key in found["missing_keys"] if "pooler" not in key)
-    if missing:
-        raise OptionError(
-            f"model {name!r} cannot be loaded: its file of weights lacks {len(missing)} of the model's tensors, "
-            f"{missing[0]!r} for one; it has {len(found['unexpected_keys'])} that the model has not"
-        )
+    check_complete(name, found)
     if not isinstance(model, PreTrainedModel):
         raise OptionError(f"model {name!r} is not a transformer: got {type(model).__name__}")
     return model
@@ -229,10 +249,16 @@ def check_vocabulary(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBa
 def position_limit(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
     """Tokens that a text may have: the least of what tokenizer and position embeddings allow."""
     limit = min(int(tokenizer.model_max_length), 10**9)
-    positions = getattr(backbone.config, "max_position_embeddings", None)
-    if positions is not None and int(positions) > 0:  # families without a limit say None, 0 or -1
-        limit = min(limit, int(positions) - _reserved_positions(backbone))
+    positions = positions_of(backbone.config)
+    if positions is not None:
+        limit = min(limit, positions - _reserved_positions(backbone))
     return limit if limit < 10**6 else LONGEST_INPUT
+
+
+def positions_of(config: PretrainedConfig) -> int | None:
+    """Positions that a model has; None where there is no limit, for which families say nothing, 0 or -1."""
+    positions = getattr(config, "max_position_embeddings", None)
+    return int(positions) if positions is not None and int(positions) > 0 else None
 
 
 def _reserved_positions(backbone: PreTrainedModel) -> int:

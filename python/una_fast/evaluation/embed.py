@@ -98,9 +98,8 @@ def _batches(texts: list[str], size: int) -> Iterator[list[str]]:
 
 
 def _checked(vectors: Any, count: int) -> NDArray[np.float32]:
-    if hasattr(
-        vectors, "detach"
-    ):  # a tensor, perhaps on a GPU, with a gradient, or of a type that numpy has not
+    # A tensor may be on a GPU, have a gradient, or be of a type that numpy has not.
+    if hasattr(vectors, "detach"):
         vectors = vectors.detach().float().cpu()
     try:
         array: NDArray[np.float32] = np.asarray(vectors, dtype=np.float32)

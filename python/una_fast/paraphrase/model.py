@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -21,7 +22,16 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from una_fast.encoder.backbone import choose_device, choose_precision, load_tokenizer, weights_digest
+from una_fast.encoder.backbone import (
+    LOAD_ERRORS,
+    check_complete,
+    choose_device,
+    choose_precision,
+    fault_of_weights,
+    load_tokenizer,
+    positions_of,
+    weights_digest,
+)
 from una_fast.errors import OptionError
 from una_fast.paraphrase.sampling import KeyedDraw
 from una_fast.paraphrase.work_folder import Block
@@ -53,7 +63,7 @@ class Paraphraser:
         self.device = choose_device(config.device)
         self.precision = choose_precision(config.precision, self.device)
         nn.Module.to(self.model, self.device, getattr(torch, self.precision))
-        positions = getattr(self.model.config, "max_position_embeddings", None) or 10**9
+        positions = positions_of(self.model.config) or 10**9
         self.max_input_length = min(config.max_input_length, positions)
         self.max_output_length = min(config.max_output_length, positions)
 
@@ -141,11 +151,16 @@ def _one_line(text: str) -> str:
 def _load_model(name: str) -> PreTrainedModel:
     try:
         with quiet_transformers():
-            model: Any = AutoModelForSeq2SeqLM.from_pretrained(name)
-    except (OSError, ValueError) as error:
+            loaded: Any = AutoModelForSeq2SeqLM.from_pretrained(
+                name, trust_remote_code=False, output_loading_info=True
+            )
+    except LOAD_ERRORS as error:
+        fault = fault_of_weights(Path(name)) or _first_line(error)
         raise OptionError(
-            f"model {name!r} cannot be loaded as a sequence-to-sequence model: {_first_line(error)}"
+            f"model {name!r} cannot be loaded as a sequence-to-sequence model: {fault}"
         ) from error
+    model, found = loaded
+    check_complete(name, found)
     return cast("PreTrainedModel", model.eval())
 
 
