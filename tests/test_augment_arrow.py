@@ -139,7 +139,7 @@ def test_the_command_keeps_the_other_columns_as_they_are(
     assert main([*command, "--negative-field", "kind", "-o", str(tmp_path / "other.parquet")]) == 1
     assert "has a column 'kind': name another for the negatives" in capsys.readouterr().err
     assert main([*command, "--column", "when", "-o", str(tmp_path / "other.parquet")]) == 1
-    assert "in.parquet: rows from 0: the column holds timestamp[ns], not strings" in capsys.readouterr().err
+    assert "in.parquet: column 'when' holds timestamp[ns], not strings" in capsys.readouterr().err
     content = (tmp_path / "in.parquet").read_bytes()
     (tmp_path / "in.parquet").write_bytes(content[:100] + bytes(200) + content[300:])
     assert main([*command, "-o", str(tmp_path / "other.parquet")]) == 1

@@ -75,7 +75,7 @@ def test_augment_is_line_aligned(
     assert out == [*augmenter.augment([*CORPUS, "", "é new one"]), ""]
     feed(monkeypatch, b"fine\nbad \xff\n")
     assert main(["augment", table]) == 1
-    assert "standard input: line 2: invalid UTF-8 at byte 4" in capsys.readouterr().err
+    assert "standard input: line 2: invalid UTF-8 at byte 9" in capsys.readouterr().err
 
 
 def test_augment_reads_and_writes_files_of_each_kind(
@@ -128,15 +128,15 @@ def test_augment_refuses_what_it_cannot_read_and_leaves_no_half_file(
     (tmp_path / "broken.jsonl").write_text('{"text": "fine"}\n{"te')
     (tmp_path / "out.jsonl").write_text("old")
     for name, message in (
-        ("in.jsonl", "field 'text' is missing"),
-        ("broken.jsonl", "broken.jsonl: line 2: no JSON"),
+        ("in.jsonl", 'no field "text" in the JSON object'),
+        ("broken.jsonl", "broken.jsonl: line 2: bad JSON"),
         ("none.jsonl", "No such file"),
     ):
         assert main(["augment", table, str(tmp_path / name), "-o", str(tmp_path / "out.jsonl")]) == 1
         assert message in capsys.readouterr().err
         assert (tmp_path / "out.jsonl").read_text() == "old"
     assert main(["augment", table, str(tmp_path / "in.jsonl"), "-o", str(tmp_path / "out.txt")]) == 1
-    assert "must be of the same kind" in capsys.readouterr().err
+    assert "is the name of plain text" in capsys.readouterr().err
     assert main(["augment", table, "--preset", "una", "--select", "uniform"]) == 1
     assert "--preset una already decides" in capsys.readouterr().err
 

@@ -145,7 +145,7 @@ def test_the_column_must_be_clear(tmp_path: Path) -> None:
             una_fast.fit(source)
         with pytest.raises(una_fast.OptionError, match=f"no column 'c', or several; {listed}"):
             una_fast.fit(source, column="c")
-        with pytest.raises(una_fast.InputError, match="the column holds int64, not strings"):
+        with pytest.raises(una_fast.InputError, match="column 'n' holds int64, not strings"):
             una_fast.fit(source, column="n")
         assert una_fast.fit(source, column="b") == una_fast.fit(CORPUS)
 
@@ -178,7 +178,7 @@ def test_many_members_are_read_whole_and_damage_is_never_passed_over(tmp_path: P
             una_fast.fit(path)
     for junk in (b"x", b"junk at the end", b"\xff" * 99):
         path.write_bytes(whole + junk)
-        with pytest.raises(una_fast.InputError, match=r"x\.txt.*line \d+ or later"):
+        with pytest.raises(una_fast.InputError, match=r"x\.txt.*(line|from byte) \d+"):
             una_fast.fit(path)
 
 
@@ -211,7 +211,7 @@ def test_a_mutated_stream_gives_the_text_that_python_gives_or_an_error(
         ('{"text": "a" x}', r"x\.jsonl: line 2: bad JSON, expected `,` or `}` at byte 27"),
         ("[]", r"x\.jsonl: line 2: bad JSON, .*expected a JSON object"),
         ('{"text": "\\u0000"}', r'x\.jsonl: line 2: NUL in field "text" at byte 14'),
-        ('{"text": "\\ud800"}', r"x\.jsonl: line 2: bad JSON, "),
+        ('{"text": "\\ud800"}', r"x\.jsonl: line 2: a surrogate without its partner"),
     ],
 )
 def test_bad_json_lines_are_named_or_skipped(tmp_path: Path, line: str, message: str) -> None:

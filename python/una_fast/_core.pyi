@@ -12,9 +12,12 @@ from typing_extensions import disjoint_base
 __all__ = [
     "Augmenter",
     "CustomTokenizer",
+    "DecompressedFile",
     "DrawnWords",
     "Encoded",
     "Encoder",
+    "LineBlock",
+    "Lines",
     "Reading",
     "Source",
     "TermCounter",
@@ -22,6 +25,7 @@ __all__ = [
     "Tokens",
     "__version__",
     "exchange",
+    "format_of",
     "read_sentences",
     "tokenize",
     "write_mapped_corpus",
@@ -44,6 +48,8 @@ class Reading:
         *,
         errors: str,
         max_line_bytes: int,
+        max_window_bytes: int,
+        json: bool,
         text_field: str,
         shard: tuple[int, int] | None,
         aligned: bool,
@@ -88,14 +94,12 @@ class Source:
 
     @final
     class Stream(Source):
-        __match_args__ = ("stream", "name", "json")
-        def __new__(cls, stream: Any, *, name: _Path, json: bool) -> Source.Stream: ...
+        __match_args__ = ("stream", "name")
+        def __new__(cls, stream: Any, *, name: _Path) -> Source.Stream: ...
         @property
         def stream(self) -> Any: ...
         @property
         def name(self) -> Path: ...
-        @property
-        def json(self) -> bool: ...
 
 @final
 class TermCounter:
@@ -208,7 +212,7 @@ class Augmenter:
         max_tokens: int | None,
         max_share: float | None,
         min_score: float,
-        protect: Sequence[str],
+        protect: Sequence[Sequence[str]],
         seed: int,
     ) -> Augmenter: ...
     def augment(
@@ -282,11 +286,44 @@ class Encoded:
 
 def exchange(path: _Path, other: _Path) -> bool: ...
 def read_sentences(
-    paths: Sequence[_Path], *, reading: Reading, tick: _Tick
+    sources: Sequence[Source], *, reading: Reading, tick: _Tick
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint64], int, int]: ...
 def write_mapped_corpus(
-    paths: Sequence[_Path], text: _Path, ends: _Path, *, reading: Reading, tick: _Tick
+    sources: Sequence[Source], text: _Path, ends: _Path, *, reading: Reading, tick: _Tick
 ) -> tuple[int, int, int, int]: ...
+def format_of(head: bytes) -> str | None: ...
+
+@final
+class Lines:
+    @staticmethod
+    def of_file(path: _Path, *, reading: Reading) -> Lines: ...
+    @staticmethod
+    def of_stream(stream: Any, *, name: _Path, reading: Reading) -> Lines: ...
+    @property
+    def json(self) -> bool: ...
+    def __iter__(self) -> Lines: ...
+    def __next__(self) -> LineBlock: ...
+
+@final
+class LineBlock:
+    def __len__(self) -> int: ...
+    def batch(self) -> _Batch: ...
+    def lines(self, offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> bytes: ...
+    def objects(self, name: str, offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> bytes: ...
+
+@final
+class DecompressedFile:
+    def __new__(cls, path: _Path, *, reading: Reading) -> DecompressedFile: ...
+    @property
+    def closed(self) -> bool: ...
+    def close(self) -> None: ...
+    def readable(self) -> bool: ...
+    @staticmethod
+    def writable() -> bool: ...
+    @staticmethod
+    def seekable() -> bool: ...
+    def read(self, size: int, /) -> bytes: ...
+
 def tokenize(
     sentences: Iterable[str], *, tokenizer: str, lowercase: bool, tokens: Tokens | None = None
 ) -> list[tuple[list[str], list[tuple[int, int]]]]: ...

@@ -1,21 +1,23 @@
 """String columns, in memory and on disk, as runs of bytes: pyarrow reads them, and no Python string is made.
 
 Anything with `__arrow_c_stream__` or `__arrow_c_array__` is a column, or a table that holds one; so is the column of a
-Hugging Face dataset, and a Parquet or Arrow IPC file. Strings, large strings, string views and dictionaries of them
-are read alike. pyarrow is imported when the first of them is met.
+Hugging Face dataset, and a file of Parquet, Arrow, Feather, CSV or TSV. Strings, large strings, views, binary values
+that are UTF-8, and dictionaries and runs of them are read alike. pyarrow is imported when the first of them is met.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
+from una_fast import _core
 from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.extras import require
+from una_fast.files import storage_errors
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,15 +28,18 @@ __all__ = [
     "ArrowStream",
     "Batch",
     "arrow_errors",
+    "batches_of_column",
     "batches_of_file",
     "batches_of_object",
     "bytes_of_strings",
+    "choose",
     "column_of",
     "is_column",
-    "is_column_file",
     "large_strings",
     "nulls",
+    "opened_table",
     "strings",
+    "table_format",
 ]
 
 Batch: TypeAlias = (
@@ -57,15 +62,64 @@ class ArrowArray(Protocol):
         """Capsules that hold schema and array."""
 
 
-PARQUET = (".parquet", ".pq")
-IPC = (".arrow", ".arrows", ".feather", ".ipc")
 ROWS = 1 << 16
 """Rows handled at a time; it shows in no result."""
 
+TEXT_COLUMN = "text"
+"""The column that is read where several hold strings and none is named."""
 
-def is_column_file(path: Path) -> bool:
-    """Returns true for a file name that is read through pyarrow."""
-    return path.suffix.lower() in PARQUET + IPC
+_SUFFIXES = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "ipc",
+    ".arrows": "ipc",
+    ".feather": "ipc",
+    ".ipc": "ipc",
+    ".csv": "csv",
+    ".tsv": "tsv",
+}
+_COMPRESSED = (".gz", ".zst", ".zstd", ".bz2", ".xz")
+_DELIMITERS = {"csv": ",", "tsv": "\t"}
+
+
+def table_format(path: Path) -> str | None:
+    """The format of a file that holds a table: "parquet", "ipc", "feather" (its first version), "csv" or "tsv".
+
+    Binary formats are told by their bytes, whatever the name; the others by their suffix. None for files of lines, and
+    for what is no regular file.
+    """
+    plain = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
+    named = _SUFFIXES.get(plain.suffix.lower())
+    if named in _DELIMITERS:
+        return named
+    named = named if plain == path else None
+    try:
+        if not path.is_file():  # a pipe gives its bytes once
+            return named
+        found = _told_by_bytes(path)
+    except OSError:  # whoever reads it says why
+        return named
+    if found is None and named and (what := _told_otherwise(path)):
+        raise InputError(f"{path}: {what}")
+    return found or named
+
+
+def _told_by_bytes(path: Path) -> str | None:
+    with path.open("rb") as file:
+        head = file.read(8)
+        file.seek(-min(6, file.seek(0, 2)), 2)
+        tail = file.read()
+    for format_, magic in (("parquet", b"PAR1"), ("feather", b"FEA1"), ("ipc", b"ARROW1")):
+        if head.startswith(magic) and tail.endswith(magic):
+            return format_
+    return "ipc" if head.startswith(b"\xff\xff\xff\xff") else None
+
+
+def _told_otherwise(path: Path) -> str | None:
+    """What a file is that its name says to be a table; None where it begins like one."""
+    with storage_errors(path), path.open("rb") as file:
+        head = file.read(512)
+    return None if head.startswith((b"PAR1", b"ARROW1")) else _core.format_of(head)
 
 
 def is_column(source: object) -> bool:
@@ -80,39 +134,75 @@ def _is_dataset(source: object) -> bool:
     return kind.__module__ == "datasets.arrow_dataset" and kind.__name__ in ("Column", "Dataset")
 
 
-def batches_of_file(path: Path, column: str | None) -> Iterator[Batch]:
-    """The values of a Parquet or Arrow IPC file's string column, batch by batch.
+def batches_of_file(path: Path, column: str | None, reading: _core.Reading) -> Iterator[Batch]:
+    """The values of the string column of a file that holds a table, batch by batch.
 
     Raises:
         MissingExtraError: without pyarrow.
         OptionError: for a column that is not there, and for none named where several hold strings.
-        InputError: for a file that pyarrow cannot make sense of.
+        InputError: for a file that pyarrow cannot make sense of, or a column that holds no strings.
         StorageError: for a file that cannot be read.
     """
     pa = _pyarrow(path.name)
-    with arrow_errors(path, pa):
-        for chunk in _parquet(path, column) if path.suffix.lower() in PARQUET else _ipc(path, column, pa):
-            yield from _batches(chunk, pa)
+    with arrow_errors(path, pa), opened_table(path, reading) as (schema, batches):
+        name = choose(schema, column, str(path))
+        for batch in batches(name):
+            yield from batches_of_column(batch.column(name), f"{path}: column {name!r}")
 
 
-def _parquet(path: Path, column: str | None) -> Iterator[pa.Array]:
-    import pyarrow.parquet
-
-    with pyarrow.parquet.ParquetFile(path) as file:
-        name = _choose(file.schema_arrow, column, str(path))
-        for batch in file.iter_batches(ROWS, columns=[name]):
-            yield batch.column(name)
+Batches: TypeAlias = "Callable[[str | None], Iterator[pa.RecordBatch]]"
+"""Gives the batches of a table: of one column, or with None of all."""
 
 
-def _ipc(path: Path, column: str | None, pa: Any) -> Iterator[pa.Array]:
-    with pa.memory_map(str(path)) as file:
-        is_file = file.read(6) == b"ARROW1"
-        file.seek(0)
-        reader = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
-        name = _choose(reader.schema, column, str(path))
-        batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else iter(reader)
-        for batch in batches:
-            yield batch.column(name)
+@contextmanager
+def opened_table(path: Path, reading: _core.Reading) -> Iterator[tuple[pa.Schema, Batches]]:
+    """The schema of a file that holds a table, and its batches; pyarrow's errors come through."""
+    pa = _pyarrow(path.name)
+    kind = table_format(path)
+    with ExitStack() as stack:
+        if kind == "parquet":
+            import pyarrow.parquet
+
+            file = stack.enter_context(pyarrow.parquet.ParquetFile(path))
+            yield (
+                file.schema_arrow,
+                lambda name: file.iter_batches(ROWS, columns=None if name is None else [name]),
+            )
+        elif kind == "ipc":
+            mapped = stack.enter_context(pa.memory_map(str(path)))
+            is_file = mapped.read(6) == b"ARROW1"
+            mapped.seek(0)
+            reader = pa.ipc.open_file(mapped) if is_file else pa.ipc.open_stream(mapped)
+            count = range(reader.num_record_batches) if is_file else ()
+            yield reader.schema, lambda _: map(reader.get_batch, count) if is_file else iter(reader)
+        elif kind == "feather":
+            import pyarrow.feather
+
+            table = pyarrow.feather.read_table(path)
+            yield table.schema, lambda _: iter(table.to_batches(ROWS))
+        else:
+            yield _csv(path, _DELIMITERS[str(kind)], reading, stack)
+
+
+def _csv(path: Path, delimiter: str, reading: _core.Reading, stack: ExitStack) -> tuple[pa.Schema, Batches]:
+    """A table of delimited text, whose first line names the columns. Every value is a string as it stands."""
+    import pyarrow as pa
+    from pyarrow import csv
+
+    def opened(names: list[str]) -> csv.CSVStreamingReader:
+        return stack.enter_context(
+            csv.open_csv(
+                _core.DecompressedFile(path, reading=reading),
+                parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+                convert_options=csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+                ),
+            )
+        )
+
+    names = opened([]).schema.names
+    reader = opened(names)
+    return pa.schema([(name, pa.string()) for name in names]), lambda _: iter(reader)
 
 
 @contextmanager
@@ -138,12 +228,14 @@ def batches_of_object(source: Any, column: str | None) -> Iterator[Batch]:
         OptionError: for a column that is not there, and for none named where several hold strings.
         InputError: for a column that holds no strings.
     """
-    pa = _pyarrow(type(source).__name__)
+    kind = type(source).__name__
+    pa = _pyarrow(kind)
+    where = f"{kind}: the column" if column is None else f"{kind}: column {column!r}"
     try:
         for chunk in _chunks(source, column, pa):
-            yield from _batches(chunk, pa)
+            yield from batches_of_column(chunk, where)
     except pa.ArrowException as error:
-        raise InputError(f"{type(source).__name__}: {error}") from error
+        raise InputError(f"{where}: {error}") from error
 
 
 def large_strings(
@@ -182,7 +274,7 @@ def _chunks(source: Any, column: str | None, pa: Any) -> Iterator[pa.Array]:
     array = pa.array(source)
     if pa.types.is_struct(array.type):
         batch = pa.RecordBatch.from_struct_array(array)
-        yield batch.column(_choose(batch.schema, column, "the source"))
+        yield batch.column(choose(batch.schema, column, "the source"))
     else:
         yield array
 
@@ -194,7 +286,7 @@ def _stream(source: Any, column: str | None, pa: Any) -> Iterator[pa.Array]:
         except pa.ArrowInvalid:  # a stream of arrays, not of batches: a polars Series, for one
             source = pa.chunked_array(source)
         else:
-            name = _choose(reader.schema, column, "the source")
+            name = choose(reader.schema, column, "the source")
             for batch in reader:
                 yield batch.column(name)
             return
@@ -207,18 +299,21 @@ def _dataset_column(source: Any, column: str | None) -> Any:
         if type(source.source).__name__ != "Dataset":
             raise InputError("a column within a dataset's column: give the column itself")
         return source.source.with_format("arrow")[source.column_name][:]
-    name = _choose(source.features.arrow_schema, column, "the dataset")
+    name = choose(source.features.arrow_schema, column, "the dataset")
     return source.with_format("arrow")[name][:]
 
 
-def _choose(schema: pa.Schema, column: str | None, where: str) -> str:
-    """The column asked for, or else the only one of strings."""
+def choose(schema: pa.Schema, column: str | None, where: str) -> str:
+    """The column asked for, or else the one called "text", or the only one of strings."""
     listed = ", ".join(f"{field.name!r} ({field.type})" for field in schema)
     if column is not None:
         if schema.names.count(column) != 1:
             raise OptionError(f"{where}: no column {column!r}, or several; its columns are {listed}")
         return column
     names = [field.name for field in schema if _holds_strings(field.type)]
+    names = names or [field.name for field in schema if _holds_bytes(field.type)]
+    if names.count(TEXT_COLUMN) == 1:
+        return TEXT_COLUMN
     if len(names) != 1:
         raise OptionError(f"{where}: column= must say which column to read; its columns are {listed}")
     return str(names[0])
@@ -227,34 +322,60 @@ def _choose(schema: pa.Schema, column: str | None, where: str) -> str:
 def _holds_strings(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
-    if pa.types.is_dictionary(kind):
-        return _holds_strings(kind.value_type)
-    return kind in (pa.string(), pa.large_string()) or str(kind) == "string_view"
+    values = _value_type(kind)
+    return values in (pa.string(), pa.large_string()) or str(values) == "string_view"
 
 
-def _batches(values: pa.Array, pa: Any) -> Iterator[Batch]:
-    if not (_holds_strings(values.type) or pa.types.is_null(values.type)):
-        raise InputError(f"the column holds {values.type}, not strings")
+def _holds_bytes(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    values = _value_type(kind)
+    is_fixed = pa.types.is_fixed_size_binary(values) and type(values) is pa.FixedSizeBinaryType
+    return values in (pa.binary(), pa.large_binary()) or str(values) == "binary_view" or is_fixed
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    """The type of the values of a dictionary or of runs; of others the type itself."""
+    import pyarrow as pa
+
+    wraps = pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind)
+    return _value_type(kind.value_type) if wraps else kind
+
+
+def batches_of_column(values: pa.Array, where: str) -> Iterator[Batch]:
+    """The values of a string column of pyarrow, batch by batch.
+
+    Raises:
+        InputError: for a column that holds no strings; `where` begins the message.
+    """
+    import pyarrow as pa
+
+    if not (_holds_strings(values.type) or _holds_bytes(values.type) or pa.types.is_null(values.type)):
+        raise InputError(f"{where} holds {values.type}, not strings")
     for start in range(0, len(values), ROWS):
         yield _buffers(_plain(values.slice(start, ROWS), pa))
 
 
 def _plain(values: pa.Array, pa: Any) -> pa.Array:
-    """The values as strings or large strings, whose layout is offsets and data."""
-    if values.type in (pa.string(), pa.large_string()):
+    """The values in a layout of offsets and data. What was no string need not be UTF-8: the reader checks all."""
+    if values.type in (pa.string(), pa.large_string(), pa.binary(), pa.large_binary()):
         return values
+    if pa.types.is_run_end_encoded(values.type):
+        import pyarrow.compute
+
+        return _plain(pyarrow.compute.run_end_decode(values), pa)
     if pa.types.is_dictionary(values.type):
         # Arrow takes no values out of a dictionary of views.
-        words = values.dictionary.cast(pa.large_string())
+        words = values.dictionary.cast(pa.large_binary())
         values = pa.DictionaryArray.from_arrays(values.indices, words)
-    return values.cast(pa.large_string())
+    return values.cast(pa.large_binary())
 
 
 def _buffers(values: pa.Array) -> Batch:
     import pyarrow as pa
 
     validity, offsets, data = values.buffers()
-    kind = np.dtype(np.int32 if values.type == pa.string() else np.int64)
+    kind = np.dtype(np.int32 if values.type in (pa.string(), pa.binary()) else np.int64)
     bounds = np.frombuffer(offsets, kind, len(values) + 1, values.offset * kind.itemsize)
     text = np.empty(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
     bits = None if values.null_count == 0 else np.frombuffer(validity, np.uint8)

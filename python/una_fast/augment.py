@@ -158,7 +158,9 @@ class Augmenter:
         surface: what comes out: "reference", the tokens joined by single spaces; "preserve", the sentence as
             written with only the replaced spans exchanged, the new words in the case pattern of the old.
         exclude_self: never replace a token by its own term, which otherwise lies in its own window.
-        protect: terms that are never touched: stop words, names. They are lower-cased if the table is.
+        protect: terms that are never touched: stop words, names. They are lower-cased if the table is. What the
+            table's tokenizer cuts ("New York", "don't") is protected where its terms stand in a row. `missing` tells
+            which of them the table does not hold.
         max_replaced: the most tokens of a sentence that may go: a whole number of tokens, or a float in (0, 1], a
             share of them (one at least). Where more are drawn, those of highest probability go.
         min_score: tokens whose TF-IDF in their sentence is lower stay.
@@ -190,8 +192,7 @@ class Augmenter:
         threads: int | None = None,
     ) -> None:
         radius, seed = whole("radius", radius, below=1 << 32), whole("seed", seed)
-        if isinstance(protect, str):
-            raise OptionError(f"protect must be terms, a list for example, not the single str {protect!r}")
+        protect = _terms(protect)
         max_tokens, max_share = _limits(max_replaced)
         self.table = table
         self._options: dict[str, Any] = {
@@ -201,7 +202,7 @@ class Augmenter:
             "replace": replace,
             "surface": surface,
             "exclude_self": exclude_self,
-            "protect": list(protect),
+            "protect": protect,
             "max_replaced": max_replaced,
             "min_score": min_score,
             "seed": seed,
@@ -220,9 +221,25 @@ class Augmenter:
             max_tokens=max_tokens,
             max_share=max_share,
             min_score=min_score,
-            protect=self._options["protect"],
+            protect=self._sequences(protect),
             seed=seed,
         )
+
+    def _sequences(self, protect: list[str]) -> list[list[str]]:
+        """What may not be touched: each entry as a term, and as the terms that the tokenizer makes of it."""
+        cut = [list(tokens.texts) for tokens in self.table.tokenize(protect)] if protect else []
+        lower = str.lower if self.table.lowercase else str
+        self._missing = tuple(
+            entry
+            for entry, terms in zip(protect, cut, strict=True)
+            if lower(entry) not in self.table and not (terms and all(term in self.table for term in terms))
+        )
+        return [[entry] for entry in protect] + [terms for terms in cut if terms]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What of `protect` the table does not hold, neither as a term nor as a sequence of terms."""
+        return self._missing
 
     @classmethod
     def preset(cls, name: Preset, table: TermTable, **options: Any) -> Augmenter:
@@ -336,6 +353,13 @@ class Augmenter:
     ) -> tuple[pa.LargeStringArray, AugmentStats]:
         """`augment_arrow`, and how much of the sentences, which nulls are none of, was really replaced."""
         batches = list(arrow.batches_of_object(source, column))
+        offsets, data, stats = self._augment_batches(batches, rows=rows, epoch=epoch, view=view)
+        return arrow.large_strings(offsets, data, arrow.nulls(batches)), stats
+
+    def _augment_batches(
+        self, batches: list[arrow.Batch], *, rows: ArrayLike | None, epoch: int, view: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.uint8], AugmentStats]:
+        """The negatives of batches of a column, as offsets and UTF-8; nulls are no sentences, and have none."""
         null = arrow.nulls(batches)
         keys = check_keys(rows, len(null), epoch, view)
         texts = list(arrow.strings(batches, nulls=True)) if is_custom(self.table.tokenizer) else []
@@ -347,7 +371,7 @@ class Augmenter:
             view=view,
             threads=self.threads,
         )
-        return arrow.large_strings(offsets, data, null), _stats(int(len(null) - null.sum()), counts)
+        return offsets, data, _stats(int(len(null) - null.sum()), counts)
 
     def encoder(self, tokenizer: TokenizerLike, *, max_length: int, **options: Any) -> NegativeEncoder:
         """A maker of the token ids of negatives; built once, used for every batch.
@@ -442,6 +466,19 @@ def _stats(sentences: int, counts: tuple[int, int, int, list[int]]) -> AugmentSt
 
 def _rebuild(table: TermTable, options: dict[str, Any]) -> Augmenter:
     return Augmenter(table, **options)
+
+
+def _terms(protect: Iterable[str]) -> list[str]:
+    """The terms of `protect`."""
+    if isinstance(protect, str | bytes | Mapping) or not isinstance(protect, Iterable):
+        raise OptionError(
+            f"protect must be terms, a list for example, not {type(protect).__name__} {protect!r}"
+        )
+    terms = list(protect)
+    for i, term in enumerate(terms):
+        if not isinstance(term, str):
+            raise OptionError(f"protect must be terms: item {i} is {type(term).__name__}, not str")
+    return terms
 
 
 def _limits(max_replaced: float | None) -> tuple[int | None, float | None]:

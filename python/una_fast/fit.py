@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,32 +12,14 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 import numpy as np
 
 from una_fast import _core
-from una_fast.arrow import (
-    batches_of_file,
-    batches_of_object,
-    bytes_of_strings,
-    column_of,
-    is_column,
-    is_column_file,
-    large_strings,
-)
+from una_fast.arrow import bytes_of_strings, column_of, large_strings
 from una_fast.checks import whole
 from una_fast.errors import InputError
 from una_fast.extras import require
 from una_fast.memory import MemorySize
 from una_fast.memory import memory_limit as bytes_of
 from una_fast.progress import Tick, counting
-from una_fast.sources import (
-    MAX_LINE_BYTES,
-    Sentences,
-    Source,
-    default_threads,
-    find_files,
-    is_stream,
-    reading,
-    stream_name,
-    total_bytes,
-)
+from una_fast.sources import MAX_LINE_BYTES, MAX_WINDOW_BYTES, Source, default_threads, opened, reading
 from una_fast.table import TermTable
 from una_fast.tokenizers import CustomTokenizer, Tokenizer, choose, is_custom, matching, missing
 
@@ -70,6 +51,7 @@ def fit(
     max_terms: int | None = None,
     errors: str = "strict",
     max_line_bytes: int = MAX_LINE_BYTES,
+    max_window_bytes: MemorySize = MAX_WINDOW_BYTES,
     text_field: str | None = None,
     column: str | None = None,
     threads: int | None = None,
@@ -82,11 +64,11 @@ def fit(
     The result is the same, byte for byte, for any number of threads and any order of files and sentences.
 
     Args:
-        source: a path, a glob, a list of `pathlib.Path`; a table or column that speaks the Arrow C interface
-            (pyarrow, polars) or a Hugging Face dataset's; a binary file object, as `sys.stdin.buffer`; or any
+        source: a path, a glob, an iterable of `pathlib.Path`; a table or column that speaks the Arrow C interface
+            (pyarrow, polars, pandas) or a Hugging Face dataset's; a file object, as `sys.stdin.buffer`; or any
             iterable of str. Text files and streams hold one sentence a line, plain or compressed by gzip, zstd,
-            bzip2 or xz; `.jsonl` files a JSON object a line; `.parquet`, `.arrow`, `.feather` and `.ipc` files a
-            table. How that is decided: see `una_fast.sources`.
+            bzip2 or xz; `.jsonl` files a JSON object a line; files of Parquet, Arrow, Feather, CSV and TSV a table.
+            How that is decided: see `una_fast.sources`.
         tokenizer: "treebank" (NLTK 3.10 `word_tokenize(text, preserve_line=True)`), "treebank-3.9" (the same of
             NLTK 3.9), "word" (scikit-learn's default pattern), "unicode" (UAX 29 words), "whitespace"; or a callable
             that takes a sentence and returns a list of str, or a compiled `re` pattern, which are slower and are
@@ -94,13 +76,15 @@ def fit(
         lowercase: whether to lower-case sentences first, as Python's `str.lower` does.
         min_df: leave out terms in fewer sentences.
         max_terms: keep at most so many terms, those in the most sentences (ties: by term bytes).
-        errors: what to do with lines that are not UTF-8 or hold a NUL: "strict" raises with file, line and byte,
-            "replace" puts U+FFFD, "skip" leaves the line out. Lines of a `.jsonl` file without the field are errors
+        errors: what to do with rows that are not UTF-8 or hold a NUL: "strict" raises with file, line and byte,
+            "replace" puts U+FFFD, "skip" leaves the row out. Lines of a `.jsonl` file without the field are errors
             too, which "skip" leaves out and nothing can replace.
         max_line_bytes: longest line accepted, in bytes.
-        text_field: where lines are JSON objects, the name under which the sentence stands ("text" by default). Null
-            counts as an empty line. Giving it makes a stream one of JSON; files are told by their names.
-        column: the column to read of a table; by default its only column of strings.
+        max_window_bytes: largest zstd window or xz dictionary that a compressed file may ask for: bytes, or text such
+            as "512MiB". It takes memory as it fills.
+        text_field: the name under which the sentence stands in the JSON object of a line ("text" by default). Null
+            counts as an empty line. Giving it says that lines are JSON whatever the names of files are.
+        column: the column to read of a table; by default its only column of strings. With text alone it is refused.
         threads: number of counting threads; by default one for each core.
         memory_limit: how much memory terms may take while they are counted: bytes, or text such as "512MiB". What
             goes beyond it is kept in files; the table is the same. The limit does not bind the table that is
@@ -125,6 +109,7 @@ def fit(
         lowercase=lowercase,
         errors=errors,
         max_line_bytes=max_line_bytes,
+        max_window_bytes=max_window_bytes,
         text_field=text_field,
         column=column,
         threads=threads,
@@ -159,6 +144,7 @@ class TermCounter:
         errors: see `fit`.
         threads: see `fit`.
         max_line_bytes: see `fit`.
+        max_window_bytes: see `fit`.
         text_field: see `fit`.
         column: see `fit`.
         shard: `(i, n)` counts only the i-th of n shares of what is given to `update`, i from 1 to n: the rows whose
@@ -178,6 +164,7 @@ class TermCounter:
         errors: str = "strict",
         threads: int | None = None,
         max_line_bytes: int = MAX_LINE_BYTES,
+        max_window_bytes: MemorySize = MAX_WINDOW_BYTES,
         text_field: str | None = None,
         column: str | None = None,
         shard: tuple[int, int] | None = None,
@@ -185,19 +172,23 @@ class TermCounter:
         temp_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         self._reading = reading(
-            errors=errors, max_line_bytes=max_line_bytes, text_field=text_field, shard=shard
+            errors=errors,
+            max_line_bytes=max_line_bytes,
+            max_window_bytes=max_window_bytes,
+            text_field=text_field,
+            column=column,
+            shard=shard,
         )
         name, self._custom = choose(tokenizer)
         self._core = _core.TermCounter(
             tokenizer=name, lowercase=lowercase, memory_limit=bytes_of(memory_limit), temp_dir=temp_dir
         )
         self._threads = default_threads(threads)
-        self._json_streams = text_field is not None
-        self._column = column
         self._options: dict[str, Any] = {
             "errors": errors,
             "threads": threads,
             "max_line_bytes": max_line_bytes,
+            "max_window_bytes": max_window_bytes,
             "text_field": text_field,
             "column": column,
             "shard": shard,
@@ -222,42 +213,18 @@ class TermCounter:
         """
         if self._custom is None and is_custom(self._core.tokenizer):
             raise missing(self._core.tokenizer)
-        files = find_files(source)
-        known = files is not None and not any(map(is_column_file, files))
-        with counting("counting", total_bytes(files or []) if known else None, show=progress) as tick:
+        found = opened(source, self._reading)
+        with counting("counting", found.n_bytes(), show=progress) as tick:
             custom = None if self._custom is None else self._custom._core
-            options = _Options(reading=self._reading, threads=self._threads, tick=tick, custom=custom)
-            if files is not None:
-                self._update_files(files, options)
-            else:
-                self._core.update(self._in_memory(source), **options)
-
-    def _in_memory(self, source: Source) -> _core.Source:
-        """A source that is no file, as what it is."""
-        if isinstance(source, Sentences):
-            return _core.Source.Columns([(None, source.batches())])
-        if is_column(source):
-            return _core.Source.Columns([(None, batches_of_object(source, self._column))])
-        if is_stream(source):
-            return _core.Source.Stream(source, name=stream_name(source), json=self._json_streams)
-        return _core.Source.Rows(cast("Iterable[str]", source))
-
-    def _update_files(self, files: list[Path], options: _Options) -> None:
-        paths = [path for path in files if not is_column_file(path)]
-        text = _core.Source.Files(paths)
-        columns = _core.Source.Columns(
-            (path, batches_of_file(path, self._column)) for path in files if is_column_file(path)
-        )
-        if len(paths) == len(files):
-            self._core.update(text, **options)
-        elif not paths:
-            self._core.update(columns, **options)
-        else:
-            # Apart first, so that a fault in either leaves the counts as they were.
-            both = self._core.apart()
-            both.update(text, **options)
-            both.update(columns, **options)
-            self._core.merge(both, threads=self._threads)
+            options = _Options(reading=self._reading.core, threads=self._threads, tick=tick, custom=custom)
+            if len(found.parts) == 1:
+                self._core.update(found.parts[0], **options)
+                return
+            # Apart first, so that a fault in one part leaves the counts as they were.
+            apart = self._core.apart()
+            for part in found.parts:
+                apart.update(part, **options)
+            self._core.merge(apart, threads=self._threads)
 
     def merge(self, other: TermCounter) -> None:
         """Adds the counts of other text, exactly; `other` stays as it is.
@@ -314,6 +281,7 @@ class TermCounter:
         errors: str = "strict",
         threads: int | None = None,
         max_line_bytes: int = MAX_LINE_BYTES,
+        max_window_bytes: MemorySize = MAX_WINDOW_BYTES,
         text_field: str | None = None,
         column: str | None = None,
         shard: tuple[int, int] | None = None,
@@ -337,6 +305,7 @@ class TermCounter:
             errors=errors,
             threads=threads,
             max_line_bytes=max_line_bytes,
+            max_window_bytes=max_window_bytes,
             text_field=text_field,
             column=column,
             shard=shard,

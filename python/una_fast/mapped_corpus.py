@@ -11,27 +11,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from una_fast import _core
-from una_fast.arrow import batches_of_file, is_column_file, strings
 from una_fast.errors import ArtifactError, OptionError
 from una_fast.files import replacing_folder, storage_errors, write_text
 from una_fast.progress import counting
-from una_fast.sources import (
-    MAX_LINE_BYTES,
-    Sentences,
-    Source,
-    encoded,
-    find_files,
-    reading,
-    sentences_of,
-    total_bytes,
-)
+from una_fast.sources import MAX_LINE_BYTES, Opened, Reading, Sentences, Source, opened, reading
 
 __all__ = ["map_sentences"]
 
@@ -72,7 +61,6 @@ def map_sentences(
         ArtifactError: for a copy that is damaged.
     """
     target = Path(folder)
-    how = reading(errors=errors, max_line_bytes=max_line_bytes, text_field=text_field, aligned=aligned)
     options = {
         "errors": errors,
         "max_line_bytes": max_line_bytes,
@@ -80,7 +68,15 @@ def map_sentences(
         "column": column,
         "aligned": aligned,
     }
-    files = find_files(source)
+    how = reading(
+        errors=errors,
+        max_line_bytes=max_line_bytes,
+        text_field=text_field,
+        column=column,
+        aligned=aligned,
+    )
+    what = opened(source, how)
+    files = what.files
     facts: dict[str, Any] = {"format": _FORMAT, "options": options, "files": _described(files)}
     found = _facts_of(target)
     if found is not None and files is not None and {name: found.get(name) for name in facts} == facts:
@@ -88,7 +84,7 @@ def map_sentences(
     with storage_errors():
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing_folder(target) as fresh:
-            facts |= _copy(source, files, fresh, how, column, aligned=aligned, progress=progress)
+            facts |= _copy(what, fresh, how, progress=progress)
             write_text(fresh / _FACTS, json.dumps(facts, indent=1))
     return _map(target, facts)
 
@@ -121,45 +117,14 @@ def _facts_of(folder: Path) -> dict[str, Any] | None:
     raise OptionError(f"{folder} holds something other than mapped sentences: name another folder")
 
 
-def _copy(
-    source: Source,
-    files: list[Path] | None,
-    folder: Path,
-    how: _core.Reading,
-    column: str | None,
-    *,
-    aligned: bool,
-    progress: bool,
-) -> dict[str, Any]:
+def _copy(what: Opened, folder: Path, how: Reading, *, progress: bool) -> dict[str, Any]:
     """Writes text and ends; what the copy comes to."""
-    text, ends = folder / _TEXT, folder / _ENDS
-    if files is None:
-        cells = sentences_of(source, column=column, nulls=aligned)
-        counts = _write(encoded(cells, aligned=aligned), text, ends)
-    elif any(map(is_column_file, files)):
-        if not all(map(is_column_file, files)):
-            raise OptionError("files of tables and of text do not go into one copy: map them apart")
-        cells = (cell for path in files for cell in strings(batches_of_file(path, column), nulls=aligned))
-        counts = _write(encoded(cells, aligned=aligned), text, ends)
-    else:
-        with counting("copying", total_bytes(files), show=progress) as tick:
-            counts = _core.write_mapped_corpus(files, text, ends, reading=how, tick=tick)
+    with counting("copying", what.n_bytes(), show=progress) as tick:
+        counts = _core.write_mapped_corpus(
+            what.parts, folder / _TEXT, folder / _ENDS, reading=how.core, tick=tick
+        )
     facts: dict[str, Any] = dict(zip(("n_documents", "n_bytes", "n_empty", "n_skipped"), counts, strict=True))
     return {**facts, "sha256": _map(folder, {**facts, "sha256": None}).digest()}
-
-
-def _write(sentences: Iterable[bytes], text: Path, ends: Path) -> tuple[int, int, int, int]:
-    n_documents = n_bytes = n_empty = 0
-    with text.open("wb") as blobs, ends.open("wb") as stops:
-        for blob in sentences:
-            if not blob:
-                n_empty += 1
-                continue
-            n_documents += 1
-            n_bytes += len(blob)
-            blobs.write(blob)
-            stops.write(n_bytes.to_bytes(8, "little"))
-    return n_documents, n_bytes, n_empty, 0
 
 
 def _map(folder: Path, facts: dict[str, Any]) -> Sentences:

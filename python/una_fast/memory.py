@@ -7,7 +7,7 @@ import re
 from una_fast.checks import whole
 from una_fast.errors import OptionError
 
-__all__ = ["LEAST", "MemorySize", "memory_limit"]
+__all__ = ["LEAST", "MemorySize", "memory_limit", "size_in_bytes"]
 
 MemorySize = int | str
 """Bytes: a whole number, or text such as "512MiB", "2GB", "1.5 GiB"."""
@@ -28,17 +28,30 @@ def memory_limit(limit: MemorySize | None) -> int | None:
     """
     if limit is None:
         return None
-    size = _parsed(limit) if isinstance(limit, str) else whole("memory_limit", limit, least=-(1 << 63))
+    size = (
+        _parsed("memory_limit", limit)
+        if isinstance(limit, str)
+        else whole("memory_limit", limit, least=-(1 << 63))
+    )
     if size < LEAST:
         raise OptionError(f"memory_limit must be at least {LEAST >> 20}MiB ({LEAST} bytes), not {limit!r}")
     return size
 
 
-def _parsed(text: str) -> int:
+def size_in_bytes(name: str, size: MemorySize) -> int:
+    """The bytes of an option of that name that is a size.
+
+    Raises:
+        OptionError: for what is no size.
+    """
+    return whole(name, _parsed(name, size) if isinstance(size, str) else size)
+
+
+def _parsed(name: str, text: str) -> int:
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip(), re.ASCII)
     unit = None if found is None else _UNITS.get(found[2].lower())
     if found is None or unit is None:
         raise OptionError(
-            f'memory_limit must be bytes, or a size such as "512MiB", "2GB" or "1.5 GiB", not {text!r}'
+            f'{name} must be bytes, or a size such as "512MiB", "2GB" or "1.5 GiB", not {text!r}'
         )
     return int(float(found[1]) * unit) if "." in found[1] else int(found[1]) * unit

@@ -18,6 +18,7 @@ __all__ = [
     "MAX_LINE",
     "MAX_REPLACED",
     "MAX_TERMS",
+    "MAX_WINDOW",
     "MEMORY_LIMIT",
     "MIN_DF",
     "MIN_SCORE",
@@ -46,23 +47,31 @@ __all__ = [
 
 TEXT_FIELD = shared(
     None,
-    'Where lines are JSON objects, the name under which the sentence stands ("text" where none is given).',
+    'Where lines are JSON objects, the name under which the sentence stands ("text" where none is given); to give it '
+    "says that they are.",
     group="text",
     metavar="NAME",
 )
 COLUMN = shared(
-    None, "Column of a table to read; by default its only one of strings.", group="text", metavar="NAME"
+    None,
+    'Column of a table to read; by default "text", or its only one of strings.',
+    group="text",
+    metavar="NAME",
 )
 MAX_LINE = shared(MAX_LINE_BYTES, "Longest line accepted, in bytes.", group="text", least=1)
+MAX_WINDOW = shared(
+    "2GiB", "Largest zstd window or xz dictionary of a compressed file.", group="text", metavar="SIZE"
+)
 MALFORMED = shared(
     "strict",
-    "For lines that are not UTF-8 or hold a NUL: stop, repair them, or leave them out.",
+    "For rows that are not UTF-8 or hold a NUL: stop, repair them, or leave them out.",
     group="text",
 )
 TOKENIZER = shared(
     None,
     "Rules that cut a sentence into terms: treebank (NLTK 3.10, the default), treebank-3.9, word (scikit-learn), "
-    "unicode (UAX 29) or whitespace.",
+    "unicode (UAX 29) or whitespace; or a function, as MODULE:FUNCTION, that takes a sentence and returns a list of "
+    "str.",
     group="text",
 )
 PATTERN = shared(
@@ -148,7 +157,7 @@ IMPORTANCE = shared(
 EXCLUDE_SELF = shared(False, "Never replace a token by its own term.", group="negatives")
 PROTECT = shared(
     None,
-    "File of terms that are never touched, one a line: stop words, names.",
+    "File of terms that are never touched, one a line, of one word or several: stop words, names.",
     group="negatives",
     metavar="FILE",
 )

@@ -1,26 +1,30 @@
 """Sources of sentences. The kind of a source is decided once, by the first of these that holds.
 
-1. A `str` alone, or anything with `__fspath__`, names a file, or files by a glob pattern. In a list, path objects are
-   files and str are sentences.
+1. A `str` alone, or anything with `__fspath__`, names a file, or files by a glob pattern. In an iterable, path objects
+   are files and str are sentences; str that name existing files are refused, and so are both kinds together.
 2. An object with `__arrow_c_stream__` or `__arrow_c_array__`, or a Hugging Face dataset or its column, holds strings
    in Arrow's layout: see `una_fast.arrow`.
-3. An object with `readinto` is a binary stream: `sys.stdin.buffer`, `open(path, "rb")`, a socket's file.
-4. All else is an iterable of str, one sentence each; an open text file is one, by its lines.
+3. An object with `read` is a file object, of bytes or of text: `sys.stdin.buffer`, `open(path)`, a socket's file.
+4. All else is an iterable of str, one sentence each. Mappings and bytes are refused.
 
-Files and streams hold one sentence a line, plain or compressed by gzip, zstd, bzip2 or xz, told apart by their first
-bytes. The name tells the rest: `.jsonl` and `.ndjson` (with `.gz` and the like behind them or not) hold a JSON object a
-line, `.parquet`, `.arrow`, `.feather` and `.ipc` a table. A stream holds JSON where its name says so or `text_field` is
-given.
+Files and file objects hold one sentence a line, plain or compressed by gzip, zstd, bzip2 or xz, told apart by their
+first bytes. `.jsonl`, `.ndjson`, `.jsonlines`, `.jl` and `.json` (with `.gz` and the like behind them or not) hold a
+JSON object a line; so does whatever is read with `text_field`. A file of Parquet, Arrow or Feather is told by its
+bytes, and one of delimited text by its name, `.csv` or `.tsv`: each holds a table, of which `column` is read.
 """
 
 from __future__ import annotations
 
+import codecs
 import glob
 import hashlib
+import io
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain, groupby, islice, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast, overload
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 
@@ -32,46 +36,63 @@ from una_fast.arrow import (
     batches_of_file,
     batches_of_object,
     is_column,
-    is_column_file,
-    strings,
+    table_format,
 )
 from una_fast.checks import whole
 from una_fast.errors import InputError, OptionError, StorageError
+from una_fast.memory import MemorySize, size_in_bytes
 from una_fast.progress import counting
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Sentences", "Source", "default_threads", "find_files", "load_sentences"]
+__all__ = [
+    "Opened",
+    "Reading",
+    "Sentences",
+    "Source",
+    "default_threads",
+    "find_files",
+    "load_sentences",
+    "opened",
+    "reading",
+]
 
 Source: TypeAlias = (
-    str | os.PathLike[str] | Iterable[str] | Iterable[os.PathLike[str]] | ArrowStream | ArrowArray | BinaryIO
+    str | os.PathLike[str] | Iterable[str] | Iterable[os.PathLike[str]] | ArrowStream | ArrowArray | IO[Any]
 )
 """See the module."""
 
 MAX_LINE_BYTES = 64 << 20
 """The longest line accepted by default; longer ones are an error, since they are rarely sentences."""
 
+MAX_WINDOW_BYTES = 1 << 31
+"""The largest zstd window or xz dictionary accepted by default: all that zstd and xz write."""
+
 
 def find_files(source: Source) -> list[Path] | None:
-    """The files that a source names, or None if it is an iterable of sentences.
+    """The files that a source names, or None if it is no path and no sequence of paths.
 
     Raises:
-        StorageError: for a path that does not exist and a pattern that matches nothing.
-        InputError: for a list of str whose first names an existing file, since str in a list are sentences.
+        StorageError: for a pattern that matches nothing.
+        InputError: for a sequence of paths and of other things.
     """
     if isinstance(source, str | os.PathLike):
         return _expand(os.fspath(source))
-    if isinstance(source, Sequence) and len(source) > 0:
-        first = source[0]
-        if isinstance(first, os.PathLike):
-            return [path for item in source for path in _expand(os.fspath(item))]
-        if isinstance(first, str) and len(first) < 4096 and os.path.isfile(first):
-            raise InputError(
-                f"the first sentence, {first!r}, names an existing file: "
-                "in a list, str are sentences and pathlib.Path objects are files"
-            )
+    if isinstance(source, Sequence) and len(source) > 0 and isinstance(source[0], os.PathLike):
+        return _expand_all(source)
     return None
+
+
+def _expand_all(paths: Iterable[object]) -> list[Path]:
+    found = []
+    for i, path in enumerate(paths):
+        if not isinstance(path, os.PathLike):
+            raise InputError(
+                f"item {i} is {type(path).__name__}, among path objects: give files apart from sentences"
+            )
+        found += _expand(os.fspath(path))
+    return found
 
 
 def _expand(path: str) -> list[Path]:
@@ -83,41 +104,239 @@ def _expand(path: str) -> list[Path]:
     return [Path(path)]
 
 
-def is_stream(source: object) -> bool:
-    """Returns true for a binary file object."""
-    return callable(getattr(source, "readinto", None))
-
-
 def stream_name(stream: object) -> str:
     """The name of a stream in messages; its own name, if it has one."""
     name = getattr(stream, "name", None)
     return name if isinstance(name, str) and name else f"<{type(stream).__name__}>"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Options of reading, checked: those of the compiled half, and those that choose what is read."""
+
+    core: _core.Reading
+    text_field: str | None
+    column: str | None
+
+
 def reading(
     *,
     errors: str = "strict",
     max_line_bytes: int = MAX_LINE_BYTES,
+    max_window_bytes: MemorySize = MAX_WINDOW_BYTES,
     text_field: str | None = None,
+    column: str | None = None,
     shard: tuple[int, int] | None = None,
     aligned: bool = False,
-) -> _core.Reading:
-    """Options of reading as the core takes them, checked.
+) -> Reading:
+    """Options of reading, checked.
 
     Raises:
         OptionError: for an option without meaning.
     """
     if errors not in ("strict", "replace", "skip"):
         raise OptionError(f'errors must be "strict", "replace" or "skip", not {errors!r}')
-    max_line_bytes = whole("max_line_bytes", max_line_bytes, least=1, below=1 << 32)
-    shard = None if shard is None else _shard(shard)
-    return _core.Reading(
+    for name, value in (("text_field", text_field), ("column", column)):
+        if not (value is None or isinstance(value, str)):
+            raise OptionError(f"{name} must be a str or None, not {value!r}")
+    core = _core.Reading(
         errors=errors,
-        max_line_bytes=max_line_bytes,
+        max_line_bytes=whole("max_line_bytes", max_line_bytes, least=1, below=1 << 32),
+        max_window_bytes=size_in_bytes("max_window_bytes", max_window_bytes),
+        json=text_field is not None,
         text_field=TEXT_FIELD if text_field is None else text_field,
-        shard=shard,
+        shard=None if shard is None else _shard(shard),
         aligned=aligned,
     )
+    return Reading(core=core, text_field=text_field, column=column)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A source as what it is: parts to be read one after another, and the files among them, if it is of files."""
+
+    parts: list[_core.Source]
+    files: list[Path] | None
+
+    def n_bytes(self) -> int | None:
+        """The size of all files, where they are read byte by byte from end to end."""
+        if self.files is None or any(isinstance(part, _core.Source.Columns) for part in self.parts):
+            return None
+        return total_bytes(self.files)
+
+
+def opened(source: Source, how: Reading) -> Opened:
+    """Decides what a source is; see the module. Files are looked at, nothing else is read but a few first items.
+
+    Raises:
+        InputError: for what is no source of sentences.
+        OptionError: for `column` or `text_field` where nothing has columns or fields.
+        StorageError: for a pattern that matches nothing.
+    """
+    files = find_files(source)
+    if files is not None:
+        return _opened_files(files, how)
+    if isinstance(source, Sentences):
+        return _in_memory(_core.Source.Columns([(None, source.batches())]), how, column=False)
+    if is_column(source):
+        batches = _checked_batches(batches_of_object(source, how.column))
+        return _in_memory(_core.Source.Columns([(None, batches)]), how, column=True)
+    if isinstance(source, Mapping):
+        raise InputError(
+            f"a {type(source).__name__} is no source of sentences: give one of its values, which are {_listed(source)}"
+        )
+    if isinstance(source, bytes | bytearray | memoryview):
+        raise InputError(
+            "bytes are no source of sentences: decode them, or give io.BytesIO(data) to read its lines"
+        )
+    if callable(getattr(source, "read", None)):
+        if how.column is not None:
+            raise OptionError(_no_column(how.column, stream_name(source)))
+        part = _core.Source.Stream(as_byte_stream(source), name=stream_name(source))
+        return Opened(parts=[part], files=None)
+    return _opened_items(source, how)
+
+
+def _listed(source: Mapping[Any, Any]) -> str:
+    names = [f"[{name!r}]" for name in islice(source, 6)]
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "") if names else "none"
+
+
+def _opened_files(files: list[Path], how: Reading) -> Opened:
+    formats = [table_format(path) for path in files]
+    if how.column is not None and not any(formats):
+        raise OptionError(_no_column(how.column, ", ".join(map(str, files[:3]))))
+    if how.text_field is not None and all(formats):
+        raise OptionError(
+            f"text_field={how.text_field!r} names a field of JSON lines, and {files[0]} holds a table: give column="
+        )
+    parts: list[_core.Source] = []
+    for is_table, group in groupby(zip(formats, files, strict=True), key=lambda pair: pair[0] is not None):
+        paths = [path for _, path in group]
+        if is_table:
+            columns = ((path, batches_of_file(path, how.column, how.core)) for path in paths)
+            parts.append(_core.Source.Columns(columns))
+        else:
+            parts.append(_core.Source.Files(paths))
+    return Opened(parts=parts, files=files)
+
+
+def _no_column(column: str, what: str) -> str:
+    return f"column={column!r} names a column of a table, and {what} holds lines of text"
+
+
+def _opened_items(source: Any, how: Reading) -> Opened:
+    """An iterable of sentences, or of files."""
+    try:
+        items = iter(source)
+    except TypeError:
+        raise InputError(
+            f"{type(source).__name__} is no source of sentences: give a path, a file object or an iterable of str"
+        ) from None
+    first = list(islice(items, _LOOKED_AT))
+    if any(isinstance(item, os.PathLike) for item in first):
+        return _opened_files(_expand_all(chain(first, items)), how)
+    _refuse_names(first)
+    rows = chain(first, items) if items is source else source
+    return _in_memory(_core.Source.Rows(rows), how, column=False)
+
+
+def _in_memory(part: _core.Source, how: Reading, *, column: bool) -> Opened:
+    if how.column is not None and not column:
+        raise OptionError(f"column={how.column!r} names a column of a table, and these are sentences")
+    if how.text_field is not None:
+        raise OptionError(
+            f"text_field={how.text_field!r} names a field of JSON lines, and these are sentences"
+        )
+    return Opened(parts=[part], files=None)
+
+
+def _checked_batches(batches: Iterator[Batch]) -> Iterator[Batch]:
+    first = next(batches, None)
+    if first is not None:
+        offsets, data, _, _ = first
+        ends = [data[a:b].tobytes() for a, b in pairwise(offsets[: _LOOKED_AT + 1].tolist())]
+        _refuse_names([text.decode(errors="replace") for text in ends])
+        yield first
+    yield from batches
+
+
+_LOOKED_AT = 100
+"""Items that are looked at to tell sentences from the names of files."""
+
+
+def _refuse_names(items: Iterable[object]) -> None:
+    for i, item in enumerate(items):
+        if isinstance(item, str) and _names_a_file(item):
+            raise InputError(
+                f"sentence {i}, {item!r}, names an existing file: among many, str are sentences and pathlib.Path "
+                "objects are files"
+            )
+
+
+def _names_a_file(text: str) -> bool:
+    """True for what looks like the name of a file, and is one. A word alone is a word."""
+    if len(text) > 1024 or not ("." in text or "/" in text or os.sep in text) or "\0" in text:
+        return False
+    try:
+        return os.path.isfile(text)
+    except (OSError, ValueError):
+        return False
+
+
+def as_byte_stream(stream: Any) -> Any:
+    """A file object as one of bytes with `readinto`; the text of one of text is encoded.
+
+    Raises:
+        InputError: for one that cannot be read.
+    """
+    name = stream_name(stream)
+    if isinstance(stream, io.TextIOBase | codecs.StreamReader | codecs.StreamReaderWriter):
+        return _EncodedStream(stream, name)
+    if isinstance(stream, io.RawIOBase | io.BufferedIOBase):
+        return stream
+    try:
+        nothing = stream.read(0)
+    except Exception as error:
+        raise InputError(f"{name} cannot be read: {type(error).__name__}: {error}") from error
+    if isinstance(nothing, str):
+        return _EncodedStream(stream, name)
+    return stream if callable(getattr(stream, "readinto", None)) else _ByteStream(stream, name)
+
+
+class _ByteStream:
+    """`readinto` by way of `read`."""
+
+    def __init__(self, stream: Any, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._rest = memoryview(b"")
+
+    def readinto(self, buffer: bytearray) -> int:
+        if not self._rest:
+            self._rest = memoryview(self._more(len(buffer)))
+        n = min(len(buffer), len(self._rest))
+        buffer[:n], self._rest = self._rest[:n], self._rest[n:]
+        return n
+
+    def _more(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InputError(f"{self._name}: read() gave {type(data).__name__}, not bytes")
+        return bytes(data)
+
+
+class _EncodedStream(_ByteStream):
+    """The text of a text file object, from where it stands, as UTF-8."""
+
+    def _more(self, size: int) -> bytes:
+        try:
+            text = self._stream.read(size)
+        except UnicodeError as error:
+            raise InputError(f"{self._name}: {error}") from error
+        if not isinstance(text, str):
+            raise InputError(f"{self._name}: read() gave {type(text).__name__}, not str")
+        return text.encode("utf-8", "surrogatepass")  # the reader refuses them, with their place
 
 
 def _shard(shard: tuple[int, int]) -> tuple[int, int]:
@@ -225,6 +444,7 @@ def load_sentences(
     *,
     errors: str = "strict",
     max_line_bytes: int = MAX_LINE_BYTES,
+    max_window_bytes: MemorySize = MAX_WINDOW_BYTES,
     text_field: str | None = None,
     column: str | None = None,
     aligned: bool = False,
@@ -232,12 +452,11 @@ def load_sentences(
 ) -> Sentences:
     """Reads a source into memory, by the same rules by which `fit` counts it: row i here is document i there.
 
-    Files of text are read by the compiled half; columns and streams pass through Python strings.
-
     Args:
         source: files or sentences, see the module.
-        errors: "strict", "replace" or "skip", for lines that are not UTF-8 or hold a NUL.
+        errors: "strict", "replace" or "skip", for rows that are not UTF-8 or hold a NUL.
         max_line_bytes: longest line accepted.
+        max_window_bytes: see `una_fast.fit`.
         text_field: where lines are JSON objects, the name under which the sentence stands ("text" by default).
         column: the column of strings to read, where there are several.
         aligned: whether rows belong to those of another source, so that one without text is an error.
@@ -245,72 +464,20 @@ def load_sentences(
 
     Raises:
         InputError: for malformed text, by file, line and byte.
+        OptionError: for an option without meaning, or one that nothing here has a use for.
         StorageError: for files that cannot be read.
     """
-    how = reading(errors=errors, max_line_bytes=max_line_bytes, text_field=text_field, aligned=aligned)
-    files = find_files(source)
-    if files is None:
-        if isinstance(source, Sentences):
-            return source
-        return _pack(sentences_of(source, column=column, nulls=aligned), aligned=aligned)
-    if any(map(is_column_file, files)):
-        return _pack(_strings_of_files(files, how, column, nulls=aligned), aligned=aligned)
-    with counting("reading", total_bytes(files), show=progress) as tick:
-        data, offsets, n_empty, n_skipped = _core.read_sentences(files, reading=how, tick=tick)
+    if isinstance(source, Sentences):
+        return source
+    how = reading(
+        errors=errors,
+        max_line_bytes=max_line_bytes,
+        max_window_bytes=max_window_bytes,
+        text_field=text_field,
+        column=column,
+        aligned=aligned,
+    )
+    found = opened(source, how)
+    with counting("reading", found.n_bytes(), show=progress) as tick:
+        data, offsets, n_empty, n_skipped = _core.read_sentences(found.parts, reading=how.core, tick=tick)
     return Sentences(data, offsets[1:], n_empty=n_empty, n_skipped=n_skipped)
-
-
-def sentences_of(source: Source, *, column: str | None = None, nulls: bool = False) -> Iterator[str]:
-    """The sentences of what are no files, one at a time: of a column or an iterable, empty ones included.
-
-    A null is no sentence, or with `nulls` an empty one.
-
-    Raises:
-        InputError: for a stream.
-    """
-    if is_stream(source):
-        raise InputError(
-            f"{stream_name(source)}: a stream is counted, not read into memory; give the file's path"
-        )
-    if is_column(source):
-        return strings(batches_of_object(source, column), nulls=nulls)
-    return iter(cast("Iterable[str]", source))
-
-
-def _strings_of_files(
-    files: Iterable[Path], how: _core.Reading, column: str | None, *, nulls: bool
-) -> Iterator[str]:
-    for path in files:
-        if is_column_file(path):
-            yield from strings(batches_of_file(path, column), nulls=nulls)
-        else:
-            data, offsets, _, _ = _core.read_sentences([path], reading=how, tick=None)
-            yield from Sentences(data, offsets[1:])
-
-
-def encoded(sentences: Iterable[str], *, aligned: bool = False) -> Iterator[bytes]:
-    """Each sentence as UTF-8; nothing in place of one that is empty or white space.
-
-    Raises:
-        InputError: for an item that is no str, or no Unicode text, or with `aligned` has no text, by its number.
-    """
-    for row, text in enumerate(sentences):
-        if not isinstance(text, str):
-            raise InputError(f"sentence {row}: expected str, found {type(text).__name__}")
-        if aligned and (not text or text.isspace()):
-            raise InputError(f"sentence {row}: no text, where every row must have some")
-        try:
-            yield b"" if text.isspace() else text.encode()
-        except UnicodeEncodeError:
-            raise InputError(f"sentence {row}: a lone surrogate, which is no Unicode text") from None
-
-
-def _pack(sentences: Iterable[str], *, aligned: bool = False) -> Sentences:
-    blobs, n_empty = [], 0
-    for blob in encoded(sentences, aligned=aligned):
-        if blob:
-            blobs.append(blob)
-        else:
-            n_empty += 1
-    ends = np.cumsum(np.fromiter(map(len, blobs), dtype=np.uint64, count=len(blobs)), dtype=np.uint64)
-    return Sentences(np.frombuffer(b"".join(blobs), dtype=np.uint8), ends, n_empty=n_empty)

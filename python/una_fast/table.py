@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -12,6 +12,7 @@ import numpy as np
 
 from una_fast import _core
 from una_fast.arrow import large_strings
+from una_fast.errors import InputError
 from una_fast.extras import require
 from una_fast.sources import default_threads
 from una_fast.tokenizers import CustomTokenizer, Tokenizer, is_custom, matching, missing
@@ -279,8 +280,23 @@ def _from_bytes(data: bytes, custom: CustomTokenizer | None = None) -> TermTable
 
 
 def as_sequence(sentences: Iterable[str]) -> Sequence[str]:
-    """The sentences as something that can be read twice."""
-    return sentences if isinstance(sentences, Sequence) else list(sentences)
+    """The sentences as something that can be read twice.
+
+    Raises:
+        InputError: for a mapping, whose keys are no sentences; for bytes; for what is no iterable.
+    """
+    if isinstance(sentences, Mapping | bytes | bytearray | memoryview):
+        raise InputError(f"expected sentences, a list of str for example, not {type(sentences).__name__}")
+    if isinstance(sentences, Sequence):
+        return sentences
+    try:
+        return list(sentences)
+    except TypeError:
+        if isinstance(sentences, Iterable):
+            raise
+        raise InputError(
+            f"expected sentences, a list of str for example, not {type(sentences).__name__}"
+        ) from None
 
 
 def _frozen(array: Array) -> Array:

@@ -3,46 +3,46 @@
 from __future__ import annotations
 
 import argparse
+import bz2
 import gzip
-import json
+import lzma
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from una_fast import _core
 from una_fast import shared_options as same
-from una_fast.arrow import arrow_errors
-from una_fast.cli.options import NegativeOptions, compiled
+from una_fast.arrow import (
+    arrow_errors,
+    batches_of_column,
+    choose,
+    large_strings,
+    nulls,
+    opened_table,
+    table_format,
+)
+from una_fast.cli.options import NegativeOptions, ReadOptions, tell_missing
 from una_fast.errors import InputError, OptionError
 from una_fast.extras import require
-from una_fast.files import replacing, storage_errors
+from una_fast.files import replacing
 from una_fast.options import add_options, option
 from una_fast.progress import counting
 
 if TYPE_CHECKING:
     from una_fast.augment import Augmenter, AugmentStats
-
-BATCH = 16_384
-"""Sentences augmented at a time; it shows in no result."""
-
-Sink = Callable[[list[Any], list[str]], None]
-"""Takes the records of a batch and their negatives."""
+    from una_fast.sources import Reading
 
 
 @dataclass(frozen=True, kw_only=True)
-class AugmentOptions(NegativeOptions):
+class AugmentOptions(NegativeOptions, ReadOptions):
     """The options of `una-fast augment`."""
 
     table: Path = option(help="A table made by una-fast fit.", group="text", positional=True)
     input: str = option(
-        "-", ".txt, .jsonl (each also .gz), .parquet, or - for standard input.", group="text", positional=True
-    )
-    text_field: str | None = option(same.TEXT_FIELD)
-    column: str | None = option(
-        same.COLUMN, 'Column of a .parquet file to read ("text" where none is given).'
+        "-", "Any file that una-fast fit reads, or - for standard input.", group="text", positional=True
     )
     epoch: int = option(0, "Pass over the corpus.", group="negatives", least=0, below=2**64)
     view: int = option(
@@ -68,8 +68,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="make hard negatives of sentences",
         usage="una-fast augment TABLE [INPUT] [--output FILE] [options]",
         description="Make one negative a sentence, in order. Text is one sentence a line: line n out belongs to line n "
-        "in, and its number, counted from 0, is its row; empty lines stay empty. A .jsonl file comes out with one "
-        "more field, a .parquet file with one more column.",
+        "in, and its number, counted from 0, is its row; empty lines stay empty. JSON lines come out with one more "
+        "field, and a table (.parquet, .arrow, .feather, .csv, .tsv) with one more column; all else stays as it is.",
     )
     add_options(parser, AugmentOptions)
     parser.set_defaults(run=run)
@@ -80,14 +80,13 @@ def run(args: argparse.Namespace) -> int:
     from una_fast.table import TermTable
 
     options = AugmentOptions.from_arguments(args)
-    table = TermTable.load(options.table, tokenizer=compiled(options.tokenizer_pattern))
+    table = TermTable.load(options.table, tokenizer=options.given_tokenizer())
     maker = options.augmenter(table, threads=options.threads)
-    kind = _kind(options.input, options.output)
+    tell_missing(maker, options)
     with ExitStack() as stack:
         tick = stack.enter_context(counting("augmenting", None, show=options.progress()))
-        made = _parquet(maker, options, stack) if kind == "parquet" else _lines(maker, kind, options, stack)
         stats = None
-        for more in made:
+        for more in _made(maker, options, stack):
             stats = more if stats is None else stats + more
             if tick is not None:
                 tick(0, stats.sentences)
@@ -96,149 +95,157 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _lines(maker: Augmenter, kind: str, options: AugmentOptions, stack: ExitStack) -> Iterator[AugmentStats]:
-    """Augments lines, or the objects in them, batch by batch."""
-    lines = _decoded(options.input, stack)
-    out = _binary_output(options.output, stack)
-    records: Iterator[Any] = lines if kind == "text" else _objects(lines, options.input)
-    sentence = str if kind == "text" else _field(options.text_field or "text", options.input)
-    write = _line_sink(out, options.negative_field if kind == "jsonl" else None)
-    first = 0
-    while batch := list(islice(records, BATCH)):
-        rows = range(first, first + len(batch))
-        negatives, stats = maker.augment_with_stats(
-            [sentence(record) for record in batch], rows=rows, epoch=options.epoch, view=options.view
+def _made(maker: Augmenter, options: AugmentOptions, stack: ExitStack) -> Iterator[AugmentStats]:
+    """Augments the input, batch by batch."""
+    how = options.reading()
+    kind = None if options.input == "-" else table_format(Path(options.input))
+    written = None if options.output is None else _written_format(options.output)
+    if kind is None:
+        if how.column is not None:
+            raise OptionError(
+                f"--column {how.column} names a column of a table, and {_name(options)} holds lines of text"
+            )
+        if written not in (None, "json"):
+            raise OptionError(f"{_name(options)} holds lines, and {options.output} is the name of a table")
+        return _lines(maker, how, options, stack)
+    if how.text_field is not None:
+        raise OptionError(
+            f"--text-field {how.text_field} names a field of JSON lines, and {options.input} holds a table: "
+            "give --column"
         )
-        write(batch, negatives)
-        first += len(batch)
+    written = written if options.output is not None else kind
+    if written in (None, "json"):
+        raise OptionError(f"{options.input} holds a table, and {options.output} is the name of no table")
+    if options.output is None and kind not in ("csv", "tsv"):
+        raise OptionError(f"{options.input} holds a table: it needs a file to write (-o)")
+    return _table(maker, how, str(written), options, stack)
+
+
+def _name(options: AugmentOptions) -> str:
+    return "standard input" if options.input == "-" else options.input
+
+
+def _lines(
+    maker: Augmenter, how: Reading, options: AugmentOptions, stack: ExitStack
+) -> Iterator[AugmentStats]:
+    """Augments lines, or the objects in them, block by block."""
+    if options.input == "-":
+        stream = sys.stdin.buffer
+        lines = _core.Lines.of_stream(stream, name="standard input", reading=how.core)
+    else:
+        lines = _core.Lines.of_file(options.input, reading=how.core)
+    if not lines.json and options.output is not None and _written_format(options.output) == "json":
+        raise OptionError(
+            f"{_name(options)} holds plain text, and {options.output} is the name of JSON lines"
+        )
+    if lines.json and options.output is not None and options.output.suffix == ".txt":
+        raise OptionError(
+            f"{_name(options)} holds JSON lines, and {options.output} is the name of plain text"
+        )
+    out, first = _binary_output(options.output, stack), 0
+    for block in lines:
+        rows = range(first, first + len(block))
+        try:
+            offsets, data, stats = maker._augment_batches(
+                [block.batch()], rows=rows, epoch=options.epoch, view=options.view
+            )
+        except InputError as error:
+            raise InputError(f"{_name(options)}: lines from {first + 1}: {error}") from error
+        out.write(
+            block.objects(options.negative_field, offsets, data) if lines.json else block.lines(offsets, data)
+        )
+        first += len(block)
         yield stats
 
 
-def _parquet(maker: Augmenter, options: AugmentOptions, stack: ExitStack) -> Iterator[AugmentStats]:
+def _table(
+    maker: Augmenter, how: Reading, written: str, options: AugmentOptions, stack: ExitStack
+) -> Iterator[AugmentStats]:
     """Augments a column, batch by batch; the others pass as they are."""
-    pa = require("Parquet", "pyarrow", "pyarrow.parquet")
-    pq = pa.parquet
-    with arrow_errors(Path(options.input), pa):
-        source = stack.enter_context(pq.ParquetFile(options.input))
-    names, name = source.schema_arrow.names, options.column or "text"
-    if name not in names:
-        raise InputError(f"{options.input}: no column {name!r}; it has {', '.join(names)}")
+    pa, path = require(options.input, "pyarrow"), Path(options.input)
+    with arrow_errors(path, pa):
+        schema, batches = stack.enter_context(opened_table(path, how.core))
+        names, name = schema.names, choose(schema, how.column, options.input)
     if options.negative_field in names:
         raise OptionError(
             f"{options.input} has a column {options.negative_field!r}: name another for the negatives"
         )
     field = pa.field(options.negative_field, pa.string())
-    partial = stack.enter_context(replacing(Path(str(options.output))))
-    writer = stack.enter_context(pq.ParquetWriter(partial, source.schema_arrow.append(field)))
-    batches, first = source.iter_batches(batch_size=BATCH), 0
+    writer = _table_writer(written, schema.append(field), options.output, stack)
+    source, first = batches(None), 0
     while True:
-        with arrow_errors(Path(options.input), pa):
-            batch = next(batches, None)
+        with arrow_errors(path, pa):
+            batch = next(source, None)
         if batch is None:
             return
-        column, rows = batch.column(name), range(first, first + len(batch))
+        where, rows = f"{options.input}: column {name!r}", range(first, first + len(batch))
+        with arrow_errors(path, pa):
+            values = list(batches_of_column(batch.column(name), where))
         try:
-            negatives, stats = maker._augment_arrow(
-                column, column=None, rows=rows, epoch=options.epoch, view=options.view
+            offsets, data, stats = maker._augment_batches(
+                values, rows=rows, epoch=options.epoch, view=options.view
             )
         except InputError as error:
-            raise InputError(f"{options.input}: rows from {first}: {error}") from error
-        writer.write_batch(batch.append_column(field, negatives.cast(pa.string())))
+            raise InputError(f"{where}, rows from {first}: {error}") from error
+        negatives = large_strings(offsets, data, nulls(values)).cast(pa.string())
+        with arrow_errors(options.output or Path("standard output"), pa):
+            writer.write_batch(batch.append_column(field, negatives))
         first += len(batch)
         yield stats
 
 
-def _kind(source: str, output: Path | None) -> str:
-    kinds = {
-        _kind_of(name)
-        for name in (source, None if output is None else str(output))
-        if name not in (None, "-")
-    }
-    if len(kinds) > 1:
-        raise OptionError(f"input {source!r} and output {str(output)!r} must be of the same kind")
-    kind = kinds.pop() if kinds else "text"
-    if kind == "parquet" and (source == "-" or output is None):
-        raise OptionError("a .parquet file needs a file to read and one to write (-o)")
-    return kind
+def _table_writer(kind: str, schema: Any, output: Path | None, stack: ExitStack) -> Any:
+    """A writer of a table of that format, to be closed with the stack."""
+    if kind in ("csv", "tsv"):
+        from pyarrow import csv
+
+        how = csv.WriteOptions(delimiter="," if kind == "csv" else "\t", quoting_style="needed")
+        return stack.enter_context(csv.CSVWriter(_binary_output(output, stack), schema, write_options=how))
+    partial = stack.enter_context(replacing(cast("Path", output)))
+    if kind == "parquet":
+        import pyarrow.parquet as pq
+
+        return stack.enter_context(pq.ParquetWriter(partial, schema))
+    import pyarrow as pa
+
+    opened = pa.ipc.new_stream if output is not None and output.suffix == ".arrows" else pa.ipc.new_file
+    return stack.enter_context(opened(str(partial), schema))
 
 
-def _kind_of(name: str | None) -> str:
-    suffix = Path(str(name).removesuffix(".gz")).suffix
-    return {".jsonl": "jsonl", ".parquet": "parquet"}.get(suffix, "text")
+def _written_format(output: Path) -> str | None:
+    """The format that a name promises: "json", or that of a table; None is any lines."""
+    plain = output.with_suffix("") if output.suffix in _COMPRESSORS else output
+    suffix = plain.suffix.lower()
+    if suffix in (".jsonl", ".ndjson", ".jsonlines", ".jl", ".json"):
+        return "json"
+    formats = {".pq": "parquet", ".arrow": "ipc", ".arrows": "ipc", ".feather": "ipc", ".ipc": "ipc"}
+    formats |= {f".{name}": name for name in ("parquet", "csv", "tsv")}
+    return formats.get(suffix)
 
 
-def _decoded(source: str, stack: ExitStack) -> Iterator[str]:
-    """Lines without their ends."""
-    name, stream = ("standard input", cast("BinaryIO", sys.stdin.buffer)) if source == "-" else (source, None)
-    if stream is None:
-        with storage_errors(Path(source)):
-            stream = stack.enter_context(open(source, "rb"))  # noqa: SIM115  # the stack closes it
-        if source.endswith(".gz"):
-            stream = cast("BinaryIO", stack.enter_context(gzip.open(stream)))  # noqa: SIM115
-    return (_decode(line, name, number) for number, line in enumerate(_read(stream, name), start=1))
+def _gzip(file: BinaryIO) -> AbstractContextManager[Any]:
+    # Neither name nor time, so that the same negatives are the same bytes.
+    return gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
 
 
-def _read(stream: BinaryIO, name: str) -> Iterator[bytes]:
-    with storage_errors(Path(name)):
-        try:
-            yield from stream
-        except (EOFError, gzip.BadGzipFile) as error:
-            raise InputError(f"{name}: damaged or truncated gzip data: {error}") from error
+def _bzip2(file: BinaryIO) -> AbstractContextManager[Any]:
+    return bz2.BZ2File(file, "wb")
 
 
-def _decode(line: bytes, name: str, number: int) -> str:
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{name}: line {number}: invalid UTF-8 at byte {error.start} of the line") from None
-    if number == 1:
-        text = text.removeprefix("\ufeff")
-    return text.removesuffix("\n").removesuffix("\r")
+def _xz(file: BinaryIO) -> AbstractContextManager[Any]:
+    return lzma.LZMAFile(file, "wb")
 
 
-def _objects(lines: Iterable[str], name: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(lines, start=1):
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise InputError(f"{name}: line {number}: no JSON: {error}") from error
-        if not isinstance(record, dict):
-            raise InputError(f"{name}: line {number}: expected a JSON object, found {type(record).__name__}")
-        yield record
-
-
-def _field(field: str, name: str) -> Callable[[dict[str, Any]], str]:
-    def sentence(record: dict[str, Any]) -> str:
-        value = record.get(field)
-        if not isinstance(value, str):
-            raise InputError(f"{name}: field {field!r} is missing or no text in {str(record)[:80]!r}")
-        return value
-
-    return sentence
-
-
-def _line_sink(out: BinaryIO, negative_field: str | None) -> Sink:
-    def text(_: list[Any], negatives: list[str]) -> None:
-        # A line holds no line end, but terms do where a table comes from a file of strange making.
-        lines = (negative.replace("\n", " ").replace("\r", " ") for negative in negatives)
-        out.write("".join(f"{line}\n" for line in lines).encode())
-
-    def objects(records: list[Any], negatives: list[str]) -> None:
-        pairs = zip(records, negatives, strict=True)
-        lines = (json.dumps({**record, negative_field: text}, ensure_ascii=False) for record, text in pairs)
-        out.write("".join(f"{line}\n" for line in lines).encode())
-
-    return text if negative_field is None else objects
+_COMPRESSORS = {".gz": _gzip, ".bz2": _bzip2, ".xz": _xz}
 
 
 def _binary_output(output: Path | None, stack: ExitStack) -> BinaryIO:
     if output is None:
         stack.callback(sys.stdout.buffer.flush)
         return cast("BinaryIO", sys.stdout.buffer)
+    if output.suffix in (".zst", ".zstd"):
+        raise OptionError(f"{output}: zstd is read and not written: name a .gz, .bz2 or .xz")
     partial = stack.enter_context(replacing(output))
     file = stack.enter_context(open(partial, "wb"))  # noqa: SIM115  # the stack closes it before the renaming
-    if output.suffix != ".gz":
-        return file
-    # Neither name nor time, so that the same negatives are the same bytes.
-    packed = gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0)
-    return cast("BinaryIO", stack.enter_context(packed))
+    compressed = _COMPRESSORS.get(output.suffix)
+    return file if compressed is None else cast("BinaryIO", stack.enter_context(compressed(file)))

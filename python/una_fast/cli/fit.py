@@ -47,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="fit TF-IDF on a corpus",
         usage="una-fast fit CORPUS... --output TABLE [options]",
         description="Fit exact TF-IDF in one pass on all cores: on text of one sentence a line, plain or compressed "
-        "(gzip, zstd, bzip2, xz), on .jsonl, and on .parquet, .arrow and .feather files.",
+        "(gzip, zstd, bzip2, xz), on JSON lines, and on a column of .parquet, .arrow, .feather, .csv and .tsv files.",
     )
     add_options(parser, FitOptions)
     parser.set_defaults(run=run)
@@ -64,6 +64,7 @@ def run(args: argparse.Namespace) -> int:
         errors=options.errors,
         threads=options.threads,
         max_line_bytes=options.max_line_bytes,
+        max_window_bytes=options.max_window_bytes,
         text_field=options.text_field,
         column=options.column,
         shard=options.shard,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from una_fast import shared_options as same
-from una_fast.cli.options import NegativeOptions, compiled
+from una_fast.cli.options import NegativeOptions, tell_missing
 from una_fast.errors import InputError
 from una_fast.options import add_options, option
 
@@ -52,8 +52,9 @@ def run(args: argparse.Namespace) -> int:
     from una_fast.table import TermTable
 
     options = InspectOptions.from_arguments(args)
-    table = TermTable.load(options.table, tokenizer=compiled(options.tokenizer_pattern))
+    table = TermTable.load(options.table, tokenizer=options.given_tokenizer())
     maker = options.augmenter(table)
+    tell_missing(maker, options)
     if options.json:
         print(json.dumps(_as_json(table, maker, options), ensure_ascii=False))
         return 0

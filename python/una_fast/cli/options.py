@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import os
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from una_fast import shared_options as same
 from una_fast.augment import PRESETS
 from una_fast.errors import OptionError
 from una_fast.options import Options, option
-from una_fast.sources import load_sentences
+from una_fast.sources import Reading, load_sentences, reading
 
 if TYPE_CHECKING:
     from una_fast.augment import Augmenter
@@ -30,8 +33,10 @@ __all__ = [
     "TokenizeOptions",
     "WriteOptions",
     "compiled",
+    "named_tokenizer",
     "print_figures",
     "save",
+    "tell_missing",
 ]
 
 
@@ -42,7 +47,22 @@ class ReadOptions(Options):
     text_field: str | None = option(same.TEXT_FIELD)
     column: str | None = option(same.COLUMN)
     max_line_bytes: int = option(same.MAX_LINE)
+    max_window_bytes: str = option(same.MAX_WINDOW)
     errors: Literal["strict", "replace", "skip"] = option(same.MALFORMED)
+
+    def reading(self) -> Reading:
+        """These options, checked.
+
+        Raises:
+            OptionError: for an option without meaning.
+        """
+        return reading(
+            errors=self.errors,
+            max_line_bytes=self.max_line_bytes,
+            max_window_bytes=self.max_window_bytes,
+            text_field=self.text_field,
+            column=self.column,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +81,41 @@ class TokenizeOptions(Options):
         """
         if self.tokenizer is not None and self.tokenizer_pattern is not None:
             raise OptionError(f"--tokenizer-pattern takes the place of --tokenizer {self.tokenizer}")
+        if self.tokenizer is not None and ":" in self.tokenizer:
+            return named_tokenizer(self.tokenizer)
         return compiled(self.tokenizer_pattern) or self.tokenizer or "treebank"
+
+
+def tell_missing(maker: Augmenter, options: NegativeOptions) -> None:
+    """Says on standard error how much of what is to be protected the table holds."""
+    if options.protect is None:
+        return
+    n_terms, missing = len(maker.options["protect"]), maker.missing
+    line = f"protect: {n_terms - len(missing):,} of {n_terms:,} terms are in the table"
+    shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
+    print(line + (f"; not in it: {shown}" if missing else ""), file=sys.stderr)
+
+
+def named_tokenizer(name: str) -> Callable[[str], list[str]]:
+    """The callable that `module:function` names; the module is imported, from the working folder too.
+
+    Raises:
+        OptionError: for what cannot be imported or called.
+    """
+    module, _, path = name.partition(":")
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except Exception as error:
+        raise OptionError(
+            f"--tokenizer {name} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    if not callable(found):
+        raise OptionError(f"--tokenizer {name} is {type(found).__name__}, not a function of a sentence")
+    return cast("Callable[[str], list[str]]", found)
 
 
 def compiled(pattern: str | None) -> re.Pattern[str] | None:
@@ -128,6 +182,12 @@ class NegativeOptions(Options):
         "Regular expression that the table was fitted with, if it was: no file holds it.",
         group="negatives",
     )
+    tokenizer: str | None = option(
+        same.TOKENIZER,
+        "Function that the table was fitted with, if it was, as MODULE:FUNCTION: no file holds it.",
+        group="negatives",
+        metavar="MODULE:FUNCTION",
+    )
     preset: Literal["una", "uda", "tfidf-random", "random"] | None = option(same.PRESET)
     radius: int = option(same.RADIUS)
     replace_prob: float = option(same.REPLACE_PROB)
@@ -139,6 +199,22 @@ class NegativeOptions(Options):
     max_replaced: str | None = option(same.MAX_REPLACED)
     min_score: float = option(same.MIN_SCORE)
     seed: int = option(same.SEED)
+
+    def given_tokenizer(self) -> Tokenizer | None:
+        """The tokenizer that no file holds, as it was given again; see `TermTable.load`.
+
+        Raises:
+            OptionError: for a pattern and a function, and for what is neither.
+        """
+        if self.tokenizer is not None and self.tokenizer_pattern is not None:
+            raise OptionError(f"--tokenizer-pattern takes the place of --tokenizer {self.tokenizer}")
+        if self.tokenizer is not None:
+            return (
+                named_tokenizer(self.tokenizer)
+                if ":" in self.tokenizer
+                else cast("Tokenizer", self.tokenizer)
+            )
+        return compiled(self.tokenizer_pattern)
 
     def augmenter(self, table: TermTable, *, threads: int | None = None) -> Augmenter:
         """An augmenter of these options.

@@ -298,7 +298,7 @@ fn the_search_leaves_the_token_itself_out_too() {
 fn protected_and_unimportant_tokens_stay_and_the_law_holds_among_the_others() {
     let table = table();
     let sentence = "w0 w17 w250 never-seen w80 w3 w3";
-    let protect = ["W250", "never-seen", "not in the sentence"];
+    let protect = [vec!["W250"], vec!["never-seen"], vec!["not in the sentence"]];
     let options = Options { min_score: 0.2, replace_prob: 0.3, ..Options::default() };
     let augmenter = Augmenter::new(table.clone(), options, &protect).unwrap();
     explain(&augmenter, sentence, 0, |plan, _| {
@@ -314,6 +314,19 @@ fn protected_and_unimportant_tokens_stay_and_the_law_holds_among_the_others() {
     });
     let nothing = Options { min_score: 99.0, ..Options::default() };
     assert_eq!(negative(&Augmenter::new(table, nothing, &[]).unwrap(), "w0 w1 w2", 0), "w0 w1 w2");
+}
+
+#[test]
+fn a_sequence_is_protected_where_it_stands_in_a_row() {
+    let protect = [vec!["w250", "never-seen"], vec!["w3", "w3", "w17"]];
+    let options = Options { replace_prob: 1.0, select: Select::Uniform, ..Options::default() };
+    let augmenter = Augmenter::new(table(), options, &protect).unwrap();
+    let kept = |sentence: &str| -> Vec<bool> {
+        explain(&augmenter, sentence, 0, |plan, _| plan.iter().map(|step| step.probability == 0.0).collect())
+    };
+    assert_eq!(kept("w250 w0 W250 never-seen w80"), [false, false, true, true, false]);
+    assert_eq!(kept("w3 w3 w3 w17 w250"), [false, true, true, true, false]);
+    assert_eq!(kept("never-seen w3 w3"), [false, false, false]);
 }
 
 #[test]

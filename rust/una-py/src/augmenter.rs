@@ -54,7 +54,7 @@ impl Augmenter {
         max_tokens: Option<u32>,
         max_share: Option<f64>,
         min_score: f64,
-        protect: Vec<String>,
+        protect: Vec<Vec<String>>,
         seed: u64,
     ) -> PyResult<Self> {
         let max_replaced = match (max_tokens, max_share) {
@@ -77,7 +77,8 @@ impl Augmenter {
         };
         let options = options().map_err(|e| to_py(&e))?;
         let table = table.core.clone();
-        let protect: Vec<&str> = protect.iter().map(String::as_str).collect();
+        let protect: Vec<Vec<&str>> =
+            protect.iter().map(|sequence| sequence.iter().map(String::as_str).collect()).collect();
         Ok(Self { core: short(py, |_| Core::new(table, options, &protect))? })
     }
 

@@ -11,7 +11,7 @@ use una_core::count::{Batch, CountOptions};
 use una_core::file::{
     Arrays, counts_bytes, counts_from_arrays, freeze_to, load_counts, parse_counts, save_counts,
 };
-use una_core::text::{ReadOptions, Skipped};
+use una_core::text::{self, ReadOptions, Skipped};
 use una_core::{
     Error, MemoryLimit, Progress, Pruning, Settings, Stop, TermCounts, TermTable as CoreTable, Work,
 };
@@ -20,7 +20,7 @@ use crate::errors::to_py;
 use crate::gil::{Ticker, long, long_beside, short};
 use crate::py_tokenizer::CustomTokenizer;
 use crate::reading::{Reading, tokenizer};
-use crate::source::{Source, each_block_of};
+use crate::source::Source;
 use crate::streams::{Chunks, drain, feed_bytes, send};
 use crate::table::TermTable;
 
@@ -137,7 +137,7 @@ impl TermCounter {
         &self,
         py: Python<'_>,
         stream: &Bound<'_, PyAny>,
-        (name, json): (&Path, bool),
+        name: &Path,
         update: Update<'_, '_>,
     ) -> PyResult<()> {
         let Update { read, threads, tick, .. } = update;
@@ -147,7 +147,7 @@ impl TermCounter {
             let work = Work { threads, stop, progress: &progress };
             self.count(work, read, |options| {
                 TermCounts::count_blocks(self.settings, options, work, |emit| {
-                    each_block_of(Chunks::new(receiver), name, json, read, emit)
+                    text::blocks(Chunks::new(receiver), name, read)?.for_each(emit)
                 })
             })
         };
@@ -270,8 +270,8 @@ impl TermCounter {
         let update = Update { read: reading.options(), threads, tick, custom };
         match source {
             Source::Files { paths } if update.custom.is_none() => self.update_files(py, paths, update),
-            Source::Stream { stream, name, json } if update.custom.is_none() => {
-                self.update_stream(py, stream.bind(py), (name, *json), update)
+            Source::Stream { stream, name } if update.custom.is_none() => {
+                self.update_stream(py, stream.bind(py), name, update)
             }
             _ => self.update_blocks(py, source, update),
         }

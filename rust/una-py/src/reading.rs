@@ -1,15 +1,21 @@
-//! Options of reading, and files read whole.
+//! Options of reading, and sources read whole.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
+use crossbeam_channel::bounded;
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::prelude::*;
-use una_core::text::{self, Malformed, MissingText, ReadOptions, Shard};
+use una_core::text::{
+    self, Block, Malformed, MappedCorpusWriter, MissingText, ReadOptions, Sentences, Shard,
+};
 use una_core::tokenize::Tokenizer;
-use una_core::{Progress, Work};
+use una_core::{Progress, Stop};
 
 use crate::errors::to_py;
-use crate::gil::{Ticker, long};
+use crate::gil::{Ticker, long_beside, short};
+use crate::source::Source;
+use crate::streams::{drain, send};
 
 /// Options of reading, checked once for all sources.
 #[pyclass(frozen, module = "una_fast._core")]
@@ -17,18 +23,22 @@ pub(crate) struct Reading {
     malformed: Malformed,
     missing: MissingText,
     max_line_bytes: usize,
+    json: bool,
     text_field: String,
+    max_window_bytes: u64,
     shard: Shard,
 }
 
 #[pymethods]
 impl Reading {
     #[new]
-    #[pyo3(signature = (*, errors, max_line_bytes, text_field, shard, aligned))]
+    #[pyo3(signature = (*, errors, max_line_bytes, json, text_field, max_window_bytes, shard, aligned))]
     fn new(
         errors: &str,
         max_line_bytes: usize,
+        json: bool,
         text_field: String,
+        max_window_bytes: u64,
         shard: Option<(u64, u64)>,
         aligned: bool,
     ) -> PyResult<Self> {
@@ -37,7 +47,9 @@ impl Reading {
             malformed: errors.parse().map_err(|e| to_py(&e))?,
             missing: if aligned { MissingText::Refuse } else { MissingText::Skip },
             max_line_bytes,
+            json,
             text_field,
+            max_window_bytes,
             shard: shard.map_err(|e| to_py(&e))?,
         })
     }
@@ -45,8 +57,18 @@ impl Reading {
 
 impl Reading {
     pub(crate) fn options(&self) -> ReadOptions<'_> {
-        let Self { malformed, missing, max_line_bytes, ref text_field, shard } = *self;
-        ReadOptions { malformed, missing, max_line_bytes, text_field, shard, ..ReadOptions::default() }
+        let Self { malformed, missing, max_line_bytes, json, ref text_field, max_window_bytes, shard } =
+            *self;
+        ReadOptions {
+            malformed,
+            missing,
+            max_line_bytes,
+            json,
+            text_field,
+            max_window_bytes,
+            shard,
+            ..ReadOptions::default()
+        }
     }
 }
 
@@ -57,45 +79,80 @@ pub(crate) fn tokenizer(name: &str) -> PyResult<Tokenizer> {
     })
 }
 
+/// Hands the blocks of sources, one after another, to `take` on another thread; it returns the number of documents so
+/// far.
+fn each_block(
+    py: Python<'_>,
+    sources: &[Py<Source>],
+    reading: &Reading,
+    tick: Option<Bound<'_, PyAny>>,
+    mut take: impl FnMut(&Block) -> una_core::Result<u64> + Send,
+) -> PyResult<()> {
+    let (progress, (sender, receiver)) = (Progress::default(), bounded(2));
+    let documents = &progress.documents;
+    let work = |stop: &Stop| {
+        drain(&receiver, |block: Block| {
+            stop.check()?;
+            documents.store(take(&block)?, Ordering::Relaxed);
+            Ok(())
+        })
+    };
+    long_beside(py, &Ticker { show: tick }, &progress, work, |look| {
+        for source in sources {
+            source.get().feed(py, reading.options(), &progress, look, &mut |block| {
+                look()?;
+                Ok(send(py, &sender, Some(block)))
+            })?;
+        }
+        send(py, &sender, None);
+        Ok(())
+    })
+}
+
 type Blob<'py> = (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u64>>, u64, u64);
 
-/// The documents of files: their bytes and offsets (0, and the end of each), and the numbers of empty and malformed
-/// lines.
+/// The documents of sources: their bytes and offsets (0, and the end of each), and the numbers of rows that are none:
+/// empty or null, and malformed.
 #[pyfunction]
-#[pyo3(signature = (paths, *, reading, tick))]
+#[pyo3(signature = (sources, *, reading, tick))]
 pub(crate) fn read_sentences<'py>(
     py: Python<'py>,
-    paths: Vec<PathBuf>,
+    sources: Vec<Py<Source>>,
     reading: &Reading,
     tick: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Blob<'py>> {
-    let options = reading.options();
-    let progress = Progress::default();
-    let read =
-        |stop: &_| text::read_sentences(&paths, options, Work { threads: 1, stop, progress: &progress });
-    let all = long(py, &Ticker { show: tick }, &progress, read)?;
+    let (mut all, options) = (Sentences::default(), reading.options());
+    each_block(py, &sources, reading, tick, |block| {
+        all.add(block, &options)?;
+        Ok(all.bytes.len() as u64)
+    })?;
     let (bytes, offsets) = all.bytes.into_parts();
-    Ok((bytes.into_pyarray(py), offsets.into_pyarray(py), all.skipped.empty, all.skipped.malformed))
+    let empty = all.skipped.empty + all.skipped.null;
+    Ok((bytes.into_pyarray(py), offsets.into_pyarray(py), empty, all.skipped.malformed))
 }
 
-/// Writes the documents of files to `text`, and the end of each to `ends`. Returns the numbers of documents, of bytes,
-/// and of empty and malformed lines.
+/// Writes the documents of sources to `text`, and the end of each to `ends`. Returns the numbers of documents, of bytes,
+/// and of rows that are none: empty or null, and malformed.
 #[pyfunction]
-#[pyo3(signature = (paths, text, ends, *, reading, tick))]
+#[pyo3(signature = (sources, text, ends, *, reading, tick))]
 pub(crate) fn write_mapped_corpus(
     py: Python<'_>,
-    paths: Vec<PathBuf>,
+    sources: Vec<Py<Source>>,
     text: PathBuf,
     ends: PathBuf,
     reading: &Reading,
     tick: Option<Bound<'_, PyAny>>,
 ) -> PyResult<(u64, u64, u64, u64)> {
+    let mut writer = MappedCorpusWriter::create(&text, &ends).map_err(|e| to_py(&e))?;
     let options = reading.options();
-    let progress = Progress::default();
-    let write = |stop: &_| {
-        let work = Work { threads: 1, stop, progress: &progress };
-        text::write_mapped_corpus(&paths, options, &text, &ends, work)
-    };
-    let corpus = long(py, &Ticker { show: tick }, &progress, write)?;
-    Ok((corpus.n_documents, corpus.n_bytes, corpus.skipped.empty, corpus.skipped.malformed))
+    each_block(py, &sources, reading, tick, |block| writer.add(block, &options))?;
+    let corpus = short(py, |_| writer.finish())?;
+    let empty = corpus.skipped.empty + corpus.skipped.null;
+    Ok((corpus.n_documents, corpus.n_bytes, empty, corpus.skipped.malformed))
+}
+
+/// What a file that starts with these bytes is, where it is no text.
+#[pyfunction]
+pub(crate) fn format_of(head: &[u8]) -> Option<&'static str> {
+    text::format_of(head)
 }

@@ -1,6 +1,6 @@
 //! `una_fast._core.Source`: what sentences are counted from, told apart once, at the boundary.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crossbeam_channel::bounded;
 use pyo3::prelude::*;
@@ -30,9 +30,9 @@ pub(crate) enum Source {
     /// String columns, as an iterable of names and iterables of batches of buffers.
     #[pyo3(constructor = (columns))]
     Columns { columns: Py<PyAny> },
-    /// A binary file object of lines, which are JSON objects if its name or `json` says so.
-    #[pyo3(constructor = (stream, *, name, json))]
-    Stream { stream: Py<PyAny>, name: PathBuf, json: bool },
+    /// A binary file object of lines.
+    #[pyo3(constructor = (stream, *, name))]
+    Stream { stream: Py<PyAny>, name: PathBuf },
 }
 
 impl Source {
@@ -47,7 +47,7 @@ impl Source {
         visit: Visit<'_>,
     ) -> PyResult<()> {
         match self {
-            Self::Rows { sentences } => feed(sentences.bind(py), visit),
+            Self::Rows { sentences } => feed(sentences.bind(py), read.malformed, visit),
             Self::Columns { columns } => feed_columns(columns.bind(py), visit),
             Self::Files { paths } => {
                 let read_all = |emit: &mut dyn FnMut(Block) -> una_core::Result<()>| {
@@ -55,10 +55,10 @@ impl Source {
                 };
                 read_ahead(py, look, visit, read_all, |_| Ok(()))
             }
-            Self::Stream { stream, name, json } => {
+            Self::Stream { stream, name } => {
                 let (sender, receiver) = bounded(4);
                 let read_all = move |emit: &mut dyn FnMut(Block) -> una_core::Result<()>| {
-                    each_block_of(Chunks::new(receiver), name, *json, read, emit)
+                    text::blocks(Chunks::new(receiver), name, read)?.for_each(emit)
                 };
                 // The closure owns the sender, so that the reader ends where it does.
                 read_ahead(py, look, visit, read_all, move |inbox| {
@@ -71,16 +71,4 @@ impl Source {
             }
         }
     }
-}
-
-/// Hands the blocks of a stream on.
-pub(crate) fn each_block_of(
-    bytes: Chunks,
-    name: &Path,
-    json: bool,
-    read: ReadOptions<'_>,
-    emit: &mut dyn FnMut(Block) -> una_core::Result<()>,
-) -> una_core::Result<()> {
-    let blocks = text::blocks(bytes, name, read)?;
-    (if json { blocks.of_json() } else { blocks }).for_each(emit)
 }

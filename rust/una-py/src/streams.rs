@@ -11,29 +11,46 @@ use crate::errors::input_error;
 /// Bytes asked of a stream at a time.
 const CHUNK: usize = 256 << 10;
 
-/// Passes the bytes of a binary file object on, as its `readinto` gives them; ends early and quietly where `send`
-/// answers false.
-pub(crate) fn feed_bytes(
-    stream: &Bound<'_, PyAny>,
-    mut send: impl FnMut(Vec<u8>) -> PyResult<bool>,
-) -> PyResult<()> {
-    let py = stream.py();
-    let buffer = PyByteArray::new(py, &vec![0; CHUNK]);
-    let read = stream.getattr("readinto")?;
-    loop {
-        let Some(n) = read.call1((&buffer,))?.extract::<Option<usize>>()? else {
+/// A binary file object of Python.
+pub(crate) struct ByteStream<'py> {
+    read: Bound<'py, PyAny>,
+    buffer: Bound<'py, PyByteArray>,
+}
+
+impl<'py> ByteStream<'py> {
+    pub(crate) fn new(stream: &Bound<'py, PyAny>) -> PyResult<Self> {
+        let buffer = PyByteArray::new(stream.py(), &vec![0; CHUNK]);
+        Ok(Self { read: stream.getattr("readinto")?, buffer })
+    }
+
+    /// The next bytes, as `readinto` gives them; none at the end.
+    pub(crate) fn next(&self) -> PyResult<Vec<u8>> {
+        let py = self.read.py();
+        let Some(n) = self.read.call1((&self.buffer,))?.extract::<Option<usize>>()? else {
             return Err(input_error(
                 py,
                 "the stream has no bytes ready: non-blocking streams cannot be read",
             ));
         };
-        let mut bytes = buffer.to_vec();
+        let mut bytes = self.buffer.to_vec();
         if n > bytes.len() {
             let message = format!("readinto says that it read {n} bytes into a buffer of {}", bytes.len());
             return Err(input_error(py, &message));
         }
         bytes.truncate(n);
-        if n == 0 || !send(bytes)? {
+        Ok(bytes)
+    }
+}
+
+/// Passes the bytes of a binary file object on; ends early and quietly where `send` answers false.
+pub(crate) fn feed_bytes(
+    stream: &Bound<'_, PyAny>,
+    mut send: impl FnMut(Vec<u8>) -> PyResult<bool>,
+) -> PyResult<()> {
+    let stream = ByteStream::new(stream)?;
+    loop {
+        let bytes = stream.next()?;
+        if bytes.is_empty() || !send(bytes)? {
             return Ok(());
         }
     }

@@ -3,7 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyString};
 use una_core::ragged::RaggedText;
-use una_core::text::{Block, Rows};
+use una_core::text::unicode::replace_surrogates;
+use una_core::text::{Block, Malformed, Rows};
 
 use crate::errors::input_error;
 
@@ -75,27 +76,46 @@ fn as_string(item: Bound<'_, PyAny>, row: u64) -> PyResult<Bound<'_, PyString>> 
     item.cast_into::<PyString>().map_err(|error| {
         let item = error.into_inner();
         let found = item.get_type().name().map_or_else(|_| "?".into(), |name| name.to_string());
-        input_error(item.py(), &format!("sentence {row}: expected str, found {found}"))
+        let hint = if found.starts_with("bytes") { ": decode it first" } else { "" };
+        input_error(item.py(), &format!("sentence {row}: expected str, found {found}{hint}"))
     })
 }
 
 fn as_str<'a>(item: &'a Bound<'_, PyString>, row: u64) -> PyResult<&'a str> {
-    item.to_str().map_err(|_| {
-        let message = format!("sentence {row}: a lone surrogate, which is no Unicode text");
-        input_error(item.py(), &message)
-    })
+    item.to_str().map_err(|_| surrogate(item, row))
+}
+
+fn surrogate(item: &Bound<'_, PyString>, row: u64) -> PyErr {
+    input_error(item.py(), &format!("sentence {row}: a lone surrogate, which is no Unicode text"))
+}
+
+/// The bytes of a string that is no Unicode text, surrogates as if they were characters.
+fn with_surrogates(item: &Bound<'_, PyString>) -> PyResult<Vec<u8>> {
+    item.call_method1("encode", ("utf-8", "surrogatepass"))?.extract()
 }
 
 /// Passes the strings of an iterable on in blocks; ends early and quietly where `send` answers false.
 pub(crate) fn feed(
     iterable: &Bound<'_, PyAny>,
+    malformed: Malformed,
     mut send: impl FnMut(Block) -> PyResult<bool>,
 ) -> PyResult<()> {
     let mut rows = Rows::default();
     for item in iterable.try_iter()? {
         let row = rows.next_row();
         let item = as_string(item?, row)?;
-        rows.push(Some(as_str(&item, row)?.as_bytes()));
+        match item.to_str() {
+            Ok(text) => rows.push(Some(text.as_bytes())),
+            // As bytes that are no UTF-8, which whoever takes the block leaves out or has repaired here.
+            Err(_) if malformed != Malformed::Strict => {
+                let mut bytes = with_surrogates(&item)?;
+                if malformed == Malformed::Replace {
+                    replace_surrogates(&mut bytes);
+                }
+                rows.push(Some(&bytes));
+            }
+            Err(_) => return Err(surrogate(&item, row)),
+        }
         if rows.is_full() && !send(rows.take())? {
             return Ok(());
         }

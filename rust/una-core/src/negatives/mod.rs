@@ -20,7 +20,7 @@
 //! let counts = TermCounts::count_sentences(Settings::default(), corpus, Work::default())?;
 //! let table = Arc::new(TermTable::freeze(&counts, Pruning::default(), Work::default())?);
 //! let options = Options { surface: Surface::Preserve, seed: 1, ..Options::default() };
-//! let augmenter = Augmenter::new(table, options, &["slept"])?;
+//! let augmenter = Augmenter::new(table, options, &[vec!["slept"]])?;
 //!
 //! // The same key, the same text; another view is another negative.
 //! let key = |view| DrawKey { epoch: 0, row: 7, view };
@@ -138,11 +138,12 @@ pub struct Augmenter {
 }
 
 impl Augmenter {
-    /// An augmenter that draws from `table` and never touches the terms of `protect`.
+    /// An augmenter that draws from `table` and never touches what `protect` names: each of its sequences is one term,
+    /// or several, as the table's tokenizer cuts them, which are protected where they stand in a row.
     ///
     /// # Errors
     /// [`Error::Option`] for an option without meaning.
-    pub fn new(table: Arc<TermTable>, options: Options, protect: &[&str]) -> Result<Self> {
+    pub fn new(table: Arc<TermTable>, options: Options, protect: &[Vec<&str>]) -> Result<Self> {
         Ok(Self { sampler: Sampler::new(table, options, protect)? })
     }
 

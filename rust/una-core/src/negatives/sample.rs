@@ -1,7 +1,10 @@
 //! The law: which tokens go, and what replaces them (paper, sections 3.1 and 3.2).
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+
+use foldhash::fast::FixedState;
 
 use super::options::{Options, Replace, Select};
 use super::plan::{Sentence, SentenceError, TokenPlan};
@@ -41,11 +44,11 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// A sampler that never touches the terms of `protect`.
+    /// A sampler that never touches the terms of `protect`, each a sequence of one or more.
     ///
     /// # Errors
     /// [`Error::Option`] for an option without meaning.
-    pub(super) fn new(table: Arc<TermTable>, options: Options, protect: &[&str]) -> Result<Self> {
+    pub(super) fn new(table: Arc<TermTable>, options: Options, protect: &[Vec<&str>]) -> Result<Self> {
         options.check()?;
         let mut tail = vec![0.0; table.len() + 1];
         for (rank, score) in table.score().iter().enumerate().rev() {
@@ -235,7 +238,7 @@ impl Sampler {
 
     /// Gives every token its probability. The law holds among the tokens that may go.
     fn select(&self, plan: &mut [TokenPlan<'_>], weights: Option<&[f64]>, sampled: &mut SampleScratch) {
-        let SampleScratch { positions, scores, probabilities, .. } = sampled;
+        let SampleScratch { positions, scores, probabilities, protected, .. } = sampled;
         if let Some(weights) = weights {
             scores.copy_from_slice(weights);
         }
@@ -246,8 +249,12 @@ impl Sampler {
             }
             return;
         }
+        self.protected.mark(self.table.len(), plan, protected);
         positions.clear();
-        positions.extend((0..plan.len() as u32).filter(|&i| self.may_go(&plan[i as usize])));
+        positions.extend(
+            (0..plan.len() as u32)
+                .filter(|&i| !protected[i as usize] && plan[i as usize].score >= self.options.min_score),
+        );
         for (to, &from) in positions.iter().enumerate() {
             scores[to] = scores[from as usize];
         }
@@ -256,10 +263,6 @@ impl Sampler {
         for (&i, &p) in positions.iter().zip(&*probabilities) {
             plan[i as usize].probability = p;
         }
-    }
-
-    fn may_go(&self, step: &TokenPlan<'_>) -> bool {
-        step.score >= self.options.min_score && !self.protected.holds(step)
     }
 
     /// The probabilities of the tokens that may go, from their scores; the sentence has `length` tokens.
@@ -396,40 +399,69 @@ impl Choices {
     }
 }
 
-/// Terms that are never replaced.
+/// Terms that are never replaced, and sequences of terms that are not where they stand in a row.
+///
+/// Terms have numbers here: the rank of those of the table, and for the others one from V on.
 #[derive(Debug, Clone, Default)]
 struct Protected {
-    /// By rank; empty where nothing is protected.
-    ranks: Vec<bool>,
-    /// Terms among them that the table does not hold.
+    /// By number, true for a term that is protected wherever it stands; empty where nothing is protected at all.
+    alone: Vec<bool>,
+    /// Terms that the table does not hold, of sequences too.
     unseen: Interner,
+    /// By the number of the first term, the numbers of all terms of each sequence.
+    sequences: HashMap<usize, Vec<Vec<usize>>, FixedState>,
 }
 
 impl Protected {
-    fn new(table: &TermTable, terms: &[&str]) -> Self {
+    fn new(table: &TermTable, protect: &[Vec<&str>]) -> Self {
         let mut protected = Self::default();
-        if !terms.is_empty() {
-            protected.ranks = vec![false; table.len()];
-        }
         let mut buffer = String::new();
-        for term in terms {
-            let term = if table.settings().lowercase { lowercase(term, &mut buffer) } else { term };
-            match table.rank(term) {
-                Some(rank) => protected.ranks[rank as usize] = true,
-                None => _ = protected.unseen.intern(term.as_bytes()),
+        for sequence in protect {
+            let numbers: Vec<usize> = sequence
+                .iter()
+                .map(|term| {
+                    let term = if table.settings().lowercase { lowercase(term, &mut buffer) } else { term };
+                    let unseen = |protected: &mut Self| protected.unseen.intern(term.as_bytes()).0 as usize;
+                    table
+                        .rank(term)
+                        .map_or_else(|| table.len() + unseen(&mut protected), |rank| rank as usize)
+                })
+                .collect();
+            protected.alone.resize(table.len() + protected.unseen.len(), false);
+            match *numbers {
+                [] => {}
+                [term] => protected.alone[term] = true,
+                [first, ..] => protected.sequences.entry(first).or_default().push(numbers),
             }
         }
         protected
     }
 
     fn is_empty(&self) -> bool {
-        self.ranks.is_empty() && self.unseen.is_empty()
+        self.alone.is_empty()
     }
 
-    fn holds(&self, step: &TokenPlan<'_>) -> bool {
-        match step.rank {
-            Some(rank) => self.ranks.get(rank as usize).copied().unwrap_or(false),
-            None => !self.unseen.is_empty() && self.unseen.get(step.token.text.as_bytes()).is_some(),
+    /// Marks the tokens of a sentence that may not go.
+    fn mark(&self, n_terms: usize, plan: &[TokenPlan<'_>], marks: &mut Vec<bool>) {
+        marks.clear();
+        marks.resize(plan.len(), false);
+        if self.is_empty() {
+            return;
+        }
+        let number = |step: &TokenPlan<'_>| match step.rank {
+            Some(rank) => Some(rank as usize),
+            None => self.unseen.get(step.token.text.as_bytes()).map(|id| n_terms + id as usize),
+        };
+        for (i, step) in plan.iter().enumerate() {
+            let Some(first) = number(step) else { continue };
+            marks[i] |= self.alone[first];
+            for sequence in self.sequences.get(&first).into_iter().flatten() {
+                let steps = plan.get(i..i + sequence.len());
+                if steps.is_some_and(|steps| steps.iter().map(number).eq(sequence.iter().copied().map(Some)))
+                {
+                    marks[i..i + sequence.len()].fill(true);
+                }
+            }
         }
     }
 }
@@ -470,6 +502,8 @@ struct SampleScratch {
     positions: Vec<u32>,
     scores: Vec<f64>,
     probabilities: Vec<f64>,
+    /// True for each token that is protected.
+    protected: Vec<bool>,
 }
 
 impl SampleScratch {

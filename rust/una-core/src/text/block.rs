@@ -8,10 +8,11 @@ use memchr::{memchr, memchr_iter};
 
 use super::json;
 use super::options::{Malformed, MissingText, ReadOptions};
-use super::unicode::is_space;
+use super::unicode::{is_space, replace_surrogates};
 use crate::error::{Error, Result};
 use crate::ragged::Ragged;
 
+const SURROGATE: &str = "a surrogate without its partner";
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
 /// Lines that became no document.
@@ -61,6 +62,37 @@ impl Body {
     }
 }
 
+/// A line or row of a source.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    /// What stands there, without a line end; repaired where that was asked for.
+    pub line: &'a [u8],
+    /// The text in it.
+    pub text: RowText<'a>,
+    /// The byte of the block at which it starts.
+    pub(super) start: usize,
+}
+
+/// The text of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowText<'a> {
+    /// A document.
+    Document(&'a str),
+    /// White space alone, which is no document.
+    Empty(&'a str),
+    /// No value.
+    Null,
+    /// Text left out under [`Malformed::Skip`].
+    Malformed,
+}
+
+/// The sentence found in a line.
+enum Found<'a> {
+    Text(Cow<'a, str>),
+    Null,
+    Malformed,
+}
+
 /// A stretch of whole sentences, and where they come from.
 #[derive(Debug)]
 pub struct Block {
@@ -90,9 +122,33 @@ impl Block {
         mut visit: impl FnMut(&str) -> Result<()>,
     ) -> Result<Skipped> {
         let mut skipped = Skipped::default();
+        self.for_each_row(options, |row| {
+            match row.text {
+                RowText::Document(text) => return visit(text),
+                RowText::Empty(_) => skipped.empty += 1,
+                // In a JSON object null stands for an empty line; in a column it is no value.
+                RowText::Null if self.json => skipped.empty += 1,
+                RowText::Null => skipped.null += 1,
+                RowText::Malformed => skipped.malformed += 1,
+            }
+            Ok(())
+        })?;
+        Ok(skipped)
+    }
+
+    /// Calls `visit` for each line or row of the block that the options take, in order, whether it is a document or not.
+    ///
+    /// # Errors
+    /// As [`Self::for_each_sentence`].
+    pub fn for_each_row(
+        &self,
+        options: &ReadOptions<'_>,
+        mut visit: impl FnMut(Row<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let bytes = self.body.bytes();
         // One check for the whole block; only a block that fails it is looked at line by line.
-        let text = match simdutf8::basic::from_utf8(self.body.bytes()) {
-            Ok(text) if memchr(0, self.body.bytes()).is_none() => Some(text),
+        let text = match simdutf8::basic::from_utf8(bytes) {
+            Ok(text) if memchr(0, bytes).is_none() => Some(text),
             _ => None,
         };
         let first = self.first_row();
@@ -105,8 +161,7 @@ impl Block {
             }
             if self.is_null(index) {
                 self.check_missing(options.missing, start, index, "no value")?;
-                skipped.null += 1;
-                return Ok(());
+                return visit(Row { line: b"", text: RowText::Null, start });
             }
             if end - start > options.max_line_bytes {
                 return Err(self.too_long(index, options.max_line_bytes));
@@ -116,21 +171,24 @@ impl Block {
                 Some(line) => Some(Cow::Borrowed(line)),
                 None => self.repair(start, end, index, options.malformed)?,
             };
-            let sentence = match line {
-                Some(line) if self.json => self.unwrap_json(line, start, index, options)?,
-                line => line,
+            let Some(line) = line else {
+                return visit(Row { line: &bytes[start..end], text: RowText::Malformed, start });
             };
-            match sentence {
-                None => skipped.malformed += 1,
-                Some(sentence) if sentence.chars().all(is_space) => {
+            let found = if self.json && !line.chars().all(is_space) {
+                self.unwrap_json(&line, start, index, options)?
+            } else {
+                Found::Text(Cow::Borrowed(&*line))
+            };
+            let text = match &found {
+                Found::Text(text) => self.document(text, start, index, options.missing)?,
+                Found::Null => {
                     self.check_missing(options.missing, start, index, "no text")?;
-                    skipped.empty += 1;
+                    RowText::Null
                 }
-                Some(sentence) => visit(&sentence)?,
-            }
-            Ok(())
-        })?;
-        Ok(skipped)
+                Found::Malformed => RowText::Malformed,
+            };
+            visit(Row { line: line.as_bytes(), text, start })
+        })
     }
 
     const fn first_row(&self) -> u64 {
@@ -173,52 +231,63 @@ impl Block {
         malformed: Malformed,
     ) -> Result<Option<Cow<'_, str>>> {
         let bytes = &self.body.bytes()[start..end];
-        let fault = match std::str::from_utf8(bytes) {
-            Err(error) => Some((error.valid_up_to(), "invalid UTF-8")),
+        let (at, what) = match std::str::from_utf8(bytes) {
+            Err(error) => (error.valid_up_to(), "invalid UTF-8"),
             Ok(text) => match memchr(0, bytes) {
-                Some(at) => Some((at, "NUL byte")),
+                Some(at) => (at, "NUL byte"),
                 None => return Ok(Some(Cow::Borrowed(text))),
             },
         };
-        match (malformed, fault) {
-            (Malformed::Strict, Some((at, what))) => Err(self.fault(start + at, index, what)),
-            (Malformed::Skip, _) => Ok(None),
-            _ => {
+        match malformed {
+            Malformed::Strict => Err(self.fault(start + at, index, what)),
+            Malformed::Skip => Ok(None),
+            Malformed::Replace => {
                 let text = String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
                 Ok(Some(Cow::Owned(text)))
             }
         }
     }
 
-    /// The sentence in a JSON object; `None` where it is to be skipped.
+    /// The sentence in a JSON object.
     fn unwrap_json<'t>(
         &self,
-        line: Cow<'t, str>,
+        line: &'t str,
         start: usize,
         index: u64,
         options: &ReadOptions<'_>,
-    ) -> Result<Option<Cow<'t, str>>> {
-        if line.chars().all(is_space) {
-            return Ok(Some(line));
-        }
-        let found = match line {
-            Cow::Borrowed(line) => json::text_of(line, options.text_field),
-            Cow::Owned(line) => {
-                json::text_of(&line, options.text_field).map(|text| Cow::Owned(text.into_owned()))
-            }
-        };
-        let fault = match found {
-            Ok(text) if memchr(0, text.as_bytes()).is_none() => return Ok(Some(text)),
-            Ok(text) if options.malformed == Malformed::Replace => {
-                return Ok(Some(Cow::Owned(text.replace('\0', "\u{fffd}"))));
-            }
-            Ok(_) => json::Fault { what: format!("NUL in field {:?}", options.text_field), at: 0 },
+    ) -> Result<Found<'t>> {
+        let fault = match json::text_of(line, options.text_field) {
+            Ok(None) => return Ok(Found::Null),
+            Ok(Some(text)) => match sound(text) {
+                Ok(text) => return Ok(Found::Text(text)),
+                Err((text, _)) if options.malformed == Malformed::Replace => {
+                    return Ok(Found::Text(Cow::Owned(repaired(text.into_owned()))));
+                }
+                Err((_, what)) => {
+                    json::Fault { what: format!("{what} in field {:?}", options.text_field), at: 0 }
+                }
+            },
             Err(fault) => fault,
         };
         match options.malformed {
-            Malformed::Skip => Ok(None),
+            Malformed::Skip => Ok(Found::Malformed),
             _ => Err(self.fault(start + fault.at, index, &fault.what)),
         }
+    }
+
+    /// The text of a row: a document, unless there is nothing but white space.
+    fn document<'t>(
+        &self,
+        text: &'t str,
+        start: usize,
+        index: u64,
+        missing: MissingText,
+    ) -> Result<RowText<'t>> {
+        if !text.chars().all(is_space) {
+            return Ok(RowText::Document(text));
+        }
+        self.check_missing(missing, start, index, "no text")?;
+        Ok(RowText::Empty(text))
     }
 
     fn check_missing(&self, missing: MissingText, at: usize, index: u64, what: &str) -> Result<()> {
@@ -230,7 +299,7 @@ impl Block {
         }
     }
 
-    fn fault(&self, at: usize, index: u64, what: &str) -> Error {
+    pub(super) fn fault(&self, at: usize, index: u64, what: &str) -> Error {
         Error::Input(match &self.origin {
             Origin::File { path, line, offset } => {
                 let byte = *offset + at as u64;
@@ -255,6 +324,26 @@ impl Block {
             }
         }
     }
+}
+
+/// A string of a JSON object as text, or what it holds that no text may.
+fn sound(text: Cow<'_, [u8]>) -> std::result::Result<Cow<'_, str>, (Cow<'_, [u8]>, &'static str)> {
+    if memchr(0, &text).is_some() {
+        return Err((text, "NUL"));
+    }
+    match text {
+        Cow::Borrowed(bytes) => {
+            simdutf8::basic::from_utf8(bytes).map(Cow::Borrowed).map_err(|_| (text, SURROGATE))
+        }
+        Cow::Owned(bytes) => String::from_utf8(bytes)
+            .map(Cow::Owned)
+            .map_err(|error| (Cow::Owned(error.into_bytes()), SURROGATE)),
+    }
+}
+
+fn repaired(mut text: Vec<u8>) -> String {
+    replace_surrogates(&mut text);
+    String::from_utf8_lossy(&text).replace('\0', "\u{fffd}")
 }
 
 /// The name of a row in messages.

@@ -9,13 +9,14 @@ use std::sync::atomic::Ordering;
 use memchr::{memchr_iter, memrchr};
 
 use super::block::{Block, Body, Origin, line_too_long};
-use super::decompress;
+use super::decompress::{self, look_ahead};
+use super::formats::{HEAD_BYTES, format_of};
 use super::options::ReadOptions;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
-const JSON_LINES: [&str; 2] = [".jsonl", ".ndjson"];
+const JSON_LINES: [&str; 5] = [".jsonl", ".ndjson", ".jsonlines", ".jl", ".json"];
 const COMPRESSED: [&str; 5] = [".gz", ".zst", ".zstd", ".bz2", ".xz"];
 
 /// Cuts a stream of bytes into blocks of whole lines.
@@ -33,14 +34,14 @@ pub struct LineBlocks<R> {
 }
 
 impl<R: Read> LineBlocks<R> {
-    /// Blocks of `input`, which is called `path` in messages; the name also tells whether lines are JSON.
+    /// Blocks of `input`, which is called `path` in messages; the name may tell that lines are JSON.
     pub fn new(input: R, path: &Path, options: ReadOptions<'_>) -> Self {
         Self {
             input,
             path: path.into(),
             block_bytes: options.block_bytes.max(1),
             max_line_bytes: options.max_line_bytes,
-            json: is_json_lines(path),
+            json: options.json || is_json_lines(path),
             carry: Vec::new(),
             line: 0,
             offset: 0,
@@ -48,10 +49,9 @@ impl<R: Read> LineBlocks<R> {
         }
     }
 
-    /// The same, with lines that are JSON objects whatever the name says.
-    #[must_use]
-    pub fn of_json(self) -> Self {
-        Self { json: true, ..self }
+    /// Returns true where lines are JSON objects.
+    pub const fn is_json(&self) -> bool {
+        self.json
     }
 
     /// Hands all blocks on, in order.
@@ -104,21 +104,24 @@ impl<R: Read> LineBlocks<R> {
         Ok(Some(Block { body: Body::Lines(body), nulls: Vec::new(), json: self.json, origin }))
     }
 
-    /// Only the system's own errors have a number; all others are a decoder's.
     fn read_error(&self, error: io::Error) -> Error {
-        let (path, line) = (self.path.display(), self.line + 1);
-        if error.raw_os_error().is_some() {
-            return Error::storage(&self.path, "read", error);
-        }
-        Error::Input(match error.kind() {
-            io::ErrorKind::UnexpectedEof => {
-                format!(
-                    "{path}: compressed data ends too early, after line {line} or later: the file is truncated"
-                )
-            }
-            _ => format!("{path}: damaged compressed data at line {line} or later: {error}"),
-        })
+        read_error(&self.path, &format!("line {}", self.line + 1), error)
     }
+}
+
+/// What reading said at this place. Only the system's own errors have a number; all others are a decoder's.
+fn read_error(path: &Path, place: &str, error: io::Error) -> Error {
+    if error.raw_os_error().is_some() {
+        return Error::storage(path, "read", error);
+    }
+    let path = path.display();
+    Error::Input(match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            format!("{path}: compressed data ends too early, after {place} or later: the file is truncated")
+        }
+        io::ErrorKind::Unsupported | io::ErrorKind::OutOfMemory => format!("{path}: {error}"),
+        _ => format!("{path}: damaged compressed data at {place} or later: {error}"),
+    })
 }
 
 /// Returns true where a file of this name holds JSON objects, one a line; compressed or not.
@@ -151,7 +154,7 @@ impl Read for Counting<'_> {
 }
 
 /// A file or stream as blocks of lines.
-pub type Blocks<'p> = LineBlocks<Box<dyn Read + 'p>>;
+pub type Blocks<'p> = LineBlocks<Box<dyn Read + Send + 'p>>;
 
 /// Opens a file as blocks of lines; compressed ones are told by their first bytes, not by their names.
 ///
@@ -166,9 +169,32 @@ pub fn open<'p>(path: &Path, options: ReadOptions<'_>, progress: &'p Progress) -
 ///
 /// # Errors
 /// As [`open`].
-pub fn blocks<'p>(input: impl Read + 'p, name: &Path, options: ReadOptions<'_>) -> Result<Blocks<'p>> {
-    match decompress::decoded(input) {
-        Ok(input) => Ok(LineBlocks::new(input, name, options)),
-        Err(error) => Err(LineBlocks::new(io::empty(), name, options).read_error(error)),
+pub fn blocks<'p>(input: impl Read + Send + 'p, name: &Path, options: ReadOptions<'_>) -> Result<Blocks<'p>> {
+    let text = decoded(input, name, options)?;
+    let fault = |error| read_error(name, "line 1", error);
+    let (input, head) = look_ahead(text, HEAD_BYTES).map_err(fault)?;
+    match format_of(&head) {
+        Some(what) => Err(Error::Input(format!("{}: {what}", name.display()))),
+        None => Ok(LineBlocks::new(Box::new(input), name, options)),
     }
+}
+
+/// The bytes of a file or stream, decompressed; `name` stands in messages.
+///
+/// # Errors
+/// As [`open`].
+pub fn decoded<'p>(
+    input: impl Read + Send + 'p,
+    name: &Path,
+    options: ReadOptions<'_>,
+) -> Result<Box<dyn Read + Send + 'p>> {
+    decompress::decoded(input, options.max_window_bytes).map_err(|error| read_error(name, "line 1", error))
+}
+
+/// Appends up to `n` bytes of what [`decoded`] gave to `out`: fewer at the end only.
+///
+/// # Errors
+/// What the system or the decoder says; `name` stands in the message.
+pub fn read_from(input: &mut impl Read, n: u64, out: &mut Vec<u8>, name: &Path) -> Result<usize> {
+    input.take(n).read_to_end(out).map_err(|error| read_error(name, "its start", error))
 }

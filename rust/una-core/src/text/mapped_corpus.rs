@@ -1,15 +1,13 @@
-//! A mapped corpus: the documents of files written one after another to disk, where they can be mapped. For corpora
+//! A mapped corpus: the documents of a source written one after another to disk, where they can be mapped. For corpora
 //! larger than memory.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::block::Skipped;
+use super::block::{Block, Skipped};
 use super::options::ReadOptions;
-use super::reader::each_sentence;
 use crate::error::{Error, Result};
-use crate::progress::Work;
 
 /// The size of a mapped corpus.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,29 +20,47 @@ pub struct MappedCorpus {
     pub skipped: Skipped,
 }
 
-/// Writes the documents of files, as [`read_sentences`](super::read_sentences) reads them: their bytes to the file
-/// `text`, and to the file `ends`, as little-endian `u64`, the end of each.
-///
-/// # Errors
-/// What reading says, and [`Error::Storage`] for a file that cannot be written; what was written stays then.
-pub fn write_mapped_corpus(
-    paths: &[PathBuf],
-    options: ReadOptions<'_>,
-    text: &Path,
-    ends: &Path,
-    work: Work<'_>,
-) -> Result<MappedCorpus> {
-    let (mut text, mut ends) = (Output::create(text)?, Output::create(ends)?);
-    let mut corpus = MappedCorpus::default();
-    corpus.skipped = each_sentence(paths, options, work, |sentence| {
-        corpus.n_documents += 1;
-        corpus.n_bytes += sentence.len() as u64;
-        text.write(sentence.as_bytes())?;
-        ends.write(&corpus.n_bytes.to_le_bytes())
-    })?;
-    text.finish()?;
-    ends.finish()?;
-    Ok(corpus)
+/// Writes documents: their bytes to one file, and to another, as little-endian `u64`, the end of each.
+pub struct MappedCorpusWriter<'a> {
+    text: Output<'a>,
+    ends: Output<'a>,
+    corpus: MappedCorpus,
+}
+
+impl<'a> MappedCorpusWriter<'a> {
+    /// A writer of these files, which are made anew.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] where the system refuses.
+    pub fn create(text: &'a Path, ends: &'a Path) -> Result<Self> {
+        let (text, ends) = (Output::create(text)?, Output::create(ends)?);
+        Ok(Self { text, ends, corpus: MappedCorpus::default() })
+    }
+
+    /// Writes the documents of a block; returns the number of all so far.
+    ///
+    /// # Errors
+    /// As [`Block::for_each_sentence`], and [`Error::Storage`] where the system refuses; what was written stays then.
+    pub fn add(&mut self, block: &Block, options: &ReadOptions<'_>) -> Result<u64> {
+        let skipped = block.for_each_sentence(options, |sentence| {
+            self.corpus.n_documents += 1;
+            self.corpus.n_bytes += sentence.len() as u64;
+            self.text.write(sentence.as_bytes())?;
+            self.ends.write(&self.corpus.n_bytes.to_le_bytes())
+        })?;
+        self.corpus.skipped.add(skipped);
+        Ok(self.corpus.n_documents)
+    }
+
+    /// Ends both files; what they come to.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] where the system refuses.
+    pub fn finish(self) -> Result<MappedCorpus> {
+        self.text.finish()?;
+        self.ends.finish()?;
+        Ok(self.corpus)
+    }
 }
 
 /// A file under the name that messages give it.

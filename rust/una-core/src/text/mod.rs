@@ -5,9 +5,10 @@
 //! - a sentence is one line, without its LF or CR LF; the last line needs none;
 //! - a byte order mark at the start of a file is dropped;
 //! - a line of white space alone is no document, and is counted as empty;
-//! - a line of a `.jsonl` or `.ndjson` file is a JSON object, and its sentence the string under one name; null counts
-//!   as empty;
-//! - invalid UTF-8 and NUL are errors, or repaired, or skipped, as [`Malformed`] says.
+//! - a line of a `.jsonl`, `.ndjson`, `.jsonlines`, `.jl` or `.json` file is a JSON object, and its sentence the string
+//!   under one name; null counts as empty;
+//! - invalid UTF-8, NUL and, in JSON, surrogates without a partner are errors, or repaired, or skipped, as [`Malformed`]
+//!   says.
 //!
 //! Blocks are cut at line ends, so that any worker can take any block; the size of a block shows in no result.
 //!
@@ -25,14 +26,16 @@
 //!     empty += skipped.empty;
 //!     Ok(())
 //! })?;
-//! // The name says that these are plain lines: only a .jsonl file holds objects.
+//! // The name says that these are plain lines: only a file of JSON holds objects.
 //! assert_eq!(sentences, ["The cat slept.", "{\"text\": null}"]);
 //! assert_eq!(empty, 1);
 //! # Ok::<(), una_core::Error>(())
 //! ```
 
+mod aligned;
 mod block;
 mod decompress;
+mod formats;
 mod json;
 mod lines;
 pub mod lowercase;
@@ -45,9 +48,11 @@ mod rows;
 mod tests;
 pub mod unicode;
 
-pub use block::{Block, Skipped, row_name};
-pub use lines::{Blocks, LineBlocks, blocks, is_json_lines, open};
-pub use mapped_corpus::{MappedCorpus, write_mapped_corpus};
-pub use options::{Malformed, MissingText, ReadOptions, Shard};
-pub use reader::{Sentences, each_block, read_sentences};
+pub use aligned::Aligned;
+pub use block::{Block, Row, RowText, Skipped, row_name};
+pub use formats::format_of;
+pub use lines::{Blocks, LineBlocks, blocks, decoded, is_json_lines, open, read_from};
+pub use mapped_corpus::{MappedCorpus, MappedCorpusWriter};
+pub use options::{MAX_WINDOW_BYTES, Malformed, MissingText, ReadOptions, Shard};
+pub use reader::{Sentences, each_block};
 pub use rows::{Column, Offsets, Rows};

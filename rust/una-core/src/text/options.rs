@@ -89,6 +89,10 @@ pub enum MissingText {
     Refuse,
 }
 
+/// The largest window that zstd itself can write (`zstd --ultra --long=31`, as public dumps are packed), and more than
+/// the largest dictionary of xz.
+pub const MAX_WINDOW_BYTES: u64 = 1 << 31;
+
 /// Options of reading a source.
 #[derive(Debug, Clone, Copy)]
 pub struct ReadOptions<'a> {
@@ -100,8 +104,12 @@ pub struct ReadOptions<'a> {
     pub max_line_bytes: usize,
     /// The size of a block, in bytes.
     pub block_bytes: usize,
+    /// True where lines are JSON objects whatever the name of the file says.
+    pub json: bool,
     /// The name under which the sentence stands, where lines are JSON objects.
     pub text_field: &'a str,
+    /// The largest zstd window or xz dictionary, in bytes, that compressed text may ask for.
+    pub max_window_bytes: u64,
     /// The sentences taken; the others are skipped unread.
     pub shard: Shard,
 }
@@ -113,7 +121,9 @@ impl Default for ReadOptions<'_> {
             missing: MissingText::Skip,
             max_line_bytes: 64 << 20,
             block_bytes: 256 << 10,
+            json: false,
             text_field: "text",
+            max_window_bytes: MAX_WINDOW_BYTES,
             shard: Shard::WHOLE,
         }
     }

@@ -1,16 +1,27 @@
-//! Files into blocks, and into the sentences of a whole corpus in memory.
+//! Files into blocks, and blocks into the sentences of a whole corpus in memory.
 
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 
 use super::block::{Block, Skipped};
 use super::lines::open;
 use super::options::ReadOptions;
 use crate::error::Result;
-use crate::progress::{Progress, Work};
+use crate::progress::Progress;
 use crate::ragged::Ragged;
 
-/// The documents of files, one after another in memory: for a training loop, which takes them in any order.
+/// The documents of a source, one after another in memory: for a training loop, which takes them in any order.
+///
+/// ```
+/// use std::path::Path;
+/// use una_core::text::{ReadOptions, Sentences, blocks};
+///
+/// let (file, options) = (b"a cat\n\na dog".as_slice(), ReadOptions::default());
+/// let mut sentences = Sentences::default();
+/// blocks(file, Path::new("pets.txt"), options)?.for_each(|block| sentences.add(&block, &options))?;
+/// assert_eq!(sentences.bytes.get(1), b"a dog");
+/// assert_eq!(sentences.skipped.empty, 1);
+/// # Ok::<(), una_core::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Sentences {
     /// The UTF-8 of each of them.
@@ -19,17 +30,19 @@ pub struct Sentences {
     pub skipped: Skipped,
 }
 
-/// Reads files whole, by the same rules by which they are counted; on this thread.
-///
-/// # Errors
-/// As counting them.
-pub fn read_sentences(paths: &[PathBuf], options: ReadOptions<'_>, work: Work<'_>) -> Result<Sentences> {
-    let mut bytes = Ragged::default();
-    let skipped = each_sentence(paths, options, work, |sentence| {
-        bytes.push(sentence.as_bytes());
+impl Sentences {
+    /// Adds the documents of a block.
+    ///
+    /// # Errors
+    /// As [`Block::for_each_sentence`].
+    pub fn add(&mut self, block: &Block, options: &ReadOptions<'_>) -> Result<()> {
+        let skipped = block.for_each_sentence(options, |sentence| {
+            self.bytes.push(sentence.as_bytes());
+            Ok(())
+        })?;
+        self.skipped.add(skipped);
         Ok(())
-    })?;
-    Ok(Sentences { bytes, skipped })
+    }
 }
 
 /// Hands the blocks of files on, one file after another.
@@ -43,25 +56,4 @@ pub fn each_block(
     mut visit: impl FnMut(Block) -> Result<()>,
 ) -> Result<()> {
     paths.iter().try_for_each(|path| open(path, options, progress)?.for_each(&mut visit))
-}
-
-/// Calls `visit` for each document of files, in order.
-pub(super) fn each_sentence(
-    paths: &[PathBuf],
-    options: ReadOptions<'_>,
-    work: Work<'_>,
-    mut visit: impl FnMut(&str) -> Result<()>,
-) -> Result<Skipped> {
-    let mut skipped = Skipped::default();
-    each_block(paths, options, work.progress, |block| {
-        work.stop.check()?;
-        let mut documents = 0;
-        skipped.add(block.for_each_sentence(&options, |sentence| {
-            documents += 1;
-            visit(sentence)
-        })?);
-        work.progress.documents.fetch_add(documents, Ordering::Relaxed);
-        Ok(())
-    })?;
-    Ok(skipped)
 }

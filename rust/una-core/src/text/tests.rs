@@ -80,11 +80,67 @@ fn lines_of_a_json_file_are_read_by_field() {
 }
 
 #[test]
+fn surrogates_without_a_partner_are_named_repaired_or_skipped() {
+    let text = br#"{"text":"red \ud83d"}
+{"text":"a \ude00\ud83d\u0000","o":"\ud800"}
+{"text":"\ud83d\ude00"}"#;
+    let options = |malformed| ReadOptions { malformed, json: true, ..ReadOptions::default() };
+    let error = message(text, options(Malformed::Strict));
+    assert_eq!(error, "text: line 1: a surrogate without its partner in field \"text\" at byte 0");
+    let (found, _) = sentences(text, options(Malformed::Replace)).unwrap();
+    assert_eq!(found, ["red \u{fffd}", "a \u{fffd}\u{fffd}\u{fffd}", "\u{1f600}"]);
+    let (found, skipped) = sentences(text, options(Malformed::Skip)).unwrap();
+    assert_eq!((found, skipped.malformed), (vec!["\u{1f600}".to_owned()], 2));
+}
+
+#[test]
+fn what_is_no_text_is_told_by_its_first_bytes() {
+    let told = |bytes: &[u8]| match blocks(bytes, Path::new("x"), ReadOptions::default()) {
+        Err(error) => error.to_string(),
+        Ok(_) => String::new(),
+    };
+    let mut tar = vec![b'a'; 257];
+    tar.extend_from_slice(b"ustar\x0000");
+    for (bytes, what) in [
+        (&tar[..], "tar archive"),
+        (b"\xff\xfe\0\0a\0\0\0", "UTF-32"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
+        (b"FEA1\0\0\0\0", "Feather"),
+        (b"PAR1\x15\x04", "Parquet"),
+        (b"\x28\xb5\x2f\xfd\x21\x07\x05rest", "dictionary 7"),
+        (b"\x37\xa4\x30\xec\x07", "zstd dictionary"),
+    ] {
+        assert!(told(bytes).starts_with("x: ") && told(bytes).contains(what), "{}", told(bytes));
+    }
+    for text in ["", "PAR1 is how Parquet starts", "FEA1", "PK", "version 2", "ARROW1 ->"] {
+        assert_eq!(told(text.as_bytes()), "");
+    }
+}
+
+#[test]
+fn every_line_has_its_place_beside_what_is_made_of_it() {
+    let text = b"{\"text\":\"a\", \"n\":1e400 }\n\n{\"text\":null}\n{\"text\":1}\n{\"text\":\" \"}\r\n";
+    let options = ReadOptions { malformed: Malformed::Skip, json: true, ..ReadOptions::default() };
+    let block = LineBlocks::new(&text[..], Path::new("x"), options).next_block().unwrap().unwrap();
+    let aligned = Aligned::of(block, &options).unwrap();
+    assert_eq!(aligned.texts().iter().collect::<Vec<_>>(), [&b"a"[..], b"", b"", b"", b" "]);
+    assert_eq!(aligned.nulls().collect::<Vec<_>>(), [false, false, true, true, false]);
+    let made = Column { offsets: Offsets::Narrow(&[0, 3, 3, 3, 3, 3]), data: b"b\nc", validity: None };
+    assert_eq!(aligned.lines(made).unwrap(), b"b c\n\n\n\n\n");
+    let written = aligned.objects("m", made).unwrap();
+    let expected = "{\"text\":\"a\", \"n\":1e400, \"m\": \"b\\nc\"}\n\n{\"text\":null, \"m\": null}\n{\"text\":1}\n{\"text\":\" \", \"m\": \"\"}\n";
+    assert_eq!(String::from_utf8(written).unwrap(), expected);
+    let error = aligned.objects("n", made).unwrap_err().to_string();
+    assert_eq!(error, "x: line 1: the JSON object has a field \"n\" already at byte 0");
+}
+
+#[test]
 fn names_tell_which_files_hold_json() {
-    for name in ["a.jsonl", "b/A.JSONL", "a.jsonl.gz", "a.ndjson.zst", "a.txt.jsonl.xz"] {
+    for name in ["a.jsonl", "b/A.JSONL", "a.jsonl.gz", "a.ndjson.zst", "a.txt.jsonl.xz", "a.jl", "a.JSON.bz2"]
+    {
         assert!(is_json_lines(Path::new(name)), "{name}");
     }
-    for name in ["jsonl", "a.json", "a.jsonl.txt", "a.jsonl.gz.gz", "a.txt.gz", "b.jsonl/"] {
+    for name in ["jsonl", "a.jsonl.txt", "a.jsonl.gz.gz", "a.txt.gz", "b.jsonl/"] {
         assert_eq!(is_json_lines(Path::new(name)), name == "b.jsonl/", "{name}");
     }
 }

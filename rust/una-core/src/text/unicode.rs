@@ -67,6 +67,27 @@ fn is_common_letter(c: char) -> bool {
         || matches!(c, '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}' | '\u{f8}'..='\u{24f}')
 }
 
+/// Puts U+FFFD in place of each surrogate that stands in `bytes` as a character of three bytes, as Python's
+/// "surrogatepass" and JSON's escapes make them; UTF-8 has none.
+///
+/// ```
+/// use una_core::text::unicode::replace_surrogates;
+///
+/// let mut bytes = b"red \xed\xa0\xbd".to_vec();
+/// replace_surrogates(&mut bytes);
+/// assert_eq!(bytes, "red \u{fffd}".as_bytes());
+/// ```
+pub fn replace_surrogates(bytes: &mut [u8]) {
+    let mut rest = bytes;
+    while let Some(at) = memchr::memchr(0xed, rest) {
+        let (_, here) = std::mem::take(&mut rest).split_at_mut(at);
+        if let [lead, second @ 0xa0..=0xbf, third @ 0x80..=0xbf, ..] = here {
+            (*lead, *second, *third) = (0xef, 0xbf, 0xbd);
+        }
+        rest = &mut here[1..];
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

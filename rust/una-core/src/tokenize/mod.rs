@@ -204,10 +204,40 @@ fn words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
     });
 }
 
+/// The segments of UAX 29 that hold a letter or digit.
 fn unicode_words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
-    for (start, word) in text.unicode_word_indices() {
-        sink(Token { text: word, start, end: start + word.len() });
+    if memchr::memmem::find(text.as_bytes(), ZWJ.as_bytes()).is_none() {
+        for (start, word) in text.unicode_word_indices() {
+            sink(Token { text: word, start, end: start + word.len() });
+        }
+        return;
     }
+    // The library lets what rule WB3c keeps together (a joiner and a pictograph) have its say in the rules for words,
+    // which look past joiners. So it is asked about the text with a plain mark in place of each joiner, of the same
+    // size and class otherwise, and WB3c is applied to what it says.
+    let plain = text.replace(ZWJ, PLAIN_MARK);
+    let mut start = 0;
+    for end in plain.split_word_bound_indices().skip(1).map(|(end, _)| end).chain([text.len()]) {
+        if text[..end].ends_with(ZWJ) && text[end..].chars().next().is_some_and(is_pictographic) {
+            continue;
+        }
+        if text[start..end].contains(char::is_alphanumeric) {
+            sink(Token::verbatim(text, start, end));
+        }
+        start = end;
+    }
+}
+
+const ZWJ: &str = "\u{200d}";
+
+/// Of class Extend, as ZWJ is by every rule but `WB3c`, and of as many bytes.
+const PLAIN_MARK: &str = "\u{20dd}";
+
+/// `Extended_Pictographic`, which the library knows and tells only by what it keeps together.
+fn is_pictographic(c: char) -> bool {
+    let pair: String = ['\u{200d}', c].iter().collect();
+    // Marks stay with what they follow too, but no bound ever stands before one.
+    pair.split_word_bounds().next() == Some(pair.as_str())
 }
 
 fn whitespace<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {

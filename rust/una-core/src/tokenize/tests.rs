@@ -169,3 +169,38 @@ proptest! {
         prop_assert_eq!(found, tokens(Tokenizer::Treebank, &second));
     }
 }
+
+#[test]
+fn unicode_words_are_those_of_the_official_test() {
+    let official = include_str!("../../tests/word_breaks.txt");
+    let mut lines = 0;
+    for line in official.lines().filter(|line| !line.starts_with('#')) {
+        let segments: Vec<String> = line
+            .split('÷')
+            .map(|segment| segment.split('×').flat_map(|code| u32::from_str_radix(code.trim(), 16)).collect())
+            .map(|codes: Vec<u32>| codes.into_iter().filter_map(char::from_u32).collect())
+            .collect();
+        let words: Vec<&str> =
+            segments.iter().map(String::as_str).filter(|word| word.contains(char::is_alphanumeric)).collect();
+        assert_eq!(tokens(Tokenizer::Unicode, &segments.concat()), words, "{line}");
+        lines += 1;
+    }
+    assert!(lines > 1900, "{lines}");
+}
+
+#[test]
+fn a_joiner_and_a_pictograph_do_not_reach_into_the_word_before() {
+    for (text, words) in [
+        ("ok.\u{200d}♀\u{fe0f} fine", &["ok", "fine"][..]),
+        ("1,\u{200d}♀", &["1"]),
+        ("don't.\u{200d}♂\u{fe0f}", &["don't"]),
+        ("ש\"\u{200d}♀", &["ש"]),
+        ("ש'\u{200d}♀", &["ש'\u{200d}♀"]),
+        ("a\u{200d}♀b", &["a\u{200d}♀", "b"]),
+        // ℹ is a pictograph and a letter.
+        ("a\u{200d}\u{2139}b", &["a\u{200d}\u{2139}b"]),
+        ("ok.\u{200d}\u{2139}", &["ok.\u{200d}\u{2139}"]),
+    ] {
+        assert_eq!(tokens(Tokenizer::Unicode, text), words, "{text:?}");
+    }
+}

@@ -26,8 +26,10 @@ const CORE: &[&[&str]] = &[
 const BINDING: &[&[&str]] = &[
     &["errors"],
     &["files", "gil", "streams", "strings"],
-    &["columns", "read_ahead", "reading"],
-    &["py_tokenizer", "source"],
+    &["columns", "read_ahead"],
+    &["source"],
+    &["reading"],
+    &["lines", "py_tokenizer"],
     &["augment_call", "table"],
     &["augmenter", "counter"],
     &["encoder"],
