@@ -38,7 +38,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def augment(here: Path, capsysbinary: Any) -> Callable[..., tuple[int, bytes, str]]:
     def run(*arguments: str) -> tuple[int, bytes, str]:
-        code = main(["augment", "t.una", *arguments])
+        code = main(["augment", "t.una", *arguments, "--radius", "2"])
         out, err = capsysbinary.readouterr()
         return code, out, err.decode()
 

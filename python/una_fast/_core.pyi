@@ -209,6 +209,7 @@ class Augmenter:
         replace: str,
         surface: str,
         exclude_self: bool,
+        keep_script: bool,
         max_tokens: int | None,
         max_share: float | None,
         min_score: float,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from una_fast import _core, arrow
-from una_fast.checks import whole
+from una_fast.checks import check_radius, check_switch, whole
 from una_fast.draw_keys import check_keys
 from una_fast.errors import InputError, OptionError
 from una_fast.sources import default_threads
@@ -35,6 +35,7 @@ __all__ = [
     "Select",
     "Surface",
     "TokenExplanation",
+    "ranks_of",
 ]
 
 Select: TypeAlias = Literal["tfidf", "inverse", "uniform"]
@@ -149,7 +150,8 @@ class Augmenter:
 
     Args:
         table: the fitted table.
-        radius: how many ranks away a replacement may be (the paper's r).
+        radius: how many ranks away a replacement may be (the paper's r): a whole number, or a float in (0, 1], a share
+            of the vocabulary (one rank at least). A window of 4,000 ranks is all of a small vocabulary.
         replace_prob: the paper's p, in (0, 1]: the expected part of the tokens that is replaced.
         select: which tokens go: "tfidf", those that carry the meaning; "inverse", those that carry little (UDA);
             "uniform", any of a sentence of three tokens or more.
@@ -158,6 +160,8 @@ class Augmenter:
         surface: what comes out: "reference", the tokens joined by single spaces; "preserve", the sentence as
             written with only the replaced spans exchanged, the new words in the case pattern of the old.
         exclude_self: never replace a token by its own term, which otherwise lies in its own window.
+        keep_script: replace a term by terms of its own script only: a Chinese word by Chinese ones, a number by what
+            has no letters. A term that no other in its window shares a script with stays.
         protect: terms that are never touched: stop words, names. They are lower-cased if the table is. What the
             table's tokenizer cuts ("New York", "don't") is protected where its terms stand in a row. `missing` tells
             which of them the table does not hold.
@@ -179,19 +183,23 @@ class Augmenter:
         self,
         table: TermTable,
         *,
-        radius: int = 4000,
+        radius: float = 4000,
         replace_prob: float = 0.5,
         select: Select = "tfidf",
         replace: Replace = "vicinity",
         surface: Surface = "reference",
         exclude_self: bool = False,
+        keep_script: bool = False,
         protect: Iterable[str] = (),
         max_replaced: float | None = None,
         min_score: float = 0.0,
         seed: int = 0,
         threads: int | None = None,
     ) -> None:
-        radius, seed = whole("radius", radius, below=1 << 32), whole("seed", seed)
+        check_radius("radius", radius)
+        seed = whole("seed", seed)
+        check_switch("exclude_self", exclude_self)
+        check_switch("keep_script", keep_script)
         protect = _terms(protect)
         max_tokens, max_share = _limits(max_replaced)
         self.table = table
@@ -202,6 +210,7 @@ class Augmenter:
             "replace": replace,
             "surface": surface,
             "exclude_self": exclude_self,
+            "keep_script": keep_script,
             "protect": protect,
             "max_replaced": max_replaced,
             "min_score": min_score,
@@ -209,15 +218,17 @@ class Augmenter:
             "threads": threads,
         }
         self.threads = default_threads(threads)
+        self.radius = ranks_of(radius, len(table))
         self._encoder: tuple[TokenizerLike, int, NegativeEncoder] | None = None
         self._core = _core.Augmenter(
             table._core,
-            radius=radius,
+            radius=self.radius,
             replace_prob=replace_prob,
             select=select,
             replace=replace,
             surface=surface,
             exclude_self=exclude_self,
+            keep_script=keep_script,
             max_tokens=max_tokens,
             max_share=max_share,
             min_score=min_score,
@@ -235,6 +246,11 @@ class Augmenter:
             if lower(entry) not in self.table and not (terms and all(term in self.table for term in terms))
         )
         return [[entry] for entry in protect] + [terms for terms in cut if terms]
+
+    @property
+    def covers_all(self) -> bool:
+        """True where a window of `radius` ranks either way may be the whole vocabulary: any term may replace any."""
+        return self._options["replace"] == "vicinity" and 2 * self.radius + 1 >= len(self.table)
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -466,6 +482,11 @@ def _stats(sentences: int, counts: tuple[int, int, int, list[int]]) -> AugmentSt
 
 def _rebuild(table: TermTable, options: dict[str, Any]) -> Augmenter:
     return Augmenter(table, **options)
+
+
+def ranks_of(radius: float, n_terms: int) -> int:
+    """A radius in ranks: a whole number as it is, a share of so many terms."""
+    return max(1, int(radius * n_terms)) if isinstance(radius, float) else int(radius)
 
 
 def _terms(protect: Iterable[str]) -> list[str]:

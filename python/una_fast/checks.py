@@ -7,7 +7,7 @@ from numbers import Integral
 
 from una_fast.errors import OptionError
 
-__all__ = ["check_choice", "check_real", "check_switch", "check_whole", "whole"]
+__all__ = ["check_choice", "check_radius", "check_real", "check_switch", "check_whole", "whole"]
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -38,6 +38,17 @@ def whole(name: str, value: object, *, least: int = 0, below: int = 1 << 64) -> 
             f"{name} must be at least {least} and below 2**{below.bit_length() - 1}, not {number}"
         )
     return number
+
+
+def check_radius(name: str, value: object) -> None:
+    """Refuses what is neither a number of ranks nor a share of the vocabulary."""
+    if isinstance(value, float):
+        if not 0 < value <= 1:
+            raise OptionError(
+                f"{name} as a share of the vocabulary must be above 0 and at most 1, got {value!r}"
+            )
+        return
+    whole(name, value, below=1 << 32)
 
 
 def check_whole(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from una_fast.memory import MemorySize
 from una_fast.memory import memory_limit as bytes_of
 from una_fast.progress import Tick, counting
 from una_fast.sources import MAX_LINE_BYTES, MAX_WINDOW_BYTES, Source, default_threads, opened, reading
-from una_fast.table import TermTable
+from una_fast.table import SINGLE_TERMS, TermTable, single_terms
 from una_fast.tokenizers import CustomTokenizer, Tokenizer, choose, is_custom, matching, missing
 
 if TYPE_CHECKING:
@@ -103,6 +104,9 @@ def fit(
         OptionError: for an option without meaning.
         StorageError: for a file that cannot be read, and for a temporary one that cannot be written.
         MissingExtraError: for a table or column without pyarrow.
+
+    Warns:
+        UserWarning: where most sentences are a single term, as text without spaces is to most tokenizers.
     """
     counter = TermCounter(
         tokenizer=tokenizer,
@@ -117,7 +121,10 @@ def fit(
         temp_dir=temp_dir,
     )
     counter.update(source, progress=progress)
-    return counter.freeze(min_df=min_df, max_terms=max_terms, progress=progress)
+    table = counter.freeze(min_df=min_df, max_terms=max_terms, progress=progress)
+    if min_df == 1 and max_terms is None and single_terms(table):
+        warnings.warn(SINGLE_TERMS, stacklevel=2)
+    return table
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

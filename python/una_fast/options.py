@@ -78,6 +78,7 @@ class Option:
         kind: Its kind, where its type does not say so.
         parse: Reads its value on the command line, where the kind does not say how; argparse.ArgumentTypeError is
             wrong usage.
+        check: Refuses a value, given the option's name, where the kind does not say what is one.
     """
 
     default: Any
@@ -96,6 +97,7 @@ class Option:
     on_command_line: bool = True
     kind: Kind | None = None
     parse: Callable[[str], Any] | None = None
+    check: Callable[[str, Any], None] | None = None
 
 
 def shared(default: Any, help: str, *, group: Group, **rest: Any) -> Option:  # noqa: A002  # the field's standard term
@@ -139,7 +141,9 @@ class _Field:
         """Refuses a value that is out of range or of another kind."""
         if value is None and self.optional:
             return
-        if self.kind == "whole":
+        if self.stated.check is not None:
+            self.stated.check(self.name, value)
+        elif self.kind == "whole":
             stated = self.stated
             check_whole(self.name, value, least=int(stated.least or 0), below=stated.below, most=stated.most)
         elif self.kind == "real":

@@ -29,6 +29,8 @@ class ParaphraseConfig(Options):
         kind="paths",
         positional=True,
     )
+    text_field: str | None = option(same.TEXT_FIELD)
+    column: str | None = option(same.COLUMN)
     prefix: str = option(
         "",
         "Text put before each sentence, such as 'paraphrase: ' for a T5.",

@@ -1,6 +1,9 @@
 """Options that several commands and configurations have, each stated once."""
 
+import argparse
+
 from una_fast.augment import PRESETS
+from una_fast.checks import check_radius
 from una_fast.options import shared
 from una_fast.sources import MAX_LINE_BYTES
 
@@ -12,6 +15,7 @@ __all__ = [
     "EXCLUDE_SELF",
     "IMPORTANCE",
     "JSON",
+    "KEEP_SCRIPT",
     "LOWERCASE",
     "MALFORMED",
     "MAX_LENGTH",
@@ -42,6 +46,17 @@ __all__ = [
     "THREADS",
     "TOKENIZER",
 ]
+
+
+def _radius(text: str) -> float:
+    """A number of ranks, or a share: told apart by the point, or by the sign of percent."""
+    try:
+        if text.endswith("%"):
+            return float(text[:-1]) / 100
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number of ranks or a share, got {text!r}") from None
+
 
 # Text: how files are read, and how text becomes terms.
 
@@ -115,10 +130,13 @@ PRESET = shared(
 )
 RADIUS = shared(
     4000,
-    "Half-width, in ranks, of the window that replacements are drawn from.",
+    "Half-width of the window that replacements are drawn from: a number of ranks, or a share of the terms such as 5%.",
+    more="In Python and TOML a share is a number with a point, such as 0.05.",
     group="negatives",
-    least=0,
-    below=2**32,
+    kind="other",
+    metavar="N",
+    parse=_radius,
+    check=check_radius,
     shapes=True,
 )
 REPLACE_PROB = shared(
@@ -151,6 +169,12 @@ IMPORTANCE = shared(
     "tfidf",
     "What makes a token important: TF-IDF, idf alone, or the attention that it receives in the start model.",
     more='It has no meaning with select="uniform".',
+    group="negatives",
+    shapes=True,
+)
+KEEP_SCRIPT = shared(
+    False,
+    "Replace a token by terms of its own script only: a Chinese word by Chinese ones.",
     group="negatives",
     shapes=True,
 )

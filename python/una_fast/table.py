@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
 
-__all__ = ["TermStats", "TermTable", "Tokens"]
+__all__ = ["SINGLE_TERMS", "TermStats", "TermTable", "Tokens", "single_terms"]
 
 Array = TypeVar("Array", bound=np.ndarray[Any, Any])
 
@@ -277,6 +277,20 @@ class TermTable:
 
 def _from_bytes(data: bytes, custom: CustomTokenizer | None = None) -> TermTable:
     return TermTable(_core.TermTable.from_bytes(data), custom)
+
+
+SINGLE_TERMS = (
+    "most sentences are a single term: for text without spaces between words (Chinese, Japanese, Thai) give "
+    'tokenizer="unicode" (--tokenizer unicode), which makes a term of each character, or a function that cuts words'
+)
+"""What `single_terms` says to who fits."""
+
+_FEW = 100
+
+
+def single_terms(table: TermTable) -> bool:
+    """True where most of a hundred sentences or more hold one term alone."""
+    return table.n_documents >= _FEW and int(table.df.sum()) < 1.5 * table.n_documents
 
 
 def as_sequence(sentences: Iterable[str]) -> Sequence[str]:

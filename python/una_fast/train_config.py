@@ -57,9 +57,11 @@ class TrainConfig(Options):
         group="text",
         metavar="FOLDER",
     )
+    text_field: str | None = option(same.TEXT_FIELD)
+    column: str | None = option(same.COLUMN)
     distinct: bool = option(
         False,
-        "Replace a sentence that stands in its batch already, word for word.",
+        "Replace an example of which a text stands in its batch already, token for token.",
         group="text",
         shapes=True,
     )
@@ -108,11 +110,12 @@ class TrainConfig(Options):
         group="negatives",
         shapes=True,
     )
-    radius: int = option(same.RADIUS)
+    radius: float = option(same.RADIUS)
     replace_prob: float = option(same.REPLACE_PROB)
     select: Literal["tfidf", "inverse", "uniform"] = option(same.SELECT)
     replace: Literal["vicinity", "uniform"] = option(same.REPLACE)
     surface: Literal["reference", "preserve"] = option(same.SURFACE)
+    keep_script: bool = option(same.KEEP_SCRIPT)
     importance: Literal["tfidf", "idf", "attention"] = option(same.IMPORTANCE)
     probe_rows: int = option(
         0,

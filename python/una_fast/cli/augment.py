@@ -24,7 +24,7 @@ from una_fast.arrow import (
     opened_table,
     table_format,
 )
-from una_fast.cli.options import NegativeOptions, ReadOptions, tell_missing
+from una_fast.cli.options import NegativeOptions, ReadOptions, tell_missing, tell_window
 from una_fast.errors import InputError, OptionError
 from una_fast.extras import require
 from una_fast.files import replacing
@@ -83,6 +83,7 @@ def run(args: argparse.Namespace) -> int:
     table = TermTable.load(options.table, tokenizer=options.given_tokenizer())
     maker = options.augmenter(table, threads=options.threads)
     tell_missing(maker, options)
+    tell_window(maker)
     with ExitStack() as stack:
         tick = stack.enter_context(counting("augmenting", None, show=options.progress()))
         stats = None

@@ -39,7 +39,9 @@ class ExperimentOptions(Options):
     )
     list: bool = option(False, "List the plans that come with una-fast, and do nothing else.", group="output")
     dry_run: bool = option(
-        False, "List the runs of the plan and what of them is missing, and do nothing else.", group="output"
+        False,
+        "List the runs of the plan, what is to do, and inputs that are not there; do nothing else.",
+        group="output",
     )
     output: Path | None = option(
         same.OUTPUT, "Folder of the results; by default called as the plan.", metavar="FOLDER"
@@ -80,8 +82,10 @@ def run(args: argparse.Namespace) -> int:
     plan = load_plan(options.plan, settings=options.set)
     output = options.output or Path(plan.name)
     if options.dry_run:
-        _print_runs(plan, output)
-        return 0
+        absent = _print_runs(plan, output)
+        for line in absent:
+            print(f"not there: {line}", file=sys.stderr)
+        return 1 if absent else 0
     _set_threads(options.threads)
     told = sys.stderr if options.json else sys.stdout
     summary = run_experiment(
@@ -103,15 +107,16 @@ def _print_plans(plans: dict[str, str]) -> None:
         print(f"{name}\n    {' '.join(description.split())}")
 
 
-def _print_runs(plan: "Plan", output: Path) -> None:
+def _print_runs(plan: "Plan", output: Path) -> list[str]:
     from una_fast.experiment.store import finished_runs
 
     finished = finished_runs(output)
     runs = list(plan.runs())
     for run in runs:
         options = ", ".join(f"{name}={value}" for name, value in run.options.items())
-        print(f"{'done   ' if run.key in finished else 'missing'}  {run.title}: {options}")
-    print(f"{len(runs)} runs, {sum(run.key not in finished for run in runs)} missing")
+        print(f"{'done ' if run.key in finished else 'to do'}  {run.title}: {options}")
+    print(f"{len(runs)} runs, {sum(run.key not in finished for run in runs)} to do")
+    return plan.missing_inputs()
 
 
 def _set_threads(threads: int | None) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from una_fast import shared_options as same
-from una_fast.cli.options import NegativeOptions, tell_missing
+from una_fast.cli.options import NegativeOptions, tell_missing, tell_window
 from una_fast.errors import InputError
 from una_fast.options import add_options, option
 
@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     table = TermTable.load(options.table, tokenizer=options.given_tokenizer())
     maker = options.augmenter(table)
     tell_missing(maker, options)
+    tell_window(maker)
     if options.json:
         print(json.dumps(_as_json(table, maker, options), ensure_ascii=False))
         return 0
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     if not options.term and not options.sentence:
         print(_ranking(table, options.number))
     for term in options.term:
-        print(_vicinity(table, term, options.radius, options.number), end="\n\n")
+        print(_vicinity(table, term, maker.radius, options.number), end="\n\n")
     for sentence in options.sentence:
         print(_sentence(maker, sentence, options.number, style), end="\n\n")
     return 0
@@ -158,7 +159,7 @@ def _as_json(table: TermTable, maker: Augmenter, options: InspectOptions) -> dic
     }
     if options.term:
         out["vicinity"] = {
-            term: [asdict(s) for s in table.vicinity(_look_up(table, term).term, options.radius)]
+            term: [asdict(s) for s in table.vicinity(_look_up(table, term).term, maker.radius)]
             for term in options.term
         }
     if options.sentence:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from una_fast import shared_options as same
-from una_fast.augment import PRESETS
+from una_fast.augment import PRESETS, ranks_of
 from una_fast.errors import OptionError
 from una_fast.options import Options, option
 from una_fast.sources import Reading, load_sentences, reading
@@ -37,6 +37,7 @@ __all__ = [
     "print_figures",
     "save",
     "tell_missing",
+    "tell_window",
 ]
 
 
@@ -94,6 +95,21 @@ def tell_missing(maker: Augmenter, options: NegativeOptions) -> None:
     line = f"protect: {n_terms - len(missing):,} of {n_terms:,} terms are in the table"
     shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
     print(line + (f"; not in it: {shown}" if missing else ""), file=sys.stderr)
+
+
+TRIAL = 100
+"""Terms below which a table is a trial, and nothing is said of its windows."""
+
+
+def tell_window(maker: Augmenter) -> None:
+    """Says on standard error where the window that replacements come from is the whole vocabulary."""
+    if maker.covers_all and len(maker.table) >= TRIAL:
+        n_terms, radius = len(maker.table), maker.radius
+        print(
+            f"radius: {radius:,} ranks either way are all of the {n_terms:,} terms, so that any may replace any; "
+            f"--radius 5% is {ranks_of(0.05, n_terms):,}",
+            file=sys.stderr,
+        )
 
 
 def named_tokenizer(name: str) -> Callable[[str], list[str]]:
@@ -189,12 +205,13 @@ class NegativeOptions(Options):
         metavar="MODULE:FUNCTION",
     )
     preset: Literal["una", "uda", "tfidf-random", "random"] | None = option(same.PRESET)
-    radius: int = option(same.RADIUS)
+    radius: float = option(same.RADIUS)
     replace_prob: float = option(same.REPLACE_PROB)
     select: Literal["tfidf", "inverse", "uniform"] | None = option(same.SELECT, default=None)
     replace: Literal["vicinity", "uniform"] | None = option(same.REPLACE, default=None)
     surface: Literal["reference", "preserve"] = option(same.SURFACE)
     exclude_self: bool = option(same.EXCLUDE_SELF)
+    keep_script: bool = option(same.KEEP_SCRIPT)
     protect: Path | None = option(same.PROTECT)
     max_replaced: str | None = option(same.MAX_REPLACED)
     min_score: float = option(same.MIN_SCORE)
@@ -235,6 +252,7 @@ class NegativeOptions(Options):
             replace=self.replace or strategy["replace"],
             surface=self.surface,
             exclude_self=self.exclude_self,
+            keep_script=self.keep_script,
             protect=[] if self.protect is None else load_sentences(self.protect),
             max_replaced=_limit(self.max_replaced),
             min_score=self.min_score,
@@ -253,6 +271,18 @@ def _limit(text: str | None) -> float | None:
         raise OptionError(f"--max-replaced must be a number of tokens or a share, not {text!r}") from None
 
 
+LARGEST_LOOKED_AT = 10_000_000
+"""Terms of the largest table that is looked at after it was made."""
+
+
+def _tell_single_terms(path: Path, n_terms: int) -> None:
+    """Says on standard error where most sentences are one term, as text without spaces is to most tokenizers."""
+    from una_fast.table import SINGLE_TERMS, TermTable, single_terms
+
+    if n_terms <= LARGEST_LOOKED_AT and single_terms(TermTable.load(path)):
+        print(f"{path}: {SINGLE_TERMS}", file=sys.stderr)
+
+
 def save(counter: TermCounter, options: WriteOptions) -> dict[str, Any]:
     """Saves the counts, the table or both, as `--counts` and `--output` say; returns what to print of it."""
     figures: dict[str, Any] = {"sentences": counter.n_documents}
@@ -261,6 +291,7 @@ def save(counter: TermCounter, options: WriteOptions) -> dict[str, Any]:
         table = counter.freeze_to(
             options.output, min_df=options.min_df, max_terms=options.max_terms, progress=options.progress()
         )
+        _tell_single_terms(options.output, table.n_terms)
         figures |= {"terms": table.n_terms, "digest": table.digest, "table": str(options.output)}
     if options.counts is not None:
         counter.save(options.counts, progress=options.progress())

@@ -17,12 +17,14 @@ from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     AutoModel,
+    AutoModelForTextEncoding,
     AutoTokenizer,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
+from una_fast.encoder.hub_files import place_of
 from una_fast.errors import OptionError
 from una_fast.progress import quiet_transformers
 
@@ -53,6 +55,7 @@ DROPOUT_OPTIONS = (
     "hidden_dropout_prob",
     "attention_probs_dropout_prob",
     "dropout",
+    "dropout_rate",
     "attention_dropout",
     "embedding_dropout",
     "mlp_dropout",
@@ -112,17 +115,23 @@ def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None
         OptionError: `model` cannot be loaded, or `dropout` is set and its family has no known name for it.
     """
     name = os.fspath(model)
+    source = _source_of(name)
     try:
-        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(**source, trust_remote_code=False)
         if dropout is not None:
             _set_dropout(config, dropout, name)
         with quiet_transformers():
-            backbone = _without_pooler(name, config)
+            backbone = _without_pooler(name, source, config)
     except LOAD_ERRORS as error:
         if isinstance(error, OptionError):
             raise
-        fault = fault_of_weights(Path(name)) or error
+        fault = fault_of_weights(Path(source["pretrained_model_name_or_path"])) or error
         raise OptionError(f"model {name!r} cannot be loaded: {fault}") from error
+    if "attention_mask" not in input_names(backbone):
+        raise OptionError(
+            f"model {name!r} ({config.model_type}) takes no attention mask: a text's vector would depend on the texts "
+            "beside it"
+        )
     # Recent releases load in the type that was saved; training and our scores are defined in float32.
     nn.Module.to(backbone, torch.float32)
     return backbone
@@ -173,19 +182,49 @@ def check_complete(name: str, found: Mapping[str, Any]) -> None:
         )
 
 
-def _without_pooler(name: str, config: PretrainedConfig) -> PreTrainedModel:
-    options = {"config": config, "trust_remote_code": False, "output_loading_info": True}
-    try:
-        model, found = AutoModel.from_pretrained(name, **options, add_pooling_layer=False)
-    except TypeError as error:
-        # Families without a pooler (DistilBERT and others) do not know the option.
-        if "add_pooling_layer" not in str(error):
-            raise
-        model, found = AutoModel.from_pretrained(name, **options)
+ENCODERS = ("t5", "mt5", "umt5")
+"""Families of encoder and decoder of which the encoder alone is taken, as sentence-transformers does."""
+
+
+def _source_of(name: str) -> dict[str, str]:
+    """The place of a transformer as the loaders of its library take it."""
+    place = place_of(name)
+    if Path(name).is_dir():
+        return {"pretrained_model_name_or_path": os.path.join(name, place) if place else name}
+    return {"pretrained_model_name_or_path": name, **({"subfolder": place} if place else {})}
+
+
+def _without_pooler(name: str, source: Mapping[str, str], config: PretrainedConfig) -> PreTrainedModel:
+    options: dict[str, Any] = {
+        **source,
+        "config": config,
+        "trust_remote_code": False,
+        "output_loading_info": True,
+    }
+    if config.model_type in ENCODERS:
+        model, found = AutoModelForTextEncoding.from_pretrained(**options)
+    elif config.is_encoder_decoder:
+        raise OptionError(
+            f"model {name!r} ({config.model_type}) is an encoder and a decoder, of which no vector of a text is known; "
+            f"the encoder alone is taken of {', '.join(ENCODERS)}"
+        )
+    else:
+        model, found = _by_itself(options)
     check_complete(name, found)
     if not isinstance(model, PreTrainedModel):
         raise OptionError(f"model {name!r} is not a transformer: got {type(model).__name__}")
     return model
+
+
+def _by_itself(options: Mapping[str, Any]) -> tuple[Any, Any]:
+    try:
+        model, found = AutoModel.from_pretrained(**options, add_pooling_layer=False)
+    except TypeError as error:
+        # Families without a pooler (DistilBERT and others) do not know the option.
+        if "add_pooling_layer" not in str(error):
+            raise
+        model, found = AutoModel.from_pretrained(**options)
+    return model, found
 
 
 def _set_dropout(config: PretrainedConfig, dropout: float, name: str) -> None:
@@ -204,7 +243,7 @@ def load_tokenizer(model: str | os.PathLike[str]) -> PreTrainedTokenizerBase:
     """
     name = os.fspath(model)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(**_source_of(name), trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:
         raise OptionError(f"the tokenizer of model {name!r} cannot be loaded: {error}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerBase):
@@ -237,7 +276,13 @@ def check_vocabulary(backbone: PreTrainedModel, tokenizer: PreTrainedTokenizerBa
     Raises:
         OptionError: It has some: tokens were added, and the model was not resized.
     """
-    weight: Any = backbone.get_input_embeddings().weight  # its methods carry no types
+    try:
+        weight: Any = backbone.get_input_embeddings().weight  # its methods carry no types
+    except NotImplementedError as error:
+        raise OptionError(
+            f"model {backbone.name_or_path!r} ({backbone.config.model_type}) embeds more than tokens: it is no "
+            "model of text alone"
+        ) from error
     embedded = len(weight)
     if len(tokenizer) > embedded:
         raise OptionError(

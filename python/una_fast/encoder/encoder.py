@@ -22,7 +22,14 @@ from una_fast.encoder.backbone import (
     position_limit,
     tokenise,
 )
-from una_fast.encoder.hub_files import file_of, read_json
+from una_fast.encoder.hub_files import (
+    default_prompt,
+    file_of,
+    modules_of,
+    read_json,
+    require_model,
+    text_settings,
+)
 from una_fast.encoder.pooling import Pooling, pool, token_states
 from una_fast.errors import OptionError
 
@@ -41,6 +48,7 @@ class Encoder:
         max_length: int | None = None,
         device: torch.device | None = None,
         lowercase: bool = False,
+        prompt: str = "",
     ) -> None:
         """Wrap a loaded model; nothing is copied.
 
@@ -52,6 +60,7 @@ class Encoder:
                 has positions.
             device: Where to compute; by default where the model is.
             lowercase: Lower the case of the texts first, for models whose tokenizer does not.
+            prompt: Put before every text.
 
         Raises:
             OptionError: `max_length` leaves no room for text, or the tokenizer has tokens that the model has not.
@@ -65,6 +74,7 @@ class Encoder:
         self.pooling = pooling
         self.max_length = limit if max_length is None else min(_checked_length(max_length, tokenizer), limit)
         self.lowercase = lowercase
+        self.prompt = prompt
         self._names = input_names(backbone)
 
     def __call__(self, sentences: Sequence[str]) -> NDArray[np.float32]:
@@ -73,7 +83,8 @@ class Encoder:
         Returns:
             Shape (len(sentences), D), not normalised.
         """
-        texts = [sentence.lower() for sentence in sentences] if self.lowercase else sentences
+        texts = [self.prompt + sentence for sentence in sentences] if self.prompt else sentences
+        texts = [text.lower() for text in texts] if self.lowercase else texts
         inputs = tokenise(self.tokenizer, texts, max_length=self.max_length, names=self._names)
         device = self.backbone.device
         was_training = self.backbone.training
@@ -110,11 +121,12 @@ def load_encoder(
             text.
     """
     name = os.fspath(model)
+    require_model(name)
     if pooling != "auto" and pooling not in get_args(Pooling):
         known = ", ".join(map(repr, ("auto", *get_args(Pooling))))
         raise OptionError(f"pooling must be one of {known}, got {pooling!r}")
     chosen = _declared_or_refused(name) if pooling == "auto" else pooling
-    settings = read_json(name, "sentence_bert_config.json") or {}
+    settings = text_settings(name)
     tokenizer = load_tokenizer(name)
     check_cls(tokenizer, name, chosen)
     return Encoder(
@@ -124,7 +136,21 @@ def load_encoder(
         max_length=settings.get("max_seq_length") if max_length is None else max_length,
         device=choose_device(device),
         lowercase=bool(settings.get("do_lower_case", False)),
+        prompt=_prompt(name),
     )
+
+
+def _prompt(name: str) -> str:
+    """The text that the model puts before every other.
+
+    Raises:
+        OptionError: It is one whose own tokens are left out of the mean.
+    """
+    prompt = default_prompt(name)
+    pooling = read_json(name, f"{modules_of(name).get('Pooling', '1_Pooling')}/config.json") or {}
+    if prompt and pooling.get("include_prompt") is False:
+        raise OptionError(f"model {name!r} leaves its prompt {prompt!r} out of the mean: {_ELSEWHERE}")
+    return prompt
 
 
 def _checked_length(max_length: int, tokenizer: PreTrainedTokenizerBase) -> int:
@@ -155,7 +181,7 @@ def declared_pooling(name: str) -> Pooling | None:
     Raises:
         OptionError: The model pools otherwise, or has further layers.
     """
-    modules = _modules(name)
+    modules = modules_of(name)
     _refuse_further_modules(name, modules)
     config = read_json(name, f"{modules.get('Pooling', '1_Pooling')}/config.json")
     if config is None:
@@ -183,12 +209,6 @@ _ELSEWHERE = "load it with sentence-transformers and pass that object"
 
 LAYERS = "WeightedLayerPooling"
 """The module by which sentence-transformers mixes layers: ours, for "first_last_mean", takes the first and the last."""
-
-
-def _modules(name: str) -> dict[str, str]:
-    """The folders of a model's modules, by their kind."""
-    modules = read_json(name, "modules.json") or []
-    return {str(module.get("type", "")).rsplit(".", 1)[-1]: module.get("path", "") for module in modules}
 
 
 def _refuse_further_modules(name: str, modules: dict[str, str]) -> None:

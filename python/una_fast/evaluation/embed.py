@@ -12,7 +12,15 @@ from tqdm import tqdm
 
 from una_fast.errors import InputError, OptionError
 
-__all__ = ["EncodeFunction", "Encodes", "HasEncode", "embed_distinct", "encode_distinct", "encode_function"]
+__all__ = [
+    "EncodeFunction",
+    "Encodes",
+    "HasEncode",
+    "Vector",
+    "embed_distinct",
+    "encode_distinct",
+    "encode_function",
+]
 
 EncodeFunction = Callable[[list[str]], Any]
 """From n sentences to an array of shape (n, D)."""
@@ -25,6 +33,9 @@ class HasEncode(Protocol):
     def encode(self, sentences: list[str], **options: Any) -> Any:
         """Encode sentences into an array of shape (n, D)."""
 
+
+Vector: TypeAlias = NDArray[np.float32] | NDArray[np.float64]
+"""One vector, or one a row."""
 
 Encodes: TypeAlias = EncodeFunction | HasEncode | str | os.PathLike[str]
 """A function from n sentences to an array of shape (n, D); an object with `encode`, such as a SentenceTransformer; or
@@ -63,17 +74,17 @@ def _taken(encode: Callable[..., Any], batch_size: int) -> dict[str, Any]:
 
 def embed_distinct(
     encode: EncodeFunction, texts: Sequence[str], *, batch_size: int, progress: bool = False
-) -> dict[str, NDArray[np.float32]]:
+) -> dict[str, Vector]:
     """Encode each distinct text once, longest first: texts of like length need little padding.
 
     Returns:
-        The vector of each text as it was encoded, shape (D,), float32.
+        The vector of each text as it was encoded, shape (D,): float32, or float64 where it was finer.
 
     Raises:
         InputError: `encode` returned something other than one finite vector a text.
     """
     distinct = sorted(set(texts), key=lambda text: (-len(text), text))
-    vectors: dict[str, NDArray[np.float32]] = {}
+    vectors: dict[str, Vector] = {}
     width: int | None = None
     for batch in tqdm(list(_batches(distinct, batch_size)), desc="encoding", disable=not progress):
         made = _checked(encode(batch), len(batch))
@@ -86,7 +97,7 @@ def embed_distinct(
 
 def encode_distinct(
     encode: EncodeFunction, texts: Sequence[str], *, batch_size: int, progress: bool = False
-) -> dict[str, NDArray[np.float32]]:
+) -> dict[str, Vector]:
     """As `embed_distinct`, with vectors scaled to length 1 (a zero vector stays zero)."""
     vectors = embed_distinct(encode, texts, batch_size=batch_size, progress=progress)
     return {text: _unit(vector) for text, vector in vectors.items()}
@@ -97,12 +108,16 @@ def _batches(texts: list[str], size: int) -> Iterator[list[str]]:
         yield texts[start : start + size]
 
 
-def _checked(vectors: Any, count: int) -> NDArray[np.float32]:
+def _checked(vectors: Any, count: int) -> Vector:
     # A tensor may be on a GPU, have a gradient, or be of a type that numpy has not.
     if hasattr(vectors, "detach"):
-        vectors = vectors.detach().float().cpu()
+        vectors = vectors.detach().cpu()
+        vectors = vectors.double() if vectors.element_size() == 8 else vectors.float()
     try:
-        array: NDArray[np.float32] = np.asarray(vectors, dtype=np.float32)
+        array: NDArray[Any] = np.asarray(vectors)
+        # What is finer than float32 stays so: whole numbers, and what others compute in float64.
+        exact = array.dtype.kind in "iub" or (array.dtype.kind == "f" and array.dtype.itemsize > 4)
+        array = array.astype(np.float64 if exact else np.float32)
     except (TypeError, ValueError) as error:
         kind = type(vectors).__name__
         raise InputError(
@@ -115,6 +130,10 @@ def _checked(vectors: Any, count: int) -> NDArray[np.float32]:
     return array
 
 
-def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = vector / np.maximum(np.linalg.norm(vector), np.finfo(np.float32).tiny)
+def _unit(vector: Vector) -> Vector:
+    largest = np.abs(vector).max(initial=0)
+    if largest == 0:
+        return vector
+    scaled = vector / largest  # so that no square is out of range
+    unit: Vector = scaled / np.linalg.norm(scaled)
     return unit

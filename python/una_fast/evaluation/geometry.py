@@ -6,15 +6,14 @@ pairs and sentences. Lower is better for both.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from una_fast.errors import InputError
-from una_fast.evaluation.embed import Encodes, encode_distinct, encode_function
+from una_fast.evaluation.embed import Encodes, Vector, encode_distinct, encode_function
 from una_fast.evaluation.pairs import Pairs, PairSource, open_source, read_found
 
 __all__ = ["GeometryReport", "alignment", "evaluate_geometry", "geometry_of", "uniformity"]
@@ -72,7 +71,7 @@ def evaluate_geometry(
     return geometry_of(pairs, vectors)
 
 
-def geometry_of(pairs: Pairs, vectors: Mapping[str, NDArray[np.float32]]) -> GeometryReport:
+def geometry_of(pairs: Pairs, vectors: Mapping[str, Vector]) -> GeometryReport:
     """Alignment and uniformity of vectors of length 1, one for each sentence of the pairs.
 
     Raises:
@@ -81,11 +80,15 @@ def geometry_of(pairs: Pairs, vectors: Mapping[str, NDArray[np.float32]]) -> Geo
     texts = sorted({*pairs.left, *pairs.right})
     near = _near(pairs)
     return GeometryReport(
-        alignment=alignment(*(np.stack([vectors[text] for text in side]) for side in near)),
-        uniformity=uniformity(np.stack([vectors[text] for text in texts])),
+        alignment=alignment(_rows(near[0], vectors), _rows(near[1], vectors)),
+        uniformity=uniformity(_rows(texts, vectors)),
         n_pairs=len(near[0]),
         n_sentences=len(texts),
     )
+
+
+def _rows(texts: Sequence[str], vectors: Mapping[str, Vector]) -> Vector:
+    return cast("Vector", np.stack([vectors[text] for text in texts]))
 
 
 def _near(pairs: Pairs) -> tuple[list[str], list[str]]:
@@ -97,12 +100,12 @@ def _near(pairs: Pairs) -> tuple[list[str], list[str]]:
     return [pairs.left[row] for row in rows], [pairs.right[row] for row in rows]
 
 
-def alignment(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
+def alignment(left: Vector, right: Vector) -> float:
     """Mean squared distance of paired vectors of length 1, each of shape (n, D): 0 where they coincide, at most 4."""
     return float(np.square(left.astype(np.float64) - right).sum(axis=1).mean())
 
 
-def uniformity(vectors: NDArray[np.float32]) -> float:
+def uniformity(vectors: Vector) -> float:
     """Log of the mean of exp(-2 squared distance) over all pairs of n vectors of length 1, shape (n, D), n > 1.
 
     Returns:

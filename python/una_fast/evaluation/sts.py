@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from una_fast.evaluation.embed import EncodeFunction, Encodes, encode_distinct, encode_function
+from una_fast.evaluation.embed import EncodeFunction, Encodes, Vector, encode_distinct, encode_function
 from una_fast.evaluation.pairs import (
     PAIRS,
     SEVEN,
@@ -214,8 +214,11 @@ def score_tasks(
     return tuple(score_task(name, subsets, vectors) for name, subsets in found.items())
 
 
-def score_task(task: str, subsets: Sequence[Pairs], vectors: dict[str, NDArray[np.float32]]) -> TaskScore:
-    """Correlate cosines with gold scores: over all pairs of the task, and within each subset."""
+def score_task(task: str, subsets: Sequence[Pairs], vectors: dict[str, Vector]) -> TaskScore:
+    """Correlate cosines with gold scores: over all pairs of the task, and within each subset.
+
+    Cosines that differ by less than the rounding of their vectors tie.
+    """
     cosines = [_cosines(pairs, vectors) for pairs in subsets]
     whole = _score(task, np.concatenate(cosines), np.concatenate([pairs.gold for pairs in subsets]))
     parts = tuple(
@@ -226,14 +229,20 @@ def score_task(task: str, subsets: Sequence[Pairs], vectors: dict[str, NDArray[n
     )
 
 
-def _cosines(pairs: Pairs, vectors: dict[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+DIGITS = {np.dtype(np.float32): 6, np.dtype(np.float64): 12}
+"""Decimals to which cosines are rounded, by the type of the vectors. Where the last bits of a vector depend on its
+batch, equal cosines come out unequal, and ranks would tell them apart."""
+
+
+def _cosines(pairs: Pairs, vectors: dict[str, Vector]) -> NDArray[np.float64]:
     left = np.stack([vectors[text] for text in pairs.left])
     right = np.stack([vectors[text] for text in pairs.right])
-    cosines: NDArray[np.float32] = np.einsum("nd,nd->n", left, right)
-    return cosines
+    cosines = np.einsum("nd,nd->n", left.astype(np.float64), right.astype(np.float64))
+    rounded: NDArray[np.float64] = np.round(cosines, DIGITS[left.dtype])
+    return rounded
 
 
-def _score(name: str, cosine: NDArray[np.float32], gold: NDArray[np.float64]) -> Score:
+def _score(name: str, cosine: NDArray[np.float64], gold: NDArray[np.float64]) -> Score:
     from scipy.stats import pearsonr, spearmanr
 
     if len(gold) < 2 or np.ptp(cosine) == 0 or np.ptp(gold) == 0:
@@ -242,5 +251,5 @@ def _score(name: str, cosine: NDArray[np.float32], gold: NDArray[np.float64]) ->
         name=name,
         n_pairs=len(gold),
         spearman=float(spearmanr(cosine, gold).statistic),
-        pearson=float(pearsonr(cosine.astype(np.float64), gold).statistic),
+        pearson=float(pearsonr(cosine, gold).statistic),
     )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from una_fast.errors import InputError, OptionError
-from una_fast.evaluation.embed import Encodes, embed_distinct, encode_function
+from una_fast.evaluation.embed import Encodes, Vector, embed_distinct, encode_function
 from una_fast.evaluation.labelled import TRANSFER, Labelled, read_transfer
 from una_fast.extras import require
 
@@ -175,7 +175,7 @@ def _read_found(root: Path, names: Sequence[str]) -> dict[str, dict[str, Labelle
     return found
 
 
-def _features(split: Labelled, vectors: Mapping[str, NDArray[np.float32]]) -> Features:
+def _features(split: Labelled, vectors: Mapping[str, Vector]) -> Features:
     """The features that the classifier sees: shape (n, D), or (n, 2 D) for pairs of sentences."""
     sides = [np.stack([vectors[text] for text in side]).astype(np.float64) for side in split.sentences]
     if len(sides) == 1:

@@ -45,6 +45,7 @@ from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.evaluation.pairs import SEVEN
 from una_fast.files import storage_errors
 from una_fast.options import options_of
+from una_fast.sources import find_files
 from una_fast.train_config import TrainConfig
 
 __all__ = ["FILES", "Evaluation", "Plan", "Run", "Weights", "load_plan", "shipped_plans"]
@@ -196,6 +197,28 @@ class Plan:
         for seed, condition, arm in itertools.product(self.seeds, self.conditions, self.arms):
             options = {**self.base, **condition.options, **arm.options}
             yield Run(arm=arm.name, condition=condition.name, seed=seed, options=options)
+
+    def missing_inputs(self) -> list[str]:
+        """Files and folders that the runs name and that are not there, each with the option that names it."""
+        named = {(name, run.options.get(name)) for run in self.runs() for name in _INPUTS}
+        named.add(("evaluation.sts", self.evaluation.sts))
+        lines = []
+        for name, path in sorted((name, str(path)) for name, path in named if path is not None):
+            if not _is_there(name, path):
+                lines.append(f"{name} {path}")
+        return lines
+
+
+_INPUTS = ("corpus", "paraphrases", "pairs", "table", "model", "sts")
+
+
+def _is_there(name: str, path: str) -> bool:
+    if name == "model":  # one of the hub is looked for when the run starts
+        return Path(path).is_dir() or not (path.startswith((".", "/", "~")) or path.count("/") > 1)
+    try:
+        return all(found.exists() for found in find_files(path) or [])
+    except StorageError:
+        return False
 
 
 def shipped_plans() -> dict[str, str]:

@@ -3,6 +3,7 @@
 import os
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -57,12 +58,13 @@ def paraphrase(config: ParaphraseConfig) -> Result:
     files = _files(config)
     work = WorkFolder(Path(config.output), block_lines=config.block_lines)
     with work.held():
-        corpus = work.copy(files, progress=config.progress)
+        copy = partial(work.copy, files, text_field=config.text_field, column=config.column)
+        corpus = copy(progress=config.progress)
         model = Paraphraser(config)
         work.begin(_manifest(config, model, corpus))
         resumed = sum(map(work.size, work.finished()))
         _finish(config, corpus, work, model)
-        if work.copy(files).digest() != corpus.digest():
+        if copy().digest() != corpus.digest():
             raise InputError(
                 f"the corpus changed while it was paraphrased: remove {work.path} and begin anew"
             )

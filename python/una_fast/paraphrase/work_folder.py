@@ -72,14 +72,28 @@ class WorkFolder:
                 if ours and all(child.name == LOCK for child in self.path.iterdir()):
                     shutil.rmtree(self.path)
 
-    def copy(self, files: list[Path], *, progress: bool = False) -> Sentences:
+    def copy(
+        self,
+        files: list[Path],
+        *,
+        text_field: str | None = None,
+        column: str | None = None,
+        progress: bool = False,
+    ) -> Sentences:
         """The sentences of the corpus, out of a copy that is made where there is none of these very files.
 
         Raises:
             InputError: The corpus is empty or damaged, or has an empty line.
             StorageError: The operating system refused.
         """
-        corpus = map_sentences(files, self.path / CORPUS, aligned=True, progress=progress)
+        corpus = map_sentences(
+            files,
+            self.path / CORPUS,
+            aligned=True,
+            text_field=text_field,
+            column=column,
+            progress=progress,
+        )
         if len(corpus) == 0:
             del corpus
             self._clear()

@@ -81,6 +81,8 @@ class QuickstartOptions(Options):
         group="text",
         metavar="FILES",
     )
+    text_field: str | None = option(same.TEXT_FIELD)
+    column: str | None = option(same.COLUMN)
     model: str | None = option(
         same.MODEL, "Encoder to start from: a folder or a hub name; by default a small BERT is made."
     )
@@ -116,10 +118,13 @@ def run_quickstart(options: QuickstartOptions, terminal: Terminal) -> dict[str, 
     _require_extras()
     import torch
 
+    from una_fast.encoder.hub_files import require_model
     from una_fast.training import train
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+    if options.model is not None:
+        require_model(options.model)
     folder = _claim(options.output)
 
     # 1. Text.
@@ -221,7 +226,8 @@ def _claim(folder: Path) -> Path:
 
 def _read_corpus(options: QuickstartOptions, folder: Path) -> tuple[Sequence[str], str]:
     if options.corpus is not None:
-        return load_sentences(options.corpus), _name_of(options.corpus)
+        loaded = load_sentences(options.corpus, text_field=options.text_field, column=options.column)
+        return loaded, _name_of(options.corpus)
     sentences = standard_library_sentences()
     _write(folder / _CORPUS, "".join(f"{sentence}\n" for sentence in sentences))
     return sentences, "the documentation of Python's standard library"

@@ -95,9 +95,15 @@ def _open(config: TrainConfig, name: str, source: "Source | None" = None, *, ali
     from una_fast.sources import load_sentences
 
     source = getattr(config, name) if source is None else source
+    # What is no file has neither fields nor columns: the halves of pairs.
+    given = isinstance(source, Iterator)
+    field, column = (None, None) if given else (config.text_field, config.column)
     if config.mapped_corpus is None:
-        return load_sentences(source, aligned=aligned)
-    return map_sentences(source, Path(config.mapped_corpus) / name, aligned=aligned, progress=config.progress)
+        return load_sentences(source, aligned=aligned, text_field=field, column=column)
+    folder = Path(config.mapped_corpus) / name
+    return map_sentences(
+        source, folder, aligned=aligned, text_field=field, column=column, progress=config.progress
+    )
 
 
 def split_pairs(lines: Sequence[str], config: TrainConfig) -> Corpus:
@@ -160,6 +166,7 @@ def open_negatives(config: TrainConfig, table: TermTable) -> NegativeSource:
         select=config.select,
         replace=config.replace,
         surface=config.surface,
+        keep_script=config.keep_script,
         seed=config.seed,
         threads=config.threads,
     )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 import numpy as np
 import torch
@@ -23,6 +23,9 @@ from una_fast.training.corpus import Corpus, NegativeSource, take
 from una_fast.training.shuffle import Rows, permute
 
 __all__ = ["Batch", "BatchBuilder", "Prefetcher", "lay_out"]
+
+
+_Ids: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +65,7 @@ class BatchBuilder:
         max_length: Tokens of a text.
         every: Steps from one with negatives to the next; 0 has none.
         negative_views: Times that a negative stands in its batch, 1 or 2.
-        distinct: Whether a batch holds no sentence twice.
+        distinct: Whether no two rows of a batch have the same token ids, but for the two of an example.
         seed: Of the order of rows.
         rank: Which share of each batch is built here, of `world` equal ones.
         pin_memory: Whether tensors lie in memory that a GPU copies from by itself.
@@ -122,25 +125,39 @@ class BatchBuilder:
         return np.split(rows, self.world)[self.rank]
 
     def _without_repeats(self, rows: Rows, index: int, epoch: int) -> Rows:
-        """Puts other rows, drawn by the batch's number, where a sentence stands in the batch already."""
-        texts = take(self.corpus.sentences, rows)
-        firsts = {text: place for place, text in reversed(list(enumerate(texts)))}
-        seen, kept = set(texts), rows.copy()
-        spare = self._spare_rows(index, epoch)
-        for place, text in enumerate(texts):
-            if firsts[text] != place:
-                kept[place], fresh = next(row for row in spare if row[1] not in seen)
-                seen.add(fresh)
+        """Puts other rows, drawn by the batch's number, where a text of an example stands in the batch already."""
+        kept, repeats, seen = rows.copy(), [], set[_Ids]()
+        for place, ids in enumerate(self._token_ids(rows)):
+            if seen.isdisjoint(ids):
+                seen |= ids
+            else:
+                repeats.append(place)
+        spare = self._spare_rows(index, epoch) if repeats else iter(())
+        for place in repeats:
+            kept[place], fresh = next(row for row in spare if seen.isdisjoint(row[1]))
+            seen |= fresh
         return kept
 
-    def _spare_rows(self, index: int, epoch: int) -> Iterator[tuple[int, str]]:
+    def _token_ids(self, rows: Rows) -> list[frozenset[_Ids]]:
+        """What the model sees of each example: the token ids of its sentence and of its paraphrase, if it has one."""
+        columns = [take(self.corpus.sentences, rows)]
+        if self.corpus.paraphrases is not None:
+            columns.append(take(self.corpus.paraphrases, rows))
+        ids = [
+            self.tokenizer(texts, truncation=True, max_length=self.max_length)["input_ids"]
+            for texts in columns
+        ]
+        return [frozenset(map(tuple, example)) for example in zip(*ids, strict=True)]
+
+    def _spare_rows(self, index: int, epoch: int) -> Iterator[tuple[int, frozenset[_Ids]]]:
         n, bulk = len(self.corpus.sentences), self.batch_size
         for start in range(0, min(n, 64 * bulk), bulk):
             positions = np.arange(start, min(start + bulk, n))
             rows = permute(positions, n=n, seed=self.seed, epoch=epoch, stream=f"spare {index}")
-            yield from zip(rows.tolist(), take(self.corpus.sentences, rows), strict=True)
+            yield from zip(rows.tolist(), self._token_ids(rows), strict=True)
         raise InputError(
-            f"distinct=True, but {min(n, 64 * bulk)} rows drawn for batch {index} hold no {bulk} distinct sentences"
+            f"distinct=True, but {min(n, 64 * bulk)} rows drawn for batch {index} hold no {bulk} examples without a "
+            "text in common"
         )
 
     def _negatives(self, step: int, anchors: list[str], rows: Rows, epoch: int) -> list[str] | None:

@@ -25,6 +25,7 @@ from una_fast.encoder.backbone import (
     position_limit,
     weights_digest,
 )
+from una_fast.encoder.hub_files import require_model
 from una_fast.errors import OptionError
 from una_fast.page.layout import AnnotatedSentence, annotate
 from una_fast.train_config import TrainConfig
@@ -68,7 +69,9 @@ from una_fast.training.optimisation import (
 )
 from una_fast.training.output import (
     LAST,
+    alone_at,
     check_drawing,
+    input_files,
     prepare_output,
     read_manifest,
     render_report,
@@ -78,6 +81,7 @@ from una_fast.training.output import (
 from una_fast.training.probe import ProbeReport, probe, seeded
 from una_fast.training.scorer import Scorer, Tasks
 from una_fast.training.shuffle import permute
+from una_fast.training.start import check_declared, check_start
 
 if TYPE_CHECKING:
     from una_fast.table import TermTable
@@ -108,9 +112,12 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
     """
     if config.report:
         check_drawing()
-    output = prepare_output(config.output)
     tasks = Tasks.read(config)
+    require_model(str(config.model))
+    check_declared(config)
+    output = prepare_output(config)
     with (
+        alone_at(output),
         processes_of_run(config.device) as (processes, device),
         numerics(config),
         seeded(config.seed, device),
@@ -123,6 +130,7 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
         _check_length(config.max_length, model, tokenizer)
         with processes.in_turn():
             corpus = open_corpus(config)
+        check_start(config, model, tokenizer, paired=corpus.paraphrases is not None)
         table: TermTable | None = None
         if augmenter is None and (config.every or config.probe_rows):
             table = open_table(config, corpus, processes)
@@ -306,7 +314,14 @@ class _Run:
 
     def save(self, folder: Path, step: int) -> None:
         table = self.table if self.config.table is None and folder == self.output else None
-        save_encoder(folder, self.model, self.tokenizer, self.manifest(step), table=table)
+        save_encoder(
+            folder,
+            self.model,
+            self.tokenizer,
+            self.manifest(step),
+            table=table,
+            kept=input_files(self.config),
+        )
 
     def checkpoint(self, optimizer: torch.optim.Optimizer) -> None:
         """Write down all that the steps to come depend on."""

@@ -6,8 +6,10 @@ Equal runs write equal bytes: nothing in the folder tells of the time, the host 
 import copy
 import json
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +21,10 @@ from una_fast.encoder.backbone import position_limit
 from una_fast.encoder.encoder import LAYERS
 from una_fast.errors import OptionError
 from una_fast.extras import require
-from una_fast.files import replacing_folder, storage_errors, sync, write_text
+from una_fast.files import alone, replacing_folder, storage_errors, sync, write_text
 from una_fast.progress import quiet_transformers
+from una_fast.sources import find_files
+from una_fast.train_config import TrainConfig
 from una_fast.training.model import SentenceEncoder
 
 if TYPE_CHECKING:
@@ -45,7 +49,9 @@ if TYPE_CHECKING:
 __all__ = [
     "LAST",
     "MANIFEST",
+    "alone_at",
     "check_drawing",
+    "input_files",
     "prepare_output",
     "read_manifest",
     "render_report",
@@ -62,21 +68,94 @@ LAST = "last"
 """The folder, within the output, of the last step's weights, where they are not the best."""
 
 
-def prepare_output(output: str | os.PathLike[str]) -> Path:
+def prepare_output(config: TrainConfig) -> Path:
     """Make the parent of the output folder, and refuse to replace what is not the output of a training run.
 
+    Files in it that no run of ours wrote, and those that this run reads, are kept, see `save_encoder`.
+
     Raises:
-        OptionError: `output` is a file, or a folder that holds something else.
+        OptionError: `output` is a file, or a folder that holds something else; or one that holds the working folder,
+            the start of a run with checkpoints, or a file of the user's under a name that the run writes.
         StorageError: The parent cannot be made.
     """
-    path = Path(output)
+    path = Path(config.output)
     if path.exists() and not path.is_dir():
         raise OptionError(f"output {path} exists and is no folder")
+    if Path.cwd().is_relative_to(path.resolve()):
+        raise OptionError(f"output {path} is the working folder, or holds it: name a folder in it")
     if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
         raise OptionError(f"output {path} holds something other than a trained encoder: name another folder")
+    if config.checkpoint_every is not None and Path(config.model).resolve().is_relative_to(path.resolve()):
+        raise OptionError(
+            f"output {path} holds the model to start from: a run that saves over it could not be resumed; name another"
+        )
+    _refuse_users_files(path, {file.resolve() for file in input_files(config)})
     with storage_errors():
         path.parent.mkdir(parents=True, exist_ok=True)
     return path
+
+
+_WRITTEN = (MANIFEST, CARD, REPORT, TABLE, LAST, "config.json", "model.safetensors", "modules.json")
+"""Names that every run writes, or may write."""
+
+
+def input_files(config: TrainConfig) -> list[Path]:
+    """The files that a run reads its text and its table from."""
+    sources = (config.corpus, config.paraphrases, config.pairs, config.table)
+    named = [source for source in sources if isinstance(source, str | os.PathLike | list | tuple)]
+    return [path for source in named for path in find_files(source) or []]
+
+
+def _refuse_users_files(output: Path, inputs: AbstractSet[Path]) -> None:
+    ours = _files_of_runs(output)
+    for name in sorted({*_WRITTEN, *ours} - {TABLE}):
+        if (output / name).resolve() in inputs:
+            raise OptionError(
+                f"output {output} holds {name}, which this run reads and would write: move it away"
+            )
+    for name in _WRITTEN:
+        path = output / name
+        if path.exists() and path.resolve() not in inputs and not any(f.split("/")[0] == name for f in ours):
+            raise OptionError(
+                f"output {output} holds {name}, which no training run wrote and this one would: move it away"
+            )
+
+
+def _files_of_runs(output: Path) -> set[str]:
+    """The files in an output folder, by their path in it, that runs wrote there: the last one says so itself."""
+    manifest = read_manifest(output)
+    if manifest is None:
+        return set()
+    files = manifest.get("files")
+    written = {file for file in files if isinstance(file, str)} if isinstance(files, list) else set()
+    return {*written, MANIFEST, CARD}
+
+
+@contextmanager
+def alone_at(output: Path) -> Iterator[None]:
+    """Hold an output for this run; of several processes of one run, the first does.
+
+    Raises:
+        OptionError: Another run is at it.
+    """
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    folder = output.with_name(f"{output.name}.run")
+    lock = folder / ".lock"
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    held = False
+    try:
+        with alone(lock, f"training into {output}"):
+            held = True
+            yield
+    finally:
+        if held:
+            with suppress(OSError):  # another run may have come for it, or files may be left
+                lock.unlink()
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def save_encoder(
@@ -86,10 +165,12 @@ def save_encoder(
     manifest: dict[str, Any],
     *,
     table: "TermTable | None" = None,
+    kept: Sequence[Path] = (),
 ) -> None:
     """Write the encoder without its head beside the output, and put it in place when it is complete.
 
-    A run that is interrupted leaves the output as it was.
+    A run that is interrupted leaves the output as it was. Files in it that no run wrote stay there, and so do those
+    of `kept`, which the run itself reads.
 
     Raises:
         StorageError: The operating system refused; what was written so far is removed.
@@ -105,6 +186,44 @@ def save_encoder(
         if table is not None:
             table.save(folder / TABLE)
         _write_records(folder, manifest)
+        files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+        files += _keep_users_files(output, folder, kept)
+        _write_records(folder, {**manifest, "files": sorted(files)})
+
+
+def _keep_users_files(output: Path, fresh: Path, kept: Sequence[Path]) -> list[str]:
+    """Has a new output folder hold the files of the old one that are the user's: the same files, not copies.
+
+    Returns:
+        Those among them that an earlier run wrote, and this one reads.
+    """
+    ours, inputs = _files_of_runs(output), {path.resolve() for path in kept}
+    read: list[str] = []
+    if not output.is_dir():
+        return read
+    for path in sorted(output.rglob("*")):
+        name = str(path.relative_to(output))
+        target = fresh / name
+        if name in ours and path.resolve() not in inputs:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            if not _is_ours(name, ours):
+                target.mkdir(parents=True, exist_ok=True)
+            continue
+        if os.path.lexists(target):
+            continue  # checked at the start: it came while the run went on, under a name that the run writes
+        if name in ours:
+            read.append(name)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(path, target, follow_symlinks=False)
+        except OSError:  # a file system without links
+            shutil.copy2(path, target, follow_symlinks=False)
+    return read
+
+
+def _is_ours(folder: str, ours: set[str]) -> bool:
+    return any(file.startswith(f"{folder}/") for file in ours)
 
 
 def read_manifest(output: Path) -> dict[str, Any] | None:
@@ -122,7 +241,10 @@ def rewrite_records(output: Path, manifest: dict[str, Any], *, report: str | Non
     Raises:
         StorageError: The operating system refused.
     """
-    texts = _records(manifest) if report is None else {**_records(manifest), REPORT: report}
+    files = _files_of_runs(output) | {f"{LAST}/{file}" for file in _files_of_runs(output / LAST)}
+    files |= set() if report is None else {REPORT}
+    texts = _records({**manifest, "files": sorted(files)})
+    texts |= {} if report is None else {REPORT: report}
     with storage_errors():
         for name, text in texts.items():
             fresh = output / f".{name}.new"

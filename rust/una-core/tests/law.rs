@@ -317,6 +317,60 @@ fn protected_and_unimportant_tokens_stay_and_the_law_holds_among_the_others() {
 }
 
 #[test]
+fn replacements_keep_to_the_script_of_the_word_and_to_the_law_within_it() {
+    let scripts = ["a", "猫", "к", "3"];
+    let word = |i: usize| {
+        format!("{}{}", scripts[i % 4], "x".repeat(usize::from(i.is_multiple_of(4))) + &i.to_string())
+    };
+    let corpus: Vec<String> =
+        (0..400).map(|i| format!("{} {} stop", word(i % 60), word(i * i % 90))).collect();
+    let settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: false };
+    let counts =
+        TermCounts::count_sentences(settings, corpus.iter().map(String::as_str), Work::default()).unwrap();
+    let table = Arc::new(TermTable::freeze(&counts, Pruning::default(), Work::default()).unwrap());
+    let script =
+        |term: &str| term.chars().find(|c| c.is_alphabetic()).map(|c| if c.is_ascii() { 'a' } else { c });
+    let term = |rank: usize| std::str::from_utf8(table.terms().get(rank as u32)).unwrap().to_owned();
+    for (replace, exclude_self) in
+        [(Replace::Vicinity, false), (Replace::Vicinity, true), (Replace::Uniform, true)]
+    {
+        let options = Options {
+            keep_script: true,
+            replace,
+            exclude_self,
+            radius: 30,
+            select: Select::Uniform,
+            replace_prob: 1.0,
+            ..Options::default()
+        };
+        let augmenter = augmenter(&table, options);
+        for old in [word(1), word(2), "unseen".to_owned(), "猫猫".to_owned()] {
+            let mut observed = vec![0u64; table.len()];
+            let mut window = 0..0;
+            let sentence = format!("{old} stop stop");
+            for row in 0..40_000 {
+                explain(&augmenter, &sentence, row, |plan, _| {
+                    window = augmenter.window(&plan[0]);
+                    observed[plan[0].replacement.unwrap() as usize] += 1;
+                });
+            }
+            let own = table.rank(&old).filter(|_| exclude_self).map(|rank| rank as usize);
+            let weight = |rank: usize| {
+                let inside = window.contains(&(rank as u32))
+                    && Some(rank) != own
+                    && script(&term(rank)) == script(&old);
+                let weight = if replace == Replace::Uniform { 1.0 } else { table.score()[rank] };
+                if inside { weight } else { 0.0 }
+            };
+            let weights: Vec<f64> = (0..table.len()).map(weight).collect();
+            let sum: f64 = weights.iter().sum();
+            let expected: Vec<f64> = weights.iter().map(|weight| weight / sum).collect();
+            assert_fits(&observed, &expected, &old);
+        }
+    }
+}
+
+#[test]
 fn a_sequence_is_protected_where_it_stands_in_a_row() {
     let protect = [vec!["w250", "never-seen"], vec!["w3", "w3", "w17"]];
     let options = Options { replace_prob: 1.0, select: Select::Uniform, ..Options::default() };

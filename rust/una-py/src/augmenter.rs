@@ -38,7 +38,7 @@ type Weights<'py> = (PyReadonlyArray1<'py, f64>, PyReadonlyArray1<'py, u64>);
 impl Augmenter {
     #[new]
     #[pyo3(signature = (
-        table, *, radius, replace_prob, select, replace, surface, exclude_self, max_tokens, max_share, min_score,
+        table, *, radius, replace_prob, select, replace, surface, exclude_self, keep_script, max_tokens, max_share, min_score,
         protect, seed
     ))]
     #[allow(clippy::too_many_arguments, reason = "keyword-only options of the public surface")]
@@ -51,6 +51,7 @@ impl Augmenter {
         replace: &str,
         surface: &str,
         exclude_self: bool,
+        keep_script: bool,
         max_tokens: Option<u32>,
         max_share: Option<f64>,
         min_score: f64,
@@ -70,6 +71,7 @@ impl Augmenter {
                 replace: replace.parse()?,
                 surface: surface.parse()?,
                 exclude_self,
+                keep_script,
                 max_replaced,
                 min_score,
                 seed,

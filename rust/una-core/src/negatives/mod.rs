@@ -36,6 +36,7 @@ mod options;
 mod plan;
 mod rng;
 mod sample;
+mod scripts;
 mod surface;
 pub mod token_ids;
 mod word_ids;

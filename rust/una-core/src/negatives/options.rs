@@ -99,6 +99,8 @@ pub struct Options {
     pub surface: Surface,
     /// True where a token is never replaced by its own term.
     pub exclude_self: bool,
+    /// True where a token is replaced by terms of its own script only: a Chinese word by Chinese ones.
+    pub keep_script: bool,
     /// The most tokens of a sentence that may go; where more are drawn, those of highest probability do.
     pub max_replaced: MaxReplaced,
     /// Tokens whose TF-IDF in their sentence is lower stay.
@@ -116,6 +118,7 @@ impl Default for Options {
             replace: Replace::Vicinity,
             surface: Surface::Reference,
             exclude_self: false,
+            keep_script: false,
             max_replaced: MaxReplaced::All,
             min_score: 0.0,
             seed: 0,

@@ -9,6 +9,7 @@ use foldhash::fast::FixedState;
 use super::options::{Options, Replace, Select};
 use super::plan::{Sentence, SentenceError, TokenPlan};
 use super::rng::{Draws, Purpose, below, unit};
+use super::scripts::{self, Scripts};
 use super::surface::Renderer;
 use crate::arch::prefetch;
 use crate::error::{Error, Result};
@@ -36,6 +37,8 @@ pub(super) struct Sampler {
     table: Arc<TermTable>,
     options: Options,
     protected: Protected,
+    /// Where replacements keep to the script of the word.
+    scripts: Option<Scripts>,
     /// `tail[k]` is the sum of the scores of ranks `k..V`. Summed from the small end, so that a window of small
     /// scores is not lost beside the large ones before it.
     tail: Vec<f64>,
@@ -55,8 +58,9 @@ impl Sampler {
             tail[rank] = tail[rank + 1] + score;
         }
         let protected = Protected::new(&table, protect);
+        let scripts = options.keep_script.then(|| Scripts::of(&table));
         let unseen_idf = table.idf_of(None);
-        Ok(Self { table, options, protected, tail, unseen_idf })
+        Ok(Self { table, options, protected, scripts, tail, unseen_idf })
     }
 
     pub(super) const fn table(&self) -> &Arc<TermTable> {
@@ -188,8 +192,8 @@ impl Sampler {
             for (&index, words) in indices.iter().zip(draws.blocks(Purpose::Replace, slots)) {
                 let choices = self.choices(&plan[index as usize]);
                 if choices.len() > 0 {
-                    prefetch(&score[choices.at(0) as usize]);
-                    prefetch(&score[choices.at(below(words[0], choices.len())) as usize]);
+                    prefetch(&score[self.rank_at(&choices, 0) as usize]);
+                    prefetch(&score[self.rank_at(&choices, below(words[0], choices.len())) as usize]);
                 }
                 picks.values_mut().push(Pick { index, choices, words });
             }
@@ -321,7 +325,21 @@ impl Sampler {
     }
 
     fn choices(&self, step: &TokenPlan<'_>) -> Choices {
-        Choices::new(self.window(step), if self.options.exclude_self { step.rank } else { None })
+        let (window, own) = (self.window(step), if self.options.exclude_self { step.rank } else { None });
+        let Some(scripts) = &self.scripts else { return Choices { script: None, window, own } };
+        let script = scripts::number(step.token.text);
+        // A term of the table is of the script of its token, so that its own place is within.
+        let own = own.map(|rank| scripts.within(script, &(rank..rank)).start);
+        Choices { script: Some(script), window: scripts.within(script, &window), own }
+    }
+
+    /// The rank of a choice.
+    fn rank_at(&self, choices: &Choices, offset: usize) -> u32 {
+        let place = choices.at(offset);
+        match (&self.scripts, choices.script) {
+            (Some(scripts), Some(script)) => scripts.ranks(script)[place as usize],
+            _ => place,
+        }
     }
 
     /// The term that replaces a token; none where there is no other.
@@ -331,21 +349,38 @@ impl Sampler {
             return None;
         }
         if self.options.replace == Replace::Uniform {
-            return Some(choices.at(below(words[0], choices.len())));
+            return Some(self.rank_at(choices, below(words[0], choices.len())));
         }
         // Neighbours score nearly alike, so a uniform rank kept with probability score / highest is soon kept.
         // Either way has the same law, so that which of the two ends the draw does not matter.
-        let highest = self.table.score()[choices.at(0) as usize];
+        let highest = self.table.score()[self.rank_at(choices, 0) as usize];
         for attempt in 1..=REJECTION_BLOCKS {
             for pair in words.as_chunks::<2>().0 {
-                let rank = choices.at(below(pair[0], choices.len()));
+                let rank = self.rank_at(choices, below(pair[0], choices.len()));
                 if unit(pair[1]) * highest < self.table.score()[rank as usize] || highest <= 0.0 {
                     return Some(rank);
                 }
             }
             words = draws.block(Purpose::Replace, replace_slot(index, attempt));
         }
-        Some(self.search(choices, unit(words[0])))
+        let u = unit(words[0]);
+        Some(if choices.script.is_some() {
+            self.search_one_by_one(choices, u)
+        } else {
+            self.search(choices, u)
+        })
+    }
+
+    /// [`Self::search`] where the choices have no sums.
+    fn search_one_by_one(&self, choices: &Choices, u: f64) -> u32 {
+        let score = |offset| self.table.score()[self.rank_at(choices, offset) as usize];
+        let all: f64 = (0..choices.len()).map(score).sum();
+        let (mut sum, target) = (0.0, u * all);
+        let found = (0..choices.len()).find(|&offset| {
+            sum += score(offset);
+            sum > target
+        });
+        self.rank_at(choices, found.unwrap_or(choices.len() - 1))
     }
 
     /// The choice whose share of all the choices' score holds `u`.
@@ -377,18 +412,16 @@ const fn replace_slot(index: u32, attempt: u64) -> u64 {
     (index as u64) << 8 | attempt
 }
 
-/// The ranks that may replace a token: a window, perhaps without the token's own. `own` lies in the window.
+/// The terms that may replace a token: a window of ranks, or of places among the ranks of a script, perhaps without the
+/// token's own. `own` lies in the window.
 #[derive(Debug)]
 struct Choices {
+    script: Option<u8>,
     window: Range<u32>,
     own: Option<u32>,
 }
 
 impl Choices {
-    fn new(window: Range<u32>, own: Option<u32>) -> Self {
-        Self { window, own }
-    }
-
     fn len(&self) -> usize {
         self.window.len() - usize::from(self.own.is_some())
     }
