@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import signal
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,9 @@ from hypothesis import HealthCheck, settings
 # A busy machine is no reason for a law to fail: no example is timed.
 settings.register_profile("una_fast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("una_fast")
+
+# A job that a script has put into the background is started with Ctrl-C ignored, and so would all that it starts be.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DATA = Path(os.environ.get("UNA_FAST_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

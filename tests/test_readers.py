@@ -500,3 +500,48 @@ def test_the_inputs_of_the_whole_house_are_read_alike(here: Path) -> None:
     os.close(writer)
     assert terms(f"/dev/fd/{reader}") == ["fox", "red"]
     os.close(reader)
+
+
+def test_a_radius_may_be_a_share_and_a_window_that_is_all_is_told(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = una_fast.fit([f"word{i} other{i % 40}" for i in range(200)], threads=1)
+    n_terms = len(table)
+    for radius, ranks in ((7, 7), (0.05, n_terms // 20), (1.0, n_terms), (1e-9, 1), (np.int64(3), 3)):
+        augmenter = una_fast.Augmenter(table, radius=radius)
+        assert augmenter.radius == ranks
+        assert augmenter.covers_all == (2 * ranks + 1 >= n_terms)
+        expected = una_fast.Augmenter(table, radius=ranks).augment(["word1 other2"] * 20)
+        assert augmenter.augment(["word1 other2"] * 20) == expected
+    for wrong in (-1, 0.0, 1.5, float("nan"), "5%", None, True, 2**32):
+        with pytest.raises(OptionError, match="radius"):
+            una_fast.Augmenter(table, radius=wrong)  # type: ignore[arg-type]
+    table.save("big.una")
+    Path("x.txt").write_text("word1 other2\n")
+    assert main(["augment", "big.una", "x.txt"]) == 0
+    assert f"4,000 ranks either way are all of the {n_terms} terms" in capsys.readouterr().err
+    assert main(["augment", "big.una", "x.txt", "--radius", "5%"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+def test_replacements_keep_to_the_script_of_the_word() -> None:
+    corpus = [f"word{i} 猫{chr(0x4E00 + i)} {i} кот{chr(0x430 + i % 30)}" for i in range(300)]
+    table = una_fast.fit(corpus, tokenizer="whitespace", threads=1)
+    kept = una_fast.Augmenter(table, keep_script=True, replace_prob=1.0, select="uniform", radius=1.0)
+    for negative in kept.augment(corpus):
+        latin, han, number, cyrillic = negative.split()
+        assert (latin[:4], han[0], number.isdigit(), cyrillic[:3]) == ("word", "猫", True, "кот")
+    for wrong in (1, "yes", None):
+        with pytest.raises(OptionError, match="keep_script must be true or false"):
+            una_fast.Augmenter(table, keep_script=wrong)  # type: ignore[arg-type]
+
+
+def test_text_without_spaces_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [f"我喜欢{chr(0x4E00 + i)}茶" for i in range(200)]
+    with pytest.warns(UserWarning, match="most sentences are a single term"):
+        una_fast.fit(lines)
+    Path("zh.txt").write_text("\n".join(lines), encoding="utf-8")
+    assert main(["fit", "zh.txt", "-o", "zh.una"]) == 0
+    assert "--tokenizer unicode" in capsys.readouterr().err
+    assert main(["fit", "zh.txt", "-o", "zh.una", "--tokenizer", "unicode"]) == 0
+    assert capsys.readouterr().err == ""
