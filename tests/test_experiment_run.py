@@ -174,7 +174,7 @@ def test_the_command_lists_runs_and_writes_reports(
     output = str(tmp_path / "out")
     command = ["experiment", str(plan_file), "--output", output, "--set", "evaluation.weights=last"]
     assert main([*command, "--dry-run"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "4 runs, 4 missing"
+    assert capsys.readouterr().out.splitlines()[-1] == "4 runs, 4 to do"
     assert not (tmp_path / "out").exists()
     assert main([*command, "--report"]) == 1
     assert "no run of plan 'tiny' has finished" in capsys.readouterr().err
@@ -185,4 +185,4 @@ def test_the_command_lists_runs_and_writes_reports(
     assert main([*command, "--report", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["finished"] == 4
     assert main([*command, "--dry-run"]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "4 runs, 0 missing"
+    assert capsys.readouterr().out.splitlines()[-1] == "4 runs, 0 to do"

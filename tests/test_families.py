@@ -42,14 +42,6 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "ernie": {},
     "esm": {"position_embedding_type": "rotary", "mask_token_id": 4, "hidden_dropout_prob": 0.1},
     "flaubert": {"emb_dim": 16, "n_layers": 2, "n_heads": 2},
-    "funnel": {
-        "block_sizes": [1, 1],
-        "block_repeats": [1, 1],
-        "d_model": 16,
-        "n_head": 2,
-        "d_head": 8,
-        "d_inner": 32,
-    },
     "ibert": {},
     "layoutlm": {},
     "longformer": {"attention_window": 8},
@@ -94,7 +86,6 @@ SIZES: dict[str, Any] = {
 }
 WITHOUT: dict[str, set[str]] = {
     "clip": {*SIZES, "vocab_size"},
-    "funnel": {"num_hidden_layers"},
     "xlnet": {"max_position_embeddings"},
 }
 """Sizes that a family does not take."""

@@ -212,6 +212,8 @@ def arrow_errors(path: Path, pa: Any) -> Iterator[None]:
         yield
     except pa.ArrowException as error:
         raise InputError(f"{path}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: the name of a column is not UTF-8") from error
     except OSError as error:
         if isinstance(error, StorageError):
             raise
@@ -352,8 +354,24 @@ def batches_of_column(values: pa.Array, where: str) -> Iterator[Batch]:
 
     if not (_holds_strings(values.type) or _holds_bytes(values.type) or pa.types.is_null(values.type)):
         raise InputError(f"{where} holds {values.type}, not strings")
-    for start in range(0, len(values), ROWS):
-        yield _buffers(_plain(values.slice(start, ROWS), pa))
+    try:
+        for start in range(0, len(values), ROWS):
+            yield _buffers(_plain(_validated(values.slice(start, ROWS)), pa))
+    except pa.ArrowException as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def _validated(values: pa.Array) -> pa.Array:
+    """The values, whose buffers are what their layout says: a file, or whoever made them, may say anything.
+
+    Of offsets and text every value is looked at by the compiled half; of all other layouts Arrow looks at all here,
+    before it follows what they point to.
+    """
+    import pyarrow as pa
+
+    checked_later = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+    values.validate(full=values.type not in checked_later)
+    return values
 
 
 def _plain(values: pa.Array, pa: Any) -> pa.Array:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from una_fast.errors import OptionError, StorageError
 
 __all__ = [
     "alone",
+    "check_apart",
     "read_bytes",
     "remove_folder",
     "replacing",
@@ -36,9 +38,11 @@ def replacing(output: Path) -> Iterator[Path]:
             stays as it was.
     """
     target = Path(os.path.realpath(output))
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    # A name that nobody can guess, made new: who else may write to the folder could have put a link there.
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
     try:
         mode = _mode_of(target)
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield partial
         if mode is not None:
             partial.chmod(mode)
@@ -64,6 +68,29 @@ def _mode_of(file: Path) -> int | None:
     if not stat.S_ISREG(mode):
         raise FileExistsError(errno.EEXIST, "it exists and is no regular file", str(file))
     return stat.S_IMODE(mode)
+
+
+def check_apart(inputs: Iterable[Path], outputs: Mapping[str, Path | None]) -> None:
+    """Refuses an output that is an input, and two outputs that are one file, by whatever names; nothing is read.
+
+    Raises:
+        OptionError: for two that are one; both are named as they were given.
+    """
+    seen = [("the input", path) for path in inputs]
+    for name, path in outputs.items():
+        if path is None:
+            continue
+        for other, there in seen:
+            if _is_same(path, there):
+                raise OptionError(f"{name} {path} is {other} {there}: name another file")
+        seen.append((name, path))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:  # one of them is not there, or both
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 @contextmanager

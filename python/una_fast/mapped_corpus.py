@@ -80,7 +80,7 @@ def map_sentences(
     facts: dict[str, Any] = {"format": _FORMAT, "options": options, "files": _described(files)}
     found = _facts_of(target)
     if found is not None and files is not None and {name: found.get(name) for name in facts} == facts:
-        return _map(target, found)
+        return _checked(target, found)
     with storage_errors():
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing_folder(target) as fresh:
@@ -133,6 +133,23 @@ def _map(folder: Path, facts: dict[str, Any]) -> Sentences:
     return Sentences(
         data, ends, n_empty=facts["n_empty"], n_skipped=facts["n_skipped"], digest=facts["sha256"]
     )
+
+
+def _checked(folder: Path, facts: dict[str, Any]) -> Sentences:
+    """A copy that was found, which may have been damaged since it was made: all of it is read once.
+
+    Raises:
+        ArtifactError: It is not what was written.
+    """
+    try:
+        digest = _map(folder, {**facts, "sha256": None}).digest()
+    except ArtifactError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{folder / _FACTS} holds no facts of a copy: remove the folder") from error
+    if digest != facts.get("sha256"):
+        raise ArtifactError(f"{folder} is damaged: its text is not what was copied; remove the folder")
+    return _map(folder, facts)
 
 
 def _mapped(path: Path, kind: str, count: int) -> Any:

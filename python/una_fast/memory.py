@@ -28,11 +28,8 @@ def memory_limit(limit: MemorySize | None) -> int | None:
     """
     if limit is None:
         return None
-    size = (
-        _parsed("memory_limit", limit)
-        if isinstance(limit, str)
-        else whole("memory_limit", limit, least=-(1 << 63))
-    )
+    parsed = _parsed("memory_limit", limit) if isinstance(limit, str) else limit
+    size = whole("memory_limit", parsed, least=-(1 << 63))
     if size < LEAST:
         raise OptionError(f"memory_limit must be at least {LEAST >> 20}MiB ({LEAST} bytes), not {limit!r}")
     return size

@@ -12,6 +12,7 @@ import numpy as np
 
 from una_fast import _core
 from una_fast.arrow import large_strings
+from una_fast.checks import whole
 from una_fast.errors import InputError
 from una_fast.extras import require
 from una_fast.sources import default_threads
@@ -173,8 +174,9 @@ class TermTable:
 
         Raises:
             KeyError: for a term that the table does not hold.
+            OptionError: for a radius that is no number of ranks.
         """
-        start, stop = self._core.vicinity(self[term].rank, radius)
+        start, stop = self._core.vicinity(self[term].rank, whole("radius", radius, below=1 << 32))
         return [self._at(rank) for rank in range(start, stop)]
 
     def tokenize(self, sentences: Iterable[str]) -> list[Tokens]:

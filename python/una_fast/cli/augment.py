@@ -27,7 +27,7 @@ from una_fast.arrow import (
 from una_fast.cli.options import NegativeOptions, ReadOptions, tell_missing, tell_window
 from una_fast.errors import InputError, OptionError
 from una_fast.extras import require
-from una_fast.files import replacing
+from una_fast.files import check_apart, replacing
 from una_fast.options import add_options, option
 from una_fast.progress import counting
 
@@ -80,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
     from una_fast.table import TermTable
 
     options = AugmentOptions.from_arguments(args)
+    inputs = [options.table, options.protect, None if options.input == "-" else Path(options.input)]
+    check_apart([path for path in inputs if path is not None], {"--output": options.output})
     table = TermTable.load(options.table, tokenizer=options.given_tokenizer())
     maker = options.augmenter(table, threads=options.threads)
     tell_missing(maker, options)

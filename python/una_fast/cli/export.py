@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 from una_fast import shared_options as same
 from una_fast.errors import OptionError
 from una_fast.extras import require
-from una_fast.files import replacing, storage_errors
+from una_fast.files import check_apart, replacing, storage_errors
 from una_fast.options import Options, add_options, option
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> int:
     options = ExportOptions.from_arguments(args)
     if options.reference:
         return _export_reference(TermTable.load(options.table), options.output)
+    check_apart([options.table], {"--output": options.output})
     write = _writer(options.output)
     table = TermTable.load(options.table)
     rows = table.to_arrow()

@@ -11,6 +11,7 @@ from pathlib import Path
 from una_fast import shared_options as same
 from una_fast.cli.options import ReadOptions, TokenizeOptions, WriteOptions, print_figures, save
 from una_fast.options import add_options, option
+from una_fast.sources import find_files
 
 
 def share(text: str) -> tuple[int, int]:
@@ -73,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
     )
     start = time.perf_counter()
     files = [Path(name) for name in options.corpus if name != "-"]
+    options.check_apart(find_files(files) or [])
     if files:
         counter.update(files, progress=options.progress())
     if len(files) < len(options.corpus):

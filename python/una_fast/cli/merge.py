@@ -41,6 +41,7 @@ def run(args: argparse.Namespace) -> int:
 
     options = MergeOptions.from_arguments(args)
     start = time.perf_counter()
+    options.check_apart(options.inputs)
     first, *rest = map(Path, options.inputs)
 
     def load(path: Path) -> TermCounter:

@@ -7,7 +7,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from una_fast import shared_options as same
 from una_fast.augment import PRESETS, ranks_of
 from una_fast.errors import OptionError
+from una_fast.files import check_apart
 from una_fast.options import Options, option
 from una_fast.sources import Reading, load_sentences, reading
 
@@ -87,6 +89,12 @@ class TokenizeOptions(Options):
         return compiled(self.tokenizer_pattern) or self.tokenizer or "treebank"
 
 
+def tell(line: str) -> None:
+    """Says something on standard error; where nobody can be told, nothing else fails for it."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
+
+
 def tell_missing(maker: Augmenter, options: NegativeOptions) -> None:
     """Says on standard error how much of what is to be protected the table holds."""
     if options.protect is None:
@@ -94,7 +102,7 @@ def tell_missing(maker: Augmenter, options: NegativeOptions) -> None:
     n_terms, missing = len(maker.options["protect"]), maker.missing
     line = f"protect: {n_terms - len(missing):,} of {n_terms:,} terms are in the table"
     shown = ", ".join(missing[:5]) + (", ..." if len(missing) > 5 else "")
-    print(line + (f"; not in it: {shown}" if missing else ""), file=sys.stderr)
+    tell(line + (f"; not in it: {shown}" if missing else ""))
 
 
 TRIAL = 100
@@ -105,10 +113,9 @@ def tell_window(maker: Augmenter) -> None:
     """Says on standard error where the window that replacements come from is the whole vocabulary."""
     if maker.covers_all and len(maker.table) >= TRIAL:
         n_terms, radius = len(maker.table), maker.radius
-        print(
+        tell(
             f"radius: {radius:,} ranks either way are all of the {n_terms:,} terms, so that any may replace any; "
-            f"--radius 5% is {ranks_of(0.05, n_terms):,}",
-            file=sys.stderr,
+            f"--radius 5% is {ranks_of(0.05, n_terms):,}"
         )
 
 
@@ -187,6 +194,14 @@ class WriteOptions(PruneOptions, MemoryOptions, Shown):
         super().__post_init__()
         if self.output is None and self.counts is None:
             raise OptionError("nothing to write: give --output, --counts or both")
+
+    def check_apart(self, inputs: Sequence[Path]) -> None:
+        """Refuses to write over an input, or both outputs to one file.
+
+        Raises:
+            OptionError: for two that are one file.
+        """
+        check_apart(inputs, {"--output": self.output, "--counts": self.counts})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -271,16 +286,12 @@ def _limit(text: str | None) -> float | None:
         raise OptionError(f"--max-replaced must be a number of tokens or a share, not {text!r}") from None
 
 
-LARGEST_LOOKED_AT = 10_000_000
-"""Terms of the largest table that is looked at after it was made."""
-
-
-def _tell_single_terms(path: Path, n_terms: int) -> None:
+def _tell_single_terms(path: Path) -> None:
     """Says on standard error where most sentences are one term, as text without spaces is to most tokenizers."""
     from una_fast.table import SINGLE_TERMS, TermTable, single_terms
 
-    if n_terms <= LARGEST_LOOKED_AT and single_terms(TermTable.load(path)):
-        print(f"{path}: {SINGLE_TERMS}", file=sys.stderr)
+    if single_terms(TermTable.load(path)):
+        tell(f"{path}: {SINGLE_TERMS}")
 
 
 def save(counter: TermCounter, options: WriteOptions) -> dict[str, Any]:
@@ -291,7 +302,8 @@ def save(counter: TermCounter, options: WriteOptions) -> dict[str, Any]:
         table = counter.freeze_to(
             options.output, min_df=options.min_df, max_terms=options.max_terms, progress=options.progress()
         )
-        _tell_single_terms(options.output, table.n_terms)
+        if options.memory_limit is None:  # else the table may be larger than memory
+            _tell_single_terms(options.output)
         figures |= {"terms": table.n_terms, "digest": table.digest, "table": str(options.output)}
     if options.counts is not None:
         counter.save(options.counts, progress=options.progress())

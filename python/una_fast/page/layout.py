@@ -1,6 +1,7 @@
 """A self-contained HTML page: no script, no request, nothing to install. Its parts, shared by all reports."""
 
 import html
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -64,11 +65,9 @@ def example_rows(sentences: Sequence[str], count: int) -> list[int]:
 
 def page(title: str, parts: Iterable[str]) -> str:
     """The page of some parts, each HTML; write it as UTF-8."""
-    return (
-        _PAGE.replace("{{TITLE}}", escape(title))
-        .replace("{{STYLE}}", _stylesheet())
-        .replace("{{BODY}}", "\n".join(parts))
-    )
+    filled = {"TITLE": escape(title), "STYLE": _stylesheet(), "BODY": "\n".join(parts)}
+    # In one pass: what is filled in is no template.
+    return re.sub(r"\{\{(TITLE|STYLE|BODY)\}\}", lambda place: filled[place[1]], _PAGE)
 
 
 def section(title: str, body: str) -> str:
