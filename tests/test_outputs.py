@@ -1,0 +1,190 @@
+"""Protects what is the user's from being written over, and the process from what a file says of itself."""
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import una_fast
+from una_fast import ArtifactError, InputError, OptionError, files
+from una_fast.cli import main
+from una_fast.mapped_corpus import map_sentences
+from una_fast.page.layout import page
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("x.txt").write_text("the cat sat\na dog ate the cat\n")
+    assert main(["fit", "x.txt", "-o", "t", "--counts", "c"]) == 0
+    Path("names.txt").write_text("cat\n")
+    Path("link").symlink_to("x.txt")
+    os.link("x.txt", "hard")
+    Path("folder").mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "fit x.txt -o x.txt",
+        "fit x.txt -o ./folder/../x.txt",
+        "fit x.txt -o link",
+        "fit link -o x.txt",
+        "fit x.txt -o hard",
+        "fit *.txt -o x.txt",
+        "fit x.txt --counts x.txt",
+        "fit x.txt -o y --counts y",
+        "fit x.txt -o y --counts folder/../y",
+        "merge c c -o c",
+        "merge c --counts c",
+        "augment t x.txt -o t",
+        "augment t x.txt -o x.txt",
+        "augment t x.txt -o hard",
+        "augment t x.txt --protect names.txt -o names.txt",
+        "export t -o t.csv",
+    ],
+)
+def test_an_output_that_is_an_input_is_refused(
+    here: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    os.link("t", "t.csv")
+    before = {path.name: path.read_bytes() for path in here.iterdir() if path.is_file()}
+    assert main(command.split()) == 1
+    assert "name another file" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in here.iterdir() if path.is_file()} == before
+
+
+def test_a_link_that_lies_in_wait_is_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "precious").write_text("precious")
+    monkeypatch.setattr("secrets.token_hex", lambda _: "guessed")
+    (tmp_path / ".out.guessed.partial").symlink_to(tmp_path / "precious")
+    with pytest.raises(una_fast.StorageError), files.replacing(tmp_path / "out") as partial:
+        partial.write_text("new")
+    assert (tmp_path / "precious").read_text() == "precious"
+    monkeypatch.undo()
+    with files.replacing(tmp_path / "out") as partial:
+        partial.write_text("new")
+    probe = tmp_path / "probe"
+    probe.touch()
+    assert (tmp_path / "out").stat().st_mode == probe.stat().st_mode
+
+
+WORDS = [f"a word long enough to stand outside of its view, number {i % 7}" for i in range(60)]
+
+LAYOUTS = """
+import pyarrow as pa, pyarrow.compute as pc
+words = [f"a word long enough to stand outside of its view, number {i % 7}" for i in range(60)]
+plain = pa.array(words)
+LAYOUTS = {
+    "string": plain,
+    "large_string": plain.cast(pa.large_string()),
+    "string_view": plain.cast(pa.string_view()),
+    "binary_view": plain.cast(pa.binary()).cast(pa.binary_view()),
+    "dictionary": plain.dictionary_encode(),
+    "dictionary of int8": plain.dictionary_encode().cast(pa.dictionary(pa.int8(), pa.string())),
+    "runs": pc.run_end_encode(pa.array(sorted(words))),
+}
+"""
+
+MUTATE = (
+    LAYOUTS
+    + """
+import io, random, sys, una_fast
+rng, found = random.Random(7), {"accepted": 0, "refused": 0, "wrong": 0}
+for name, column in LAYOUTS.items():
+    table, sink = pa.table({"text": column}), io.BytesIO()
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+    whole = sink.getvalue()
+    for _ in range(int(sys.argv[2])):
+        data = bytearray(whole)
+        for _ in range(rng.choice([1, 1, 2, 4])):
+            at = rng.randrange(len(data) - 4)
+            data[at : at + rng.choice([1, 2, 4])] = rng.randbytes(4)[: rng.choice([1, 2, 4])]
+        with open(sys.argv[1], "wb") as file:
+            file.write(data)
+        try:
+            una_fast.fit(sys.argv[1], column="text", threads=1)
+            found["accepted"] += 1
+            try:
+                pa.ipc.open_file(sys.argv[1]).read_all()["text"].validate(full=True)
+            except pa.ArrowException:
+                found["wrong"] += 1
+        except una_fast.UnaError:
+            found["refused"] += 1
+print(found)
+"""
+)
+
+
+def test_bytes_of_every_layout_of_arrow_end_no_process(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    command = [
+        sys.executable,
+        "-c",
+        MUTATE,
+        str(tmp_path / "m.arrow"),
+        os.environ.get("UNA_FAST_MUTANTS", "150"),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "'wrong': 0" in done.stdout
+
+
+@pytest.mark.parametrize("write", ["ipc", "parquet"])
+def test_a_name_of_a_column_that_is_no_text_is_told(tmp_path: Path, write: str) -> None:
+    pa = pytest.importorskip("pyarrow")
+    table, sink = pa.table({"xyxyx": ["a b"]}), io.BytesIO()
+    if write == "ipc":
+        with pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    else:
+        pytest.importorskip("pyarrow.parquet").write_table(table, sink, store_schema=False)
+    (tmp_path / "x").write_bytes(sink.getvalue().replace(b"xyxyx", b"xy\x80yx"))
+    with pytest.raises(InputError, match="the name of a column is not UTF-8"):
+        una_fast.fit(tmp_path / "x")
+
+
+def test_a_copy_that_was_damaged_is_not_taken(tmp_path: Path) -> None:
+    (tmp_path / "c.txt").write_text("".join(f"sentence number {i}\n" for i in range(1000)))
+    damages: tuple[tuple[str, int, bytes], ...] = (
+        ("text.utf8", 100, b"XXXX"),
+        ("text.utf8", 300, b"\xff\xfe"),
+        ("ends.u64", 80, b"\x00\x01"),
+    )
+    for name, at, data in damages:
+        folder = tmp_path / f"{name}-{at}"
+        whole = list(map_sentences(tmp_path / "c.txt", folder))
+        assert list(map_sentences(tmp_path / "c.txt", folder)) == whole
+        with (folder / name).open("r+b") as file:
+            file.seek(at)
+            file.write(data)
+        with pytest.raises(ArtifactError, match="is damaged"):
+            map_sentences(tmp_path / "c.txt", folder)
+
+
+def test_what_a_page_is_filled_with_is_no_template() -> None:
+    made = page("x {{BODY}} {{STYLE}}", ["<p>once {{TITLE}}</p>"])
+    assert made.count("<p>once {{TITLE}}</p>") == 1
+    assert "<title>x {{BODY}} {{STYLE}}</title>" in made
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda table: table.vicinity("cat", -1),
+        lambda table: table.vicinity("cat", 2**64),
+        lambda table: table.vicinity("cat", 1.5),
+        lambda _: una_fast.fit(["a b"], memory_limit="99999999999999TB"),
+        lambda _: una_fast.fit(["a b"], memory_limit=2**64),
+    ],
+)
+def test_numbers_out_of_range_are_refused_by_name(call: Callable[[Any], object]) -> None:
+    with pytest.raises(OptionError, match=r"radius|memory_limit"):
+        call(una_fast.fit(["the cat sat"]))
