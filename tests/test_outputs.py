@@ -137,6 +137,30 @@ def test_bytes_of_every_layout_of_arrow_end_no_process(tmp_path: Path) -> None:
     assert "'wrong': 0" in done.stdout
 
 
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems do not hold a process to a limit of addresses"
+)
+def test_terms_without_memory_for_them_are_an_exception() -> None:
+    code = """
+import resource, una_fast
+table = una_fast.fit((f"w{i}" for i in range(1_000_000)), tokenizer="whitespace", threads=1)
+used = int(open("/proc/self/statm").read().split()[0]) * 4096
+for room in (1 << 20, 8 << 20, 24 << 20):
+    resource.setrlimit(resource.RLIMIT_AS, (used + room, resource.RLIM_INFINITY))
+    try:
+        table.terms
+    except MemoryError:
+        print("MemoryError")
+resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print(len(table.terms))
+"""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout.split()) == (0, ["MemoryError"] * 3 + ["1000000"]), done.stderr[
+        -500:
+    ]
+
+
 @pytest.mark.parametrize("write", ["ipc", "parquet"])
 def test_a_name_of_a_column_that_is_no_text_is_told(tmp_path: Path, write: str) -> None:
     pa = pytest.importorskip("pyarrow")

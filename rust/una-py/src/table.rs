@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::{PyBytes, PyList, PyString};
 use una_core::Error;
 use una_core::file;
 use una_core::progress::{Progress, Stop, Work};
@@ -16,6 +16,9 @@ use una_core::transform::transform;
 use crate::gil::{Ticker, long, short};
 use crate::py_tokenizer::Tokens;
 use crate::strings::Strings;
+
+/// Terms between two looks at signals.
+const STEP: u32 = 1 << 14;
 
 /// Values, columns and row bounds of a sparse matrix.
 type Sparse<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u64>>);
@@ -136,7 +139,15 @@ impl TermTable {
     }
 
     fn terms<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        PyList::new(py, (0..self.core.len() as u32).map(|rank| self.core.term(rank)))
+        let list = PyList::empty(py);
+        for rank in 0..self.core.len() as u32 {
+            if rank.is_multiple_of(STEP) {
+                py.check_signals()?;
+            }
+            // Both fail where there is no memory, and end in MemoryError; making a list at once would panic.
+            list.append(PyString::from_bytes(py, self.core.terms().get(rank))?)?;
+        }
+        Ok(list)
     }
 
     /// All term bytes in order of rank, copied, and the bounds of the terms: 0, and the end of each.

@@ -129,8 +129,11 @@ impl Record {
 #[derive(Debug)]
 pub(crate) struct Run {
     path: PathBuf,
+    /// The process that wrote it, and alone removes it.
+    maker: u32,
     n_terms: u64,
     term_bytes: u64,
+    #[expect(dead_code, reason = "held, so that the folder lives as long as its runs")]
     dir: Arc<SpillDir>,
 }
 
@@ -153,7 +156,7 @@ impl Run {
 
 impl Drop for Run {
     fn drop(&mut self) {
-        if self.dir.is_ours() {
+        if self.maker == std::process::id() {
             // Should it fail, the folder still goes with all that is in it.
             let _ = fs::remove_file(&self.path);
         }
@@ -169,9 +172,11 @@ pub(crate) struct RunWriter {
 impl RunWriter {
     pub(crate) fn new(dir: &Arc<SpillDir>) -> Result<Self> {
         let number = dir.runs.fetch_add(1, Ordering::Relaxed);
-        let path = dir.folder.path().join(format!("{number}.run"));
+        // A forked child counts on from the parent's number, in the parent's folder.
+        let maker = std::process::id();
+        let path = dir.folder.path().join(format!("{maker}-{number}.run"));
         let file = File::create_new(&path).map_err(|e| Error::storage(&path, "write", e))?;
-        let run = Run { path, n_terms: 0, term_bytes: 0, dir: Arc::clone(dir) };
+        let run = Run { path, maker, n_terms: 0, term_bytes: 0, dir: Arc::clone(dir) };
         Ok(Self { run, out: BufWriter::with_capacity(WRITE_BYTES, file) })
     }
 
