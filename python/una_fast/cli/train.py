@@ -78,4 +78,7 @@ def _summary(result: "Result") -> str:
         lines.append(f"the last step's weights: {result.last}{shown}")
     if result.sts is not None:
         lines.append(str(result.sts))
+    report = Path(result.output) / "report.html"
+    if report.is_file():
+        lines.append(f"report  {report}")
     return "\n".join(lines)
