@@ -114,7 +114,7 @@ def missing(recorded: str) -> OptionError:
     """The error that is raised where a callable or pattern is needed and was not given again."""
     return OptionError(
         f"the tokenizer {recorded!r} is known by name alone: to tokenize, give it again, as tokenizer= "
-        "when loading or as --tokenizer-pattern"
+        "when loading or as --tokenizer or --tokenizer-pattern"
     )
 
 
