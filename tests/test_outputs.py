@@ -175,6 +175,22 @@ def test_a_name_of_a_column_that_is_no_text_is_told(tmp_path: Path, write: str) 
         una_fast.fit(tmp_path / "x")
 
 
+def test_a_source_that_cannot_be_read_ends_the_reading(tmp_path: Path) -> None:
+    """Protects the thread that takes blocks from waiting for ever."""
+    (tmp_path / "good.txt").write_text("the cat sat\n" * 100_000)
+    (tmp_path / "bad.txt").write_bytes(b"fine\n\xff\n")
+    for read in (
+        una_fast.sources.load_sentences,
+        lambda source: map_sentences(source, tmp_path / "copy"),
+    ):
+        with pytest.raises(una_fast.StorageError):
+            read([tmp_path / "good.txt", tmp_path / "absent.txt"])
+        with pytest.raises(InputError):
+            read([tmp_path / "bad.txt", tmp_path / "good.txt"])
+        with pytest.raises(ZeroDivisionError):
+            read("x" if i else 1 // 0 for i in range(3, -1, -1))
+
+
 def test_a_copy_that_was_damaged_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "c.txt").write_text("".join(f"sentence number {i}\n" for i in range(1000)))
     damages: tuple[tuple[str, int, bytes], ...] = (

@@ -90,16 +90,18 @@ fn each_block(
 ) -> PyResult<()> {
     let (progress, (sender, receiver)) = (Progress::default(), bounded(2));
     let documents = &progress.documents;
-    let work = |stop: &Stop| {
+    let work = move |stop: &Stop| {
         drain(&receiver, |block: Block| {
             stop.check()?;
             documents.store(take(&block)?, Ordering::Relaxed);
             Ok(())
         })
     };
-    long_beside(py, &Ticker { show: tick }, &progress, work, |look| {
+    let seen = &progress;
+    // Each closure owns its end of the channel, so that either thread ends where the other does, by a fault too.
+    long_beside(py, &Ticker { show: tick }, seen, work, move |look| {
         for source in sources {
-            source.get().feed(py, reading.options(), &progress, look, &mut |block| {
+            source.get().feed(py, reading.options(), seen, look, &mut |block| {
                 look()?;
                 Ok(send(py, &sender, Some(block)))
             })?;
