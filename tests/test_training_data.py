@@ -43,6 +43,13 @@ def builder(
     )
 
 
+class Characters:
+    """A tokenizer whose tokens are characters."""
+
+    def __call__(self, texts: list[str], **_: Any) -> dict[str, list[list[int]]]:
+        return {"input_ids": [list(map(ord, text)) for text in texts]}
+
+
 @settings(max_examples=60, deadline=None)
 @given(n=st.integers(1, 3000), seed=st.integers(0, 2**63 - 1), epoch=st.integers(0, 100))
 def test_permute_is_a_permutation(n: int, seed: int, epoch: int) -> None:
@@ -263,7 +270,7 @@ class BatchRows:
         self.builder = BatchBuilder(
             corpus=Corpus(sentences=sentences or [f"s{i % 70}" for i in range(100)]),
             negatives=None,
-            tokenizer=None,  # type: ignore[arg-type]
+            tokenizer=Characters(),  # type: ignore[arg-type]
             names=NAMES,
             batch_size=8,
             max_length=32,
@@ -319,7 +326,7 @@ def test_distinct_batches(tmp_path: Path) -> None:
 
 def test_too_few_distinct_sentences_are_an_error() -> None:
     """Protects against a search that never ends."""
-    with pytest.raises(InputError, match="hold no 8 distinct sentences"):
+    with pytest.raises(InputError, match="hold no 8 examples without a text in common"):
         BatchRows(["same"] * 100, distinct=True).of(0)
 
 

@@ -83,6 +83,7 @@ def options(folder: Path, model: Path, **changes: Any) -> dict[str, Any]:
         "pooling": "mean",
         "log_every": 1,
         "device": "cpu",
+        "dropout": 0.0,
         **changes,
     }
 

@@ -238,6 +238,7 @@ def test_other_families_train_and_load(name: str, pooling: str, tmp_path: Path) 
     make_model(config).save_pretrained(folder)
     result = train(
         TrainConfig(
+            dropout=0.1,
             model=folder,
             corpus=make_sentences(40),
             output=tmp_path / "out",

@@ -37,6 +37,7 @@ def map_sentences(
     text_field: str | None = None,
     column: str | None = None,
     aligned: bool = False,
+    lines: bool = False,
     progress: bool = False,
 ) -> Sentences:
     """Copies a source to a folder, unless a copy of these very files is there, and maps it.
@@ -52,6 +53,7 @@ def map_sentences(
         text_field: see `load_sentences`.
         column: see `load_sentences`.
         aligned: see `load_sentences`.
+        lines: see `load_sentences`.
         progress: whether to show a bar.
 
     Raises:
@@ -74,6 +76,7 @@ def map_sentences(
         text_field=text_field,
         column=column,
         aligned=aligned,
+        lines=lines,
     )
     what = opened(source, how)
     files = what.files

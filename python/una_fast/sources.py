@@ -117,6 +117,7 @@ class Reading:
     core: _core.Reading
     text_field: str | None
     column: str | None
+    lines: bool
 
 
 def reading(
@@ -128,8 +129,9 @@ def reading(
     column: str | None = None,
     shard: tuple[int, int] | None = None,
     aligned: bool = False,
+    lines: bool = False,
 ) -> Reading:
-    """Options of reading, checked.
+    """Options of reading, checked; with `lines`, files are lines even where their names say that they hold a table.
 
     Raises:
         OptionError: for an option without meaning.
@@ -148,7 +150,7 @@ def reading(
         shard=None if shard is None else _shard(shard),
         aligned=aligned,
     )
-    return Reading(core=core, text_field=text_field, column=column)
+    return Reading(core=core, text_field=text_field, column=column, lines=lines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +205,7 @@ def _listed(source: Mapping[Any, Any]) -> str:
 
 
 def _opened_files(files: list[Path], how: Reading) -> Opened:
-    formats = [table_format(path) for path in files]
+    formats = [None if how.lines else table_format(path) for path in files]
     if how.column is not None and not any(formats):
         raise OptionError(_no_column(how.column, ", ".join(map(str, files[:3]))))
     if how.text_field is not None and all(formats):
@@ -448,6 +450,7 @@ def load_sentences(
     text_field: str | None = None,
     column: str | None = None,
     aligned: bool = False,
+    lines: bool = False,
     progress: bool = False,
 ) -> Sentences:
     """Reads a source into memory, by the same rules by which `fit` counts it: row i here is document i there.
@@ -460,6 +463,7 @@ def load_sentences(
         text_field: where lines are JSON objects, the name under which the sentence stands ("text" by default).
         column: the column of strings to read, where there are several.
         aligned: whether rows belong to those of another source, so that one without text is an error.
+        lines: whether files are lines even where their names say that they hold a table.
         progress: whether to show a bar.
 
     Raises:
@@ -476,6 +480,7 @@ def load_sentences(
         text_field=text_field,
         column=column,
         aligned=aligned,
+        lines=lines,
     )
     found = opened(source, how)
     with counting("reading", found.n_bytes(), show=progress) as tick:

@@ -97,12 +97,20 @@ def _open(config: TrainConfig, name: str, source: "Source | None" = None, *, ali
     source = getattr(config, name) if source is None else source
     # What is no file has neither fields nor columns: the halves of pairs.
     given = isinstance(source, Iterator)
-    field, column = (None, None) if given else (config.text_field, config.column)
+    # Pairs are lines of two cells, whatever they are called.
+    lines = name == "pairs"
+    field, column = (None, None) if given or lines else (config.text_field, config.column)
     if config.mapped_corpus is None:
-        return load_sentences(source, aligned=aligned, text_field=field, column=column)
+        return load_sentences(source, aligned=aligned, text_field=field, column=column, lines=lines)
     folder = Path(config.mapped_corpus) / name
     return map_sentences(
-        source, folder, aligned=aligned, text_field=field, column=column, progress=config.progress
+        source,
+        folder,
+        aligned=aligned,
+        text_field=field,
+        column=column,
+        lines=lines,
+        progress=config.progress,
     )
 
 
