@@ -36,6 +36,7 @@ __all__ = [
     "column_of",
     "is_column",
     "large_strings",
+    "named_format",
     "nulls",
     "opened_table",
     "strings",
@@ -82,17 +83,22 @@ _COMPRESSED = (".gz", ".zst", ".zstd", ".bz2", ".xz")
 _DELIMITERS = {"csv": ",", "tsv": "\t"}
 
 
+def named_format(path: Path) -> str | None:
+    """The format that a name promises: "parquet", "ipc", "csv" or "tsv"; the last two packed as well."""
+    plain = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
+    named = _SUFFIXES.get(plain.suffix.lower())
+    return named if plain == path or named in _DELIMITERS else None
+
+
 def table_format(path: Path) -> str | None:
     """The format of a file that holds a table: "parquet", "ipc", "feather" (its first version), "csv" or "tsv".
 
     Binary formats are told by their bytes, whatever the name; the others by their suffix. None for files of lines, and
     for what is no regular file.
     """
-    plain = path.with_suffix("") if path.suffix.lower() in _COMPRESSED else path
-    named = _SUFFIXES.get(plain.suffix.lower())
+    named = named_format(path)
     if named in _DELIMITERS:
         return named
-    named = named if plain == path else None
     try:
         if not path.is_file():  # a pipe gives its bytes once
             return named

@@ -15,7 +15,9 @@ from una_fast import _core
 from una_fast.errors import OptionError, StorageError
 
 __all__ = [
+    "LOCK",
     "alone",
+    "alone_in",
     "check_apart",
     "read_bytes",
     "remove_folder",
@@ -135,6 +137,31 @@ def alone(lock: Path, doing: str) -> Iterator[None]:
         yield
     finally:
         held.release()
+
+
+LOCK = ".lock"
+"""The file in a folder that the process at work there holds."""
+
+
+@contextmanager
+def alone_in(folder: Path, doing: str) -> Iterator[None]:
+    """Holds a folder, made where there is none, for this process. It goes at the end, if nothing is left in it.
+
+    Raises:
+        OptionError: another process is `doing` that.
+        StorageError: where the system refuses the folder.
+    """
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    held = False
+    try:
+        with alone(folder / LOCK, doing):
+            held = True
+            yield
+    finally:
+        if held and all(child.name == LOCK for child in folder.iterdir()):
+            with storage_errors(folder):
+                remove_folder(folder)
 
 
 @contextmanager

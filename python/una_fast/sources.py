@@ -66,6 +66,9 @@ Source: TypeAlias = (
 MAX_LINE_BYTES = 64 << 20
 """The longest line accepted by default; longer ones are an error, since they are rarely sentences."""
 
+JSON_LINES = (".jsonl", ".ndjson", ".jsonlines", ".jl", ".json")
+"""The suffixes of files that hold a JSON object a line, as the compiled half knows them."""
+
 MAX_WINDOW_BYTES = 1 << 31
 """The largest zstd window or xz dictionary accepted by default: all that zstd and xz write."""
 

@@ -20,6 +20,7 @@ from una_fast.arrow import (
     batches_of_column,
     choose,
     large_strings,
+    named_format,
     nulls,
     opened_table,
     table_format,
@@ -30,6 +31,7 @@ from una_fast.extras import require
 from una_fast.files import check_apart, replacing
 from una_fast.options import add_options, option
 from una_fast.progress import counting
+from una_fast.sources import JSON_LINES
 
 if TYPE_CHECKING:
     from una_fast.augment import Augmenter, AugmentStats
@@ -218,12 +220,7 @@ def _table_writer(kind: str, schema: Any, output: Path | None, stack: ExitStack)
 def _written_format(output: Path) -> str | None:
     """The format that a name promises: "json", or that of a table; None is any lines."""
     plain = output.with_suffix("") if output.suffix in _COMPRESSORS else output
-    suffix = plain.suffix.lower()
-    if suffix in (".jsonl", ".ndjson", ".jsonlines", ".jl", ".json"):
-        return "json"
-    formats = {".pq": "parquet", ".arrow": "ipc", ".arrows": "ipc", ".feather": "ipc", ".ipc": "ipc"}
-    formats |= {f".{name}": name for name in ("parquet", "csv", "tsv")}
-    return formats.get(suffix)
+    return "json" if plain.suffix.lower() in JSON_LINES else named_format(plain)
 
 
 def _gzip(file: BinaryIO) -> AbstractContextManager[Any]:

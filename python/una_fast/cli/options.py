@@ -82,11 +82,7 @@ class TokenizeOptions(Options):
         Raises:
             OptionError: for both, and for a pattern that is none.
         """
-        if self.tokenizer is not None and self.tokenizer_pattern is not None:
-            raise OptionError(f"--tokenizer-pattern takes the place of --tokenizer {self.tokenizer}")
-        if self.tokenizer is not None and ":" in self.tokenizer:
-            return named_tokenizer(self.tokenizer)
-        return compiled(self.tokenizer_pattern) or self.tokenizer or "treebank"
+        return _tokenizer(self.tokenizer, self.tokenizer_pattern) or "treebank"
 
 
 def tell(line: str) -> None:
@@ -139,6 +135,19 @@ def named_tokenizer(name: str) -> Callable[[str], list[str]]:
     if not callable(found):
         raise OptionError(f"--tokenizer {name} is {type(found).__name__}, not a function of a sentence")
     return cast("Callable[[str], list[str]]", found)
+
+
+def _tokenizer(name: str | None, pattern: str | None) -> Tokenizer | None:
+    """The tokenizer of --tokenizer or --tokenizer-pattern, not both.
+
+    Raises:
+        OptionError: for both, for a pattern that is none, and for a function that cannot be had.
+    """
+    if name is not None and pattern is not None:
+        raise OptionError(f"--tokenizer-pattern takes the place of --tokenizer {name}")
+    if name is not None and ":" in name:
+        return named_tokenizer(name)
+    return compiled(pattern) or cast("Tokenizer | None", name)
 
 
 def compiled(pattern: str | None) -> re.Pattern[str] | None:
@@ -238,15 +247,7 @@ class NegativeOptions(Options):
         Raises:
             OptionError: for a pattern and a function, and for what is neither.
         """
-        if self.tokenizer is not None and self.tokenizer_pattern is not None:
-            raise OptionError(f"--tokenizer-pattern takes the place of --tokenizer {self.tokenizer}")
-        if self.tokenizer is not None:
-            return (
-                named_tokenizer(self.tokenizer)
-                if ":" in self.tokenizer
-                else cast("Tokenizer", self.tokenizer)
-            )
-        return compiled(self.tokenizer_pattern)
+        return _tokenizer(self.tokenizer, self.tokenizer_pattern)
 
     def augmenter(self, table: TermTable, *, threads: int | None = None) -> Augmenter:
         """An augmenter of these options.

@@ -10,6 +10,7 @@ from una_fast.files import read_bytes
 __all__ = [
     "default_prompt",
     "file_of",
+    "looks_like_path",
     "modules_of",
     "place_of",
     "read_json",
@@ -33,11 +34,16 @@ def require_model(name: str) -> None:
         if not any((folder / file).is_file() for file in ("config.json", "modules.json")):
             raise OptionError(f"model {name!r} is a folder without config.json: it holds no model")
         return
-    if folder.exists() or folder.is_absolute() or name.startswith((".", "~")) or name.count("/") > 1:
+    if folder.exists() or looks_like_path(name):
         raise OptionError(f"model {name!r}: there is no such folder")
     fault = _fault_of_hub(name)
     if fault is not None:
         raise OptionError(f"model {name!r} is no folder here, and {fault}")
+
+
+def looks_like_path(name: str) -> bool:
+    """True for what cannot be a name on the hub, which is one word, or two with a slash between."""
+    return Path(name).is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
 
 
 def _fault_of_hub(name: str) -> str | None:

@@ -40,6 +40,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from una_fast.encoder.hub_files import looks_like_path
 from una_fast.encoder.pooling import Pooling
 from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.evaluation.pairs import SEVEN
@@ -214,7 +215,7 @@ _INPUTS = ("corpus", "paraphrases", "pairs", "table", "model", "sts")
 
 def _is_there(name: str, path: str) -> bool:
     if name == "model":  # one of the hub is looked for when the run starts
-        return Path(path).is_dir() or not (path.startswith((".", "/", "~")) or path.count("/") > 1)
+        return Path(path).is_dir() or not looks_like_path(path)
     try:
         return all(found.exists() for found in find_files(path) or [])
     except StorageError:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from una_fast.errors import ArtifactError, InputError, OptionError
-from una_fast.files import alone, replacing, storage_errors
+from una_fast.files import LOCK, alone_in, replacing, storage_errors
 from una_fast.mapped_corpus import map_sentences
 from una_fast.sources import Sentences
 
@@ -25,7 +25,6 @@ __all__ = ["Block", "WorkFolder"]
 
 MANIFEST = "manifest.json"
 CORPUS = "corpus"
-LOCK = ".lock"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +59,8 @@ class WorkFolder:
             StorageError: The operating system refused.
         """
         self._refuse_strangers()
-        with storage_errors(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-        ours = False
-        try:
-            with alone(self.path / LOCK, f"paraphrasing for {self.output}"):
-                ours = True
-                yield
-        finally:
-            with storage_errors(self.path):
-                if ours and all(child.name == LOCK for child in self.path.iterdir()):
-                    shutil.rmtree(self.path)
+        with alone_in(self.path, f"paraphrasing for {self.output}"):
+            yield
 
     def copy(
         self,

@@ -9,7 +9,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from una_fast.encoder.backbone import position_limit
 from una_fast.encoder.encoder import LAYERS
 from una_fast.errors import OptionError
 from una_fast.extras import require
-from una_fast.files import alone, replacing_folder, storage_errors, sync, write_text
+from una_fast.files import alone_in, replacing_folder, storage_errors, sync, write_text
 from una_fast.progress import quiet_transformers
 from una_fast.sources import find_files
 from una_fast.train_config import TrainConfig
@@ -141,21 +141,8 @@ def alone_at(output: Path) -> Iterator[None]:
     if os.environ.get("RANK", "0") != "0":
         yield
         return
-    folder = output.with_name(f"{output.name}.run")
-    lock = folder / ".lock"
-    with storage_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    held = False
-    try:
-        with alone(lock, f"training into {output}"):
-            held = True
-            yield
-    finally:
-        if held:
-            with suppress(OSError):  # another run may have come for it, or files may be left
-                lock.unlink()
-            with suppress(OSError):
-                folder.rmdir()
+    with alone_in(output.with_name(f"{output.name}.run"), f"training into {output}"):
+        yield
 
 
 def save_encoder(
