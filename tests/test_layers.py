@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parent.parent / "python" / "una_fast"
 LAYERS = [
     ["_core", "errors"],
     ["checks"],
-    ["draw_keys", "extras", "files", "memory", "progress", "_reference", "tokenizers"],
+    ["draw_keys", "extras", "files", "memory", "pickling", "progress", "_reference", "tokenizers"],
     ["arrow", "options"],
     ["sources"],
     ["mapped_corpus", "table"],

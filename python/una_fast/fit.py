@@ -19,6 +19,7 @@ from una_fast.errors import InputError
 from una_fast.extras import require
 from una_fast.memory import MemorySize
 from una_fast.memory import memory_limit as bytes_of
+from una_fast.pickling import Pieces
 from una_fast.progress import Tick, counting
 from una_fast.sources import MAX_LINE_BYTES, MAX_WINDOW_BYTES, Source, default_threads, opened, reading
 from una_fast.table import SINGLE_TERMS, TermTable, single_terms
@@ -427,7 +428,8 @@ class TermCounter:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """What pickling and copying take: the bytes that `save` writes, what was left out, and the options."""
-        return _counter_of, (*self._core.to_bytes(), self._custom, self._options)
+        data, left_out = self._core.to_bytes()
+        return _counter_of, (Pieces(data), left_out, self._custom, self._options)
 
     def __repr__(self) -> str:
         # To count terms that are in files would take its time.
@@ -436,10 +438,15 @@ class TermCounter:
 
 
 def _counter_of(
-    data: bytes, left_out: tuple[int, int, int], custom: CustomTokenizer | None, options: dict[str, Any]
+    pieces: Pieces,
+    left_out: tuple[int, int, int],
+    custom: CustomTokenizer | None,
+    options: dict[str, Any],
 ) -> TermCounter:
     limit, temp_dir = bytes_of(options["memory_limit"]), options["temp_dir"]
-    core = _core.TermCounter.from_bytes(data, left_out, memory_limit=limit, temp_dir=temp_dir)
+    core = _core.TermCounter.from_bytes(
+        pieces.cut(), left_out, memory_limit=limit, temp_dir=temp_dir
+    )
     counter = TermCounter(**{**options, "memory_limit": None, "temp_dir": None})
     counter._options = options
     return counter._holding(core, custom)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from una_fast.arrow import large_strings
 from una_fast.checks import whole
 from una_fast.errors import InputError
 from una_fast.extras import require
+from una_fast.pickling import Pieces
 from una_fast.sources import default_threads
 from una_fast.tokenizers import CustomTokenizer, Tokenizer, is_custom, matching, missing
 
@@ -186,10 +188,23 @@ class TermTable:
             InputError: for an item that is no str, and for what a callable or pattern may not return.
             OptionError: for a table that was loaded without its callable or pattern.
         """
-        sentences = as_sequence(sentences)
+        sentences, found = as_sequence(sentences), []
+        for first in range(0, len(sentences), _AT_A_TIME):
+            found += self._tokenized(sentences[first : first + _AT_A_TIME])
+        return found
+
+    def _tokenized(self, sentences: Sequence[str]) -> Iterator[Tokens]:
         tokens = self._tokens(sentences, spans=True)
-        found = _core.tokenize(sentences, tokenizer=self.tokenizer, lowercase=self.lowercase, tokens=tokens)
-        return [Tokens(texts, spans) for texts, spans in found]
+        texts, starts, ends = _core.tokenize(
+            sentences, tokenizer=self.tokenizer, lowercase=self.lowercase, tokens=tokens
+        )
+        # In turns: all numbers of a long text would be made objects of at one stretch.
+        turns = range(0, len(starts), _AT_A_TIME)
+        spans = chain.from_iterable(
+            zip(starts[i : i + _AT_A_TIME].tolist(), ends[i : i + _AT_A_TIME].tolist(), strict=True)
+            for i in turns
+        )
+        return (Tokens(words, list(islice(spans, len(words)))) for words in texts)
 
     def _tokens(self, sentences: Sequence[str], *, spans: bool) -> _core.Tokens | None:
         """The tokens of sentences as the compiled half takes them; None where it finds them itself.
@@ -263,7 +278,7 @@ class TermTable:
         return TermStats(term=term, rank=rank, df=df, idf=idf, score=score)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _from_bytes, (self._core.to_bytes(), self._custom)
+        return _from_pieces, (Pieces(self._core.to_bytes()), self._custom)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TermTable) and self.digest == other.digest
@@ -277,9 +292,12 @@ class TermTable:
         )
 
 
-def _from_bytes(data: bytes, custom: CustomTokenizer | None = None) -> TermTable:
-    return TermTable(_core.TermTable.from_bytes(data), custom)
+def _from_pieces(pieces: Pieces, custom: CustomTokenizer | None) -> TermTable:
+    return TermTable(_core.TermTable.from_bytes(pieces.cut()), custom)
 
+
+_AT_A_TIME = 1 << 10
+"""Sentences that are tokenized at a time."""
 
 SINGLE_TERMS = (
     "most sentences are a single term: for text without spaces between words (Chinese, Japanese, Thai) give "

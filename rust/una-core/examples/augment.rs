@@ -18,7 +18,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (threads, repeat) = (number(0)?, number(1)?);
     let text = std::fs::read_to_string(file)?;
     let lines: Vec<&str> = text.lines().collect();
-    let augmenter = Augmenter::new(Arc::new(load_table(Path::new(table))?), Options::default(), &[])?;
+    let augmenter =
+        Augmenter::new(Arc::new(load_table(Path::new(table), Work::default())?), Options::default(), &[])?;
     let sentence = |i: usize| Sentence::new(lines[i], DrawKey { row: i as u64, ..DrawKey::default() });
     let mut least = Duration::MAX;
     for _ in 0..repeat {

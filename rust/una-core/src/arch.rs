@@ -1,5 +1,8 @@
-//! The one room where `unsafe` may live: hints to the machine, which change when things happen and never what.
+//! Hints to the machine, which change when things happen and never what: with [`crate::memory`], the one room where
+//! `unsafe` may live.
 #![allow(unsafe_code)]
+
+use std::collections::TryReserveError;
 
 /// Asks for the cache line of `value` ahead of its use. Where the machine has no such hint, nothing happens.
 #[inline]
@@ -106,11 +109,12 @@ const FIRST_BYTES: [[u8; 16]; 17] = {
 
 /// `vec![value; length]`, on huge pages where the system has them and the vector is large: a table that is looked up
 /// all over its length then misses the processor's cache of page addresses far less often.
-pub(crate) fn vec_of<T: Copy>(value: T, length: usize) -> Vec<T> {
-    let mut all = Vec::with_capacity(length);
+pub(crate) fn vec_of<T: Copy>(value: T, length: usize) -> Result<Vec<T>, TryReserveError> {
+    let mut all = Vec::new();
+    all.try_reserve_exact(length)?;
     ask_for_huge_pages(&mut all);
     all.resize(length, value);
-    all
+    Ok(all)
 }
 
 /// Has the memory of an empty vector backed by huge pages once it is written to.

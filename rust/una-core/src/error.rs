@@ -1,5 +1,6 @@
 //! One error type. Messages are lower-case, and name the value and the place.
 
+use std::collections::TryReserveError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub enum Error {
         /// The refusal.
         source: io::Error,
     },
+    /// The system has no more memory to give.
+    OutOfMemory,
     /// The caller asked to stop.
     Interrupted,
     /// A fault of this crate.
@@ -39,11 +42,20 @@ pub enum Error {
 
 impl Error {
     pub(crate) fn storage(path: &Path, action: &'static str, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::OutOfMemory {
+            return Self::OutOfMemory;
+        }
         Self::Storage { path: path.to_owned(), action, source }
     }
 
     pub(crate) fn artifact(path: &Path, reason: impl Into<String>) -> Self {
         Self::Artifact { path: path.to_owned(), reason: reason.into() }
+    }
+}
+
+impl From<TryReserveError> for Error {
+    fn from(_: TryReserveError) -> Self {
+        Self::OutOfMemory
     }
 }
 
@@ -55,6 +67,7 @@ impl fmt::Display for Error {
             Self::Storage { path, action, source } => {
                 write!(f, "cannot {action} {}: {source}", path.display())
             }
+            Self::OutOfMemory => f.write_str("out of memory"),
             Self::Interrupted => f.write_str("interrupted"),
             Self::Internal(message) => write!(f, "internal fault: {message}"),
         }

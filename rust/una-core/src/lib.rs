@@ -31,7 +31,7 @@
 //! | terms | [`terms`] | the bytes of terms, their ids, and the way from a term to its rank |
 //! | words | [`tokenize`] | five tokenizers, and the tokens of any other |
 //! | text | [`text`] | files, streams, columns and lists into sentences; lower case; Unicode |
-//! | ground | [`tfidf`], [`ragged`], [`progress`], [`error`] | the formulas; lists in one buffer; [`Work`]; [`Error`] |
+//! | ground | [`tfidf`], [`ragged`], [`progress`], [`error`], [`memory`] | the formulas; lists in one buffer; [`Work`]; [`Error`]; an allocator with a reserve |
 //!
 //! Nothing is global and nothing outlives a call: threads end with it, and randomness is a function of its key. A
 //! result depends on its input and its options alone, never on threads, blocks, shards or the order of files.
@@ -40,6 +40,7 @@ mod arch;
 pub mod count;
 pub mod error;
 pub mod file;
+pub mod memory;
 pub mod negatives;
 pub mod progress;
 pub mod ragged;

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
+use crate::memory;
 
 /// Terms between two looks at whether to stop.
 const STEP: u64 = 1 << 12;
@@ -33,15 +34,16 @@ impl Stop {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Goes on unless the end was asked for.
+    /// Goes on unless the end was asked for, or memory has run short.
     ///
     /// # Errors
-    /// [`Error::Interrupted`].
+    /// [`Error::Interrupted`]; [`Error::OutOfMemory`], see [`crate::memory`].
     pub fn check(&self) -> Result<()> {
-        if self.is_requested() {
-            return Err(Error::Interrupted);
+        match () {
+            () if self.is_requested() => Err(Error::Interrupted),
+            () if memory::is_short() => Err(Error::OutOfMemory),
+            () => Ok(()),
         }
-        Ok(())
     }
 }
 

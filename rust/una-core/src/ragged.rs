@@ -12,6 +12,7 @@
 //! assert_eq!(lists.iter().map(<[_]>::len).collect::<Vec<_>>(), [3, 0, 1]);
 //! ```
 
+use std::collections::TryReserveError;
 use std::ops::Range;
 
 /// Bounds of lists: one offset more than there are lists, so that no list is an exception.
@@ -28,11 +29,14 @@ impl Default for Offsets {
 
 impl Offsets {
     /// Offsets of no list, with room for those of `lists`.
-    #[must_use]
-    pub fn with_capacity(lists: usize) -> Self {
-        let mut offsets = Vec::with_capacity(lists + 1);
+    ///
+    /// # Errors
+    /// The system has not that much memory.
+    pub fn try_with_capacity(lists: usize) -> Result<Self, TryReserveError> {
+        let mut offsets = Vec::new();
+        offsets.try_reserve_exact(lists + 1)?;
         offsets.push(0);
-        Self(offsets)
+        Ok(Self(offsets))
     }
 
     /// Number of lists.
@@ -98,9 +102,13 @@ impl<T> Default for Ragged<T> {
 
 impl<T> Ragged<T> {
     /// No list yet, and room for `lists` of `values` values together.
-    #[must_use]
-    pub fn with_capacity(lists: usize, values: usize) -> Self {
-        Self { values: Vec::with_capacity(values), offsets: Offsets::with_capacity(lists) }
+    ///
+    /// # Errors
+    /// The system has not that much memory.
+    pub fn try_with_capacity(lists: usize, values: usize) -> Result<Self, TryReserveError> {
+        let mut ragged = Self::default();
+        ragged.try_reserve_exact(lists, values)?;
+        Ok(ragged)
     }
 
     /// Number of lists that have ended.
@@ -175,13 +183,25 @@ impl<T> Ragged<T> {
     }
 
     /// Adds the lists of another one.
-    pub fn append(&mut self, other: &Self)
+    ///
+    /// # Errors
+    /// The system has not enough memory; nothing is added then.
+    pub fn try_append(&mut self, other: &Self) -> Result<(), TryReserveError>
     where
         T: Clone,
     {
+        self.try_reserve_exact(other.len(), other.values.len())?;
         let start = self.values.len() as u64;
         self.values.extend_from_slice(&other.values);
         self.offsets.0.extend(other.offsets()[1..].iter().map(|end| start + end));
+        Ok(())
+    }
+
+    /// Removes the lists from this number on, and the one still open.
+    pub fn truncate(&mut self, lists: usize) {
+        self.offsets.0.truncate(lists + 1);
+        let end = self.offsets.0.last().map_or(0, |&end| end as usize);
+        self.values.truncate(end);
     }
 
     /// Removes all lists, and keeps the memory for others.
@@ -190,10 +210,37 @@ impl<T> Ragged<T> {
         self.offsets.clear();
     }
 
-    /// Makes room for so many lists more, of so many values together. Returns false where the system has not that much.
-    #[must_use]
-    pub fn try_reserve(&mut self, lists: usize, values: usize) -> bool {
-        self.values.try_reserve_exact(values).is_ok() && self.offsets.0.try_reserve_exact(lists).is_ok()
+    /// Makes room for so many lists more, of so many values together, as a vector does that will grow further.
+    ///
+    /// # Errors
+    /// The system has not that much memory.
+    #[inline]
+    pub fn try_reserve(&mut self, lists: usize, values: usize) -> Result<(), TryReserveError> {
+        self.values.try_reserve(values)?;
+        self.offsets.0.try_reserve(lists)
+    }
+
+    /// [`Self::try_reserve`], and no more room than that.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn try_reserve_exact(&mut self, lists: usize, values: usize) -> Result<(), TryReserveError> {
+        self.values.try_reserve_exact(values)?;
+        self.offsets.0.try_reserve_exact(lists)
+    }
+
+    /// [`Self::push`], where there may be no memory for it.
+    ///
+    /// # Errors
+    /// As [`Self::try_reserve`].
+    #[inline]
+    pub fn try_push(&mut self, list: &[T]) -> Result<(), TryReserveError>
+    where
+        T: Clone,
+    {
+        self.try_reserve(1, list.len())?;
+        self.push(list);
+        Ok(())
     }
 
     /// Gives memory that is not used back.
@@ -289,6 +336,7 @@ impl RaggedText {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -299,7 +347,7 @@ mod tests {
             first in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5), 0..9),
             second in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5), 0..9),
         ) {
-            let (mut lists, mut others) = (Ragged::default(), Ragged::with_capacity(1, 1));
+            let (mut lists, mut others) = (Ragged::default(), Ragged::try_with_capacity(1, 1).unwrap());
             for list in &first {
                 lists.push(list);
             }
@@ -307,7 +355,7 @@ mod tests {
                 others.values_mut().extend(list);
                 others.end_list();
             }
-            lists.append(&others);
+            lists.try_append(&others).unwrap();
             prop_assert_eq!(lists.iter().collect::<Vec<_>>(), [first, second].concat());
             lists.clear();
             prop_assert!(lists.is_empty() && lists.values().is_empty() && lists.offsets() == [0]);

@@ -22,11 +22,14 @@ use std::ops::Range;
 
 use crate::count::{Pruning, SortedTerms, TermCounts};
 use crate::error::{Error, Result};
-use crate::progress::Work;
+use crate::progress::{Stop, Work};
 use crate::terms::TermArena;
 use crate::terms::index::{TermIndex, TermKey};
 use crate::tfidf::{Idf, Ratio, idf, score, table_order, tf};
 use crate::tokenize::Settings;
+
+/// Terms between two looks at whether to stop.
+const STRETCH: usize = 1 << 16;
 
 /// Terms by rank. Immutable; equal counts and pruning give an equal table, bit for bit.
 ///
@@ -54,24 +57,25 @@ impl TermTable {
     pub fn freeze(counts: &TermCounts, pruning: Pruning, work: Work<'_>) -> Result<Self> {
         let sorted = ranked(counts, pruning, work)?;
         let n_terms = sorted.n_terms() as usize;
-        let mut terms = TermArena::with_capacity(n_terms, sorted.term_bytes() as usize);
-        let (mut df, mut best) = (Vec::with_capacity(n_terms), Vec::with_capacity(n_terms));
+        let mut terms = TermArena::with_capacity(n_terms, sorted.term_bytes() as usize)?;
+        let (mut df, mut best) = (vec_for(n_terms)?, vec_for(n_terms)?);
         let index = sorted.for_each_beside_index(work, |term, stats| {
             terms.push(term);
             df.push(stats.df);
             best.push(stats.best);
             Ok(())
         })?;
-        let index = index.map_or_else(|| index_of(&terms), Ok).map_err(Error::Internal)?;
+        let index = index.map_or_else(|| TermIndex::new(&terms, work.stop), Ok)?;
         let (settings, n_documents) = (counts.settings(), counts.n_documents());
-        let Derived { idf, score } = Derived::of(n_documents, &df, &best);
+        let Derived { idf, score } = Derived::of(n_documents, &df, &best, work.stop)?;
         Ok(Self { settings, pruning, n_documents, terms, index, df, best, idf, score })
     }
 
     /// A table from what a file holds, if it is one.
     ///
     /// # Errors
-    /// A sentence that says which invariant does not hold, and where.
+    /// [`Error::Internal`] that says which invariant does not hold, and where; [`Error::OutOfMemory`];
+    /// [`Error::Interrupted`].
     pub(crate) fn from_parts(
         settings: Settings,
         pruning: Pruning,
@@ -79,18 +83,22 @@ impl TermTable {
         terms: TermArena,
         df: Vec<u64>,
         best: Vec<Ratio>,
-    ) -> std::result::Result<Self, String> {
+        stop: &Stop,
+    ) -> Result<Self> {
         if terms.is_empty() {
-            return Err("the table holds no term".into());
+            return Err(Error::Internal("the table holds no term".into()));
         }
-        let Derived { idf, score } = Derived::of(n_documents, &df, &best);
+        let Derived { idf, score } = Derived::of(n_documents, &df, &best, stop)?;
         for rank in 1..terms.len() {
+            if rank.is_multiple_of(STRETCH) {
+                stop.check()?;
+            }
             let at = |rank: usize| (score[rank], terms.get(rank as u32));
             if table_order(at(rank - 1), at(rank)).is_ge() {
-                return Err(format!("terms {} and {rank} are out of order", rank - 1));
+                return Err(Error::Internal(format!("terms {} and {rank} are out of order", rank - 1)));
             }
         }
-        let index = index_of(&terms)?;
+        let index = TermIndex::new(&terms, stop)?;
         Ok(Self { settings, pruning, n_documents, terms, index, df, best, idf, score })
     }
 
@@ -233,9 +241,11 @@ pub(crate) fn ranked<'c>(
     Ok(sorted)
 }
 
-/// The index of the terms by rank; an error where one stands twice.
-fn index_of(terms: &TermArena) -> std::result::Result<TermIndex, String> {
-    TermIndex::new(terms).map_err(|rank| format!("term {rank} stands twice"))
+/// An empty vector with room for so many values.
+fn vec_for<T>(values: usize) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    all.try_reserve_exact(values)?;
+    Ok(all)
 }
 
 /// The numbers that follow from the statistics, by rank.
@@ -245,10 +255,15 @@ struct Derived {
 }
 
 impl Derived {
-    fn of(n_documents: u64, df: &[u64], best: &[Ratio]) -> Self {
+    fn of(n_documents: u64, df: &[u64], best: &[Ratio], stop: &Stop) -> Result<Self> {
         let of_corpus = Idf::new(n_documents);
-        let idf: Vec<_> = df.iter().map(|&df| of_corpus.of(df)).collect();
-        let score = idf.iter().zip(best).map(|(&idf, &best)| score(idf, best)).collect();
-        Self { idf, score }
+        let (mut idf, mut scores) = (vec_for(df.len())?, vec_for(df.len())?);
+        for (df, best) in df.chunks(STRETCH).zip(best.chunks(STRETCH)) {
+            stop.check()?;
+            let first = idf.len();
+            idf.extend(df.iter().map(|&df| of_corpus.of(df)));
+            scores.extend(idf[first..].iter().zip(best).map(|(&idf, &best)| score(idf, best)));
+        }
+        Ok(Self { idf, score: scores })
     }
 }

@@ -8,9 +8,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Result};
+use crate::memory;
+
+/// Threads that any work is shared by at most. More would only take memory, each for its stack and its buffers.
+const MOST: usize = 256;
 
 /// Sentences below which a second thread costs more than it gives.
 const SENTENCES_A_THREAD: usize = 256;
+
+/// Of so many threads beside this one as many as are of use, and as there is memory for.
+pub(crate) fn affordable(threads: usize) -> usize {
+    memory::affordable(threads.min(MOST))
+}
 
 /// Splits `0..sentences` into ranges of nearly equal length, one a thread: no more than is worth while, at least one.
 pub(crate) fn split(sentences: usize, threads: usize) -> Vec<Range<usize>> {
@@ -28,7 +37,7 @@ pub(crate) fn map<T: Send, R: Send>(
 ) -> Result<Vec<R>> {
     // Threads take the next task when they are done with one, so that uneven tasks even out, and a thread that the
     // system refused is not missed. The lock is held for a step of an iterator.
-    let others = threads.min(tasks.len()).saturating_sub(1);
+    let others = affordable(threads.min(tasks.len()).saturating_sub(1));
     let tasks = Mutex::new(tasks.into_iter().enumerate());
     let next = || lock(&tasks).next();
     let take_part = || std::iter::from_fn(|| next().map(|(at, task)| (at, work(task)))).collect::<Vec<_>>();
@@ -63,12 +72,13 @@ pub(crate) fn join<A: Send, B>(
     })
 }
 
-/// Starts a thread of the scope that does the work. Returns `None` where the system refuses one; the work is dropped.
+/// Starts a thread of the scope that does the work. Returns `None` where the system refuses one, or has hardly the
+/// memory for it; the work is dropped.
 pub(crate) fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> Option<ScopedJoinHandle<'scope, T>> {
-    std::thread::Builder::new().spawn_scoped(scope, work).ok()
+    if memory::is_short() { None } else { std::thread::Builder::new().spawn_scoped(scope, work).ok() }
 }
 
 /// Locks a mutex, even one that a thread has panicked with.

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::error::Result;
+use crate::memory;
 use crate::progress::{Stop, Work};
 use crate::ragged::Ragged;
 use crate::table::TermTable;
@@ -10,6 +11,9 @@ use crate::text::lowercase::lowercase;
 use crate::threads;
 use crate::tokenize::Scratch;
 use crate::tokenize::tokens::{SentenceTokens, Tokens, each_token};
+
+/// Bytes that a sentence takes for each of its tokens.
+const A_TOKEN: usize = 64;
 
 /// Consecutive rows of a matrix in compressed form.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -22,10 +26,11 @@ pub struct SparseRows {
 }
 
 impl SparseRows {
-    fn append(mut self, mut other: Self) -> Self {
-        self.ranks.append(&other.ranks);
+    fn append(mut self, mut other: Self) -> Result<Self> {
+        self.ranks.try_append(&other.ranks)?;
+        self.values.try_reserve_exact(other.values.len())?;
         self.values.append(&mut other.values);
-        self
+        Ok(self)
     }
 }
 
@@ -56,7 +61,7 @@ pub fn transform(
     let made = threads::map(threads::split(sentences.len(), work.threads), work.threads, |range| {
         Weigher::new(table).rows(range, sentences, tokens, work.stop)
     })?;
-    Ok(made.into_iter().reduce(SparseRows::append).unwrap_or_default())
+    made.into_iter().try_fold(SparseRows::default(), SparseRows::append)
 }
 
 /// A table, and the buffers that one sentence leaves to the next.
@@ -97,6 +102,7 @@ impl<'t> Weigher<'t> {
     ) -> Result<()> {
         let Self { table, scratch, lowered, ranks } = self;
         let settings = table.settings();
+        memory::afford(sentence, A_TOKEN)?;
         let text = if settings.lowercase { lowercase(sentence, lowered) } else { sentence };
         let mut length = 0;
         ranks.clear();
@@ -104,6 +110,8 @@ impl<'t> Weigher<'t> {
             length += 1;
             ranks.extend(table.rank(token.text));
         })?;
+        rows.ranks.try_reserve(1, ranks.len())?;
+        rows.values.try_reserve(ranks.len())?;
         ranks.sort_unstable();
         for equal in ranks.chunk_by(|a, b| a == b) {
             rows.ranks.values_mut().push(equal[0]);

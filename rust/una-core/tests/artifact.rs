@@ -32,7 +32,7 @@ fn table() -> TermTable {
 }
 
 fn reason(path: &Path) -> String {
-    match load_table(path) {
+    match load_table(path, Work::default()) {
         Err(Error::Artifact { reason, .. }) => reason,
         other => panic!("expected an artifact error, found {other:?}"),
     }
@@ -42,11 +42,11 @@ fn reason(path: &Path) -> String {
 fn what_is_saved_is_loaded_and_saved_alike() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (folder.path().join("first"), folder.path().join("second"));
-    save_table(&table(), &first).unwrap();
-    let loaded = load_table(&first).unwrap();
-    save_table(&loaded, &second).unwrap();
+    save_table(&table(), &first, Work::default()).unwrap();
+    let loaded = load_table(&first, Work::default()).unwrap();
+    save_table(&loaded, &second, Work::default()).unwrap();
     assert_eq!(fs::read(&first).unwrap(), fs::read(&second).unwrap());
-    assert_eq!(digest(&loaded), digest(&table()));
+    assert_eq!(digest(&loaded, Work::default()).unwrap(), digest(&table(), Work::default()).unwrap());
     assert_eq!(loaded.score(), table().score());
 
     save_counts(&counts(), &first, Work::default()).unwrap();
@@ -58,18 +58,18 @@ fn what_is_saved_is_loaded_and_saved_alike() {
 fn every_flipped_bit_and_every_truncation_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table");
-    save_table(&table(), &path).unwrap();
+    save_table(&table(), &path, Work::default()).unwrap();
     let good = fs::read(&path).unwrap();
     for bit in 0..good.len() * 8 {
         let mut bad = good.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
-        assert!(parse_table(&bad).is_err(), "bit {bit} passed");
+        assert!(parse_table(&bad, Work::default()).is_err(), "bit {bit} passed");
     }
     for length in 0..good.len() {
-        assert!(parse_table(&good[..length]).is_err(), "length {length} passed");
+        assert!(parse_table(&good[..length], Work::default()).is_err(), "length {length} passed");
     }
-    assert!(parse_table(&[good.as_slice(), b"x"].concat()).is_err());
-    assert!(parse_table(&good).is_ok());
+    assert!(parse_table(&[good.as_slice(), b"x"].concat(), Work::default()).is_err());
+    assert!(parse_table(&good, Work::default()).is_ok());
 }
 
 #[test]
@@ -105,16 +105,16 @@ fn another_kind_of_file_is_named() {
     assert_eq!(reason(&path), "it holds \"counts\", not \"table\"");
     fs::write(&path, "plain text, no table at all").unwrap();
     assert!(reason(&path).starts_with("no safetensors file"));
-    assert!(matches!(load_table(&folder.path().join("none")), Err(Error::Storage { .. })));
-    assert!(matches!(load_table(folder.path()), Err(Error::Storage { .. })));
+    assert!(matches!(load_table(&folder.path().join("none"), Work::default()), Err(Error::Storage { .. })));
+    assert!(matches!(load_table(folder.path(), Work::default()), Err(Error::Storage { .. })));
 }
 
 #[test]
 fn a_refused_write_leaves_the_old_file_and_no_litter() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("missing").join("table");
-    assert!(matches!(save_table(&table(), &path), Err(Error::Storage { .. })));
-    assert!(matches!(save_table(&table(), folder.path()), Err(Error::Storage { .. })));
+    assert!(matches!(save_table(&table(), &path, Work::default()), Err(Error::Storage { .. })));
+    assert!(matches!(save_table(&table(), folder.path(), Work::default()), Err(Error::Storage { .. })));
     let path = folder.path().join("old");
     fs::write(&path, "old").unwrap();
     let refused = una_core::file::write_atomically(&path, |out| {
@@ -132,15 +132,15 @@ fn mode_and_links_are_kept() {
     use std::os::unix::fs::{PermissionsExt, symlink};
     let folder = tempfile::tempdir().unwrap();
     let (path, link) = (folder.path().join("table"), folder.path().join("link"));
-    save_table(&table(), &path).unwrap();
+    save_table(&table(), &path, Work::default()).unwrap();
     let fresh = folder.path().join("fresh");
     fs::write(&fresh, "").unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&path), mode(&fresh), "a new file takes the umask's mode");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o604)).unwrap();
     symlink("table", &link).unwrap();
-    save_table(&table(), &link).unwrap();
+    save_table(&table(), &link, Work::default()).unwrap();
     assert_eq!(mode(&path), 0o604);
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
-    assert!(load_table(&link).is_ok());
+    assert!(load_table(&link, Work::default()).is_ok());
 }

@@ -70,7 +70,7 @@ fn files_by_table(counts: &TermCounts, pruning: Pruning) -> Files {
     (
         saved,
         table.map(|table| {
-            save_table(&table, &path).unwrap();
+            save_table(&table, &path, Work::default()).unwrap();
             fs::read(&path).unwrap()
         }),
     )
@@ -135,7 +135,7 @@ fn take(step: &Step, counts: TermCounts, sentences: &[String], place: &Path) -> 
         }
         Step::ThroughArrays => {
             let arrays = Arrays::of_counts(&counts, Work::on(2)).unwrap();
-            counts = counts_from_arrays(SETTINGS, counts.n_documents(), &arrays).unwrap();
+            counts = counts_from_arrays(SETTINGS, counts.n_documents(), &arrays, Work::default()).unwrap();
         }
     }
     counts
@@ -227,7 +227,7 @@ fn a_sum_of_documents_beyond_64_bits_is_refused() {
         best_count: vec![1, 1],
         best_length: vec![1, 2],
     };
-    let huge = counts_from_arrays(SETTINGS, u64::MAX, &arrays).unwrap();
+    let huge = counts_from_arrays(SETTINGS, u64::MAX, &arrays, Work::default()).unwrap();
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("huge");
     save_counts(&huge, &path, Work::default()).unwrap();

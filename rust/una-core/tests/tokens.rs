@@ -49,7 +49,7 @@ fn arrays(counts: &TermCounts) -> Arrays {
 fn text(sentences: &[String]) -> Batch {
     let mut rows = Rows::default();
     for sentence in sentences {
-        rows.push(Some(sentence.as_bytes()));
+        rows.push(Some(sentence.as_bytes())).unwrap();
     }
     rows.take().into()
 }

@@ -48,7 +48,7 @@ impl Made<'_> {
     fn add(&mut self, part: &Negatives) -> PyResult<()> {
         self.tally.add(part.tally());
         let py = self.list.py();
-        part.iter().try_for_each(|text| self.list.append(PyString::new(py, text)))
+        part.iter().try_for_each(|text| self.list.append(PyString::from_bytes(py, text.as_bytes())?))
     }
 }
 

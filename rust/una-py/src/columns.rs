@@ -6,7 +6,7 @@ use numpy::PyReadonlyArray1;
 use pyo3::prelude::*;
 use una_core::text::{Block, Column, Offsets, Rows, row_name};
 
-use crate::errors::input_error;
+use crate::errors::{input_error, to_py};
 
 #[derive(FromPyObject)]
 pub(crate) enum OffsetArray<'py> {
@@ -45,7 +45,7 @@ pub(crate) fn feed_columns(
                     let place = row_name(name.as_deref(), rows.next_row());
                     input_error(columns.py(), &format!("{place}: {what}"))
                 })?;
-                rows.push(value);
+                rows.push(value).map_err(|e| to_py(&e))?;
                 if rows.is_full() && !send(rows.take())? {
                     return Ok(());
                 }

@@ -6,23 +6,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crossbeam_channel::bounded;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::pybacked::PyBackedBytes;
 use una_core::count::{Batch, CountOptions};
 use una_core::file::{
     Arrays, counts_bytes, counts_from_arrays, freeze_to, load_counts, parse_counts, save_counts,
 };
 use una_core::text::{self, ReadOptions, Skipped};
-use una_core::{
-    Error, MemoryLimit, Progress, Pruning, Settings, Stop, TermCounts, TermTable as CoreTable, Work,
-};
+use una_core::{MemoryLimit, Progress, Pruning, Settings, Stop, TermCounts, TermTable as CoreTable, Work};
 
 use crate::errors::to_py;
-use crate::gil::{Ticker, long, long_beside, short};
+use crate::gil::{Ticker, copied, long, long_beside, watched};
 use crate::py_tokenizer::CustomTokenizer;
 use crate::reading::{Reading, tokenizer};
 use crate::source::Source;
 use crate::streams::{Chunks, drain, feed_bytes, send};
-use crate::table::TermTable;
+use crate::table::{TermTable, joined};
 
 /// The arrays of a file of counts.
 type Columns<'py> = (
@@ -168,8 +166,10 @@ impl TermCounter {
         let Update { read, threads, tick, custom } = update;
         let progress = Progress::default();
         let (sender, receiver) = bounded(2);
-        let count = |stop: &Stop| {
-            let work = Work { threads, stop, progress: &progress };
+        let seen = &progress;
+        // It owns the receiver, so that this thread ends where that one does.
+        let count = move |stop: &Stop| {
+            let work = Work { threads, stop, progress: seen };
             self.count(work, read, |options| {
                 TermCounts::count_batches(self.settings, options, work, |emit| drain(&receiver, emit))
             })
@@ -282,8 +282,7 @@ impl TermCounter {
     fn merge(&self, py: Python<'_>, other: &Self, threads: usize) -> PyResult<()> {
         self.long(py, threads, None, |counter, work| {
             if std::ptr::eq(counter, other) {
-                let twice = counter.lock().clone();
-                return counter.lock().merge(&twice, work);
+                return counter.lock().double();
             }
             let (mut ours, theirs) = counter.lock_both(other);
             ours.merge(&theirs, work)
@@ -315,29 +314,29 @@ impl TermCounter {
     }
 
     /// The bytes that `save` writes, and what they do not hold: lines that were empty, malformed or null.
-    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyBytes>, LeftOut)> {
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyArray1<u8>>, LeftOut)> {
         let (bytes, skipped) =
-            self.compacted(py, 1, None, |counts, _| Ok((counts_bytes(counts)?, counts.skipped())))?;
-        Ok((PyBytes::new(py, &bytes), (skipped.empty, skipped.malformed, skipped.null)))
+            self.compacted(py, 1, None, |counts, work| Ok((counts_bytes(counts, work)?, counts.skipped())))?;
+        Ok((bytes.into_pyarray(py), (skipped.empty, skipped.malformed, skipped.null)))
     }
 
-    /// The counts that such bytes hold, within a memory limit if there is one.
+    /// The counts that such bytes, which come in pieces, hold; within a memory limit if there is one.
     #[staticmethod]
-    #[pyo3(signature = (data, left_out, *, memory_limit, temp_dir))]
+    #[pyo3(signature = (pieces, left_out, *, memory_limit, temp_dir))]
     fn from_bytes(
         py: Python<'_>,
-        data: &[u8],
+        pieces: Vec<PyBackedBytes>,
         left_out: LeftOut,
         memory_limit: Option<usize>,
         temp_dir: Option<PathBuf>,
     ) -> PyResult<Self> {
         let limit = limit(memory_limit, temp_dir)?;
         let (empty, malformed, null) = left_out;
-        let counts = short(py, |_| {
-            let artifact = |reason| Error::Artifact { path: "bytes".into(), reason };
-            let parsed = parse_counts(data).map_err(artifact)?;
+        let counts = watched(py, |stop| {
+            let work = Work { stop, ..Work::default() };
+            let parsed = parse_counts(&joined(&pieces)?, work)?;
             let mut counts = TermCounts::new(parsed.settings(), limit);
-            counts.absorb(parsed, Work::default())?;
+            counts.absorb(parsed, work)?;
             counts.add_skipped(Skipped { empty, malformed, null });
             Ok(counts)
         })?;
@@ -375,16 +374,16 @@ impl TermCounter {
     ) -> PyResult<Self> {
         let settings = Settings { tokenizer: self::tokenizer(tokenizer)?, lowercase };
         let arrays = Arrays {
-            term_bytes: term_bytes.as_slice()?.to_vec(),
-            offsets: offsets.as_slice()?.to_vec(),
-            df: df.as_slice()?.to_vec(),
-            best_count: best_count.as_slice()?.to_vec(),
-            best_length: best_length.as_slice()?.to_vec(),
+            term_bytes: copied(py, term_bytes.as_slice()?)?,
+            offsets: copied(py, offsets.as_slice()?)?,
+            df: copied(py, df.as_slice()?)?,
+            best_count: copied(py, best_count.as_slice()?)?,
+            best_length: copied(py, best_length.as_slice()?)?,
         };
-        let counts = short(py, |_| {
-            counts_from_arrays(settings, n_documents, &arrays).map_err(una_core::Error::Input)
-        })?;
-        Ok(Self::holding(counts))
+        let make = |stop: &Stop| {
+            counts_from_arrays(settings, n_documents, &arrays, Work { stop, ..Work::default() })
+        };
+        watched(py, make).map(Self::holding)
     }
 
     /// Freezes the counts into a table.

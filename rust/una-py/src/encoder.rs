@@ -10,7 +10,7 @@ use una_core::progress::{Stop, Work};
 
 use crate::augmenter::Augmenter;
 use crate::errors::to_py;
-use crate::gil::{by_size, short};
+use crate::gil::{by_size, pause, short};
 use crate::py_tokenizer::Tokens;
 use crate::strings::Strings;
 
@@ -48,6 +48,7 @@ impl Encoder {
             if texts.is_empty() {
                 return Ok(Self { core: short(py, |_| builder.finish(template, cache))? });
             }
+            pause(py)?;
             let ids = ids(tokenize, texts)?;
             short(py, |_| builder.learn(&ids))?;
         }

@@ -1,8 +1,10 @@
 //! The one place where an error of the core becomes a Python exception of `una_fast.errors`.
 
 use std::io::ErrorKind;
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::PyErrArguments;
+use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use una_core::Error;
@@ -16,6 +18,29 @@ fn exception(py: Python<'_>, class: &str, arguments: impl PyErrArguments + 'stat
     build().unwrap_or_else(|error| error)
 }
 
+/// The last panic of any thread: where, and why.
+static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
+
+/// Has a panic say nothing by itself: it becomes an exception, see [`caught`]. Showing the way that led to it would take
+/// memory, which may be what has run out.
+pub(crate) fn keep_panics_quiet() {
+    std::panic::set_hook(Box::new(|info| {
+        let payload = info.payload();
+        let message = payload.downcast_ref::<&str>().copied();
+        let message = message.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let message = message.unwrap_or("a panic without a message");
+        let place = info.location().map(|place| format!(" ({}:{})", place.file(), place.line()));
+        let mut last = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(format!("{message}{}", place.unwrap_or_default()));
+    }));
+}
+
+/// The panic that has just been caught, as an error.
+pub(crate) fn caught() -> Error {
+    let last = LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Error::Internal(last.unwrap_or_else(|| "a panic without a message".into()))
+}
+
 pub(crate) fn to_py(error: &Error) -> PyErr {
     Python::attach(|py| match error {
         Error::Input(message) => exception(py, "InputError", message.to_owned()),
@@ -27,6 +52,7 @@ pub(crate) fn to_py(error: &Error) -> PyErr {
             let reason = reason.unwrap_or_else(|| source.to_string());
             exception(py, "StorageError", (code, reason, path.display().to_string()))
         }
+        Error::OutOfMemory => PyMemoryError::new_err("out of memory"),
         other => exception(py, "InternalError", other.to_string()),
     })
 }

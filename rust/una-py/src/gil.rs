@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use pyo3::prelude::*;
-use una_core::Error;
+use pyo3::types::PyBytes;
 use una_core::progress::{Progress, Stop};
+use una_core::{Error, memory};
 
-use crate::errors::{no_thread, to_py};
+use crate::errors::{caught, no_thread, to_py};
 
 /// Bytes of text up to which a call is too short for a thread that watches for Ctrl-C.
 pub(crate) const SHORT_BYTES: usize = 1 << 18;
@@ -37,6 +38,30 @@ impl Ticker<'_> {
     }
 }
 
+/// Lets other Python threads have their turn, and Python see its signals: between the steps of what needs the GIL.
+pub(crate) fn pause(py: Python<'_>) -> PyResult<()> {
+    py.detach(|| {});
+    py.check_signals()
+}
+
+/// Bytes as Python has them.
+pub(crate) fn to_bytes<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    PyBytes::new_with(py, bytes.len(), |out| {
+        out.copy_from_slice(bytes);
+        Ok(())
+    })
+}
+
+/// A copy of values, made without the GIL.
+pub(crate) fn copied<T: Copy + Send + Sync>(py: Python<'_>, values: &[T]) -> PyResult<Vec<T>> {
+    short(py, |_| {
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(values.len())?;
+        copy.extend_from_slice(values);
+        Ok(copy)
+    })
+}
+
 /// Work too short for a thread of its own: the GIL is released, nothing else.
 pub(crate) fn short<T: Send>(
     py: Python<'_>,
@@ -54,7 +79,7 @@ pub(crate) fn by_size<T: Send>(
     if bytes <= SHORT_BYTES {
         return short(py, work);
     }
-    long(py, &Ticker { show: None }, &Progress::default(), work)
+    watched(py, work)
 }
 
 /// Long work: on a thread of its own, while this one waits in short steps in which Python sees its signals and progress
@@ -79,6 +104,14 @@ pub(crate) fn long<'py, T: Send>(
     let done = short(py, do_it)?;
     ticker.show(progress)?;
     Ok(done)
+}
+
+/// [`long`] work of which no progress is shown.
+pub(crate) fn watched<T: Send>(
+    py: Python<'_>,
+    work: impl FnOnce(&Stop) -> Result<T, Error> + Send,
+) -> PyResult<T> {
+    long(py, &Ticker { show: None }, &Progress::default(), work)
 }
 
 /// [`long`] work that needs what this thread does `meanwhile`, with the GIL.
@@ -139,14 +172,10 @@ fn on_another_thread<'py, T: Send>(
     })
 }
 
-/// Runs `work`; a panic becomes an error.
+/// Runs `work`, with memory set aside for when it runs out; a panic becomes an error.
 pub(crate) fn guarded<T>(work: impl FnOnce(&Stop) -> Result<T, Error>, stop: &Stop) -> Result<T, Error> {
-    catch_unwind(AssertUnwindSafe(|| work(stop))).unwrap_or_else(|payload| {
-        let text = payload
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| payload.downcast_ref::<&str>().copied())
-            .unwrap_or("a panic without a message");
-        Err(Error::Internal(text.to_owned()))
-    })
+    if !memory::set_aside() {
+        return Err(Error::OutOfMemory);
+    }
+    catch_unwind(AssertUnwindSafe(|| work(stop))).unwrap_or_else(|_| Err(caught()))
 }

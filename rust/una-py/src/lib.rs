@@ -20,10 +20,15 @@ mod strings;
 mod table;
 
 use pyo3::prelude::*;
+use una_core::memory::Allocator;
+
+#[global_allocator]
+static ALLOCATOR: Allocator = Allocator;
 
 /// The compiled half of `una_fast`. Its classes are wrapped, and documented, by the Python half.
 #[pymodule]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    errors::keep_panics_quiet();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<reading::Reading>()?;
     module.add_class::<py_tokenizer::CustomTokenizer>()?;

@@ -12,7 +12,7 @@ use una_core::Error;
 use una_core::text::{Aligned, Blocks, Column, Offsets, ReadOptions, blocks, decoded};
 
 use crate::errors::to_py;
-use crate::gil::short;
+use crate::gil::{short, to_bytes};
 use crate::reading::Reading;
 use crate::streams::ByteStream;
 
@@ -145,7 +145,7 @@ impl LineBlock {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let made =
             Column { offsets: Offsets::Wide(offsets.as_slice()?), data: data.as_slice()?, validity: None };
-        Ok(PyBytes::new(py, &short(py, |_| self.aligned.lines(made))?))
+        to_bytes(py, &short(py, |_| self.aligned.lines(made))?)
     }
 
     /// The objects, each with one more member: what was made of its sentence.
@@ -158,7 +158,7 @@ impl LineBlock {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let made =
             Column { offsets: Offsets::Wide(offsets.as_slice()?), data: data.as_slice()?, validity: None };
-        Ok(PyBytes::new(py, &short(py, |_| self.aligned.objects(name, made))?))
+        to_bytes(py, &short(py, |_| self.aligned.objects(name, made))?)
     }
 }
 
@@ -212,6 +212,6 @@ impl DecompressedFile {
             }
             Ok(out)
         };
-        Ok(PyBytes::new(py, &short(py, read)?))
+        to_bytes(py, &short(py, read)?)
     }
 }

@@ -1,21 +1,27 @@
 //! Tokenizers that are Python code: called here and nowhere else, on the thread that holds the GIL.
 
+use numpy::{IntoPyArray, PyArray1};
 use pyo3::PyTraverseError;
 use pyo3::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use una_core::count::Batch;
+use una_core::ragged::RaggedText;
 use una_core::text::lowercase::{LowerMap, lowercase as lower};
 use una_core::text::{Block, ReadOptions};
 use una_core::tokenize::Scratch;
 use una_core::tokenize::tokens::{Tokens as CoreTokens, each_token};
 
 use crate::errors::{input_error, to_py};
+use crate::gil::{by_size, pause};
 use crate::reading::tokenizer;
 use crate::strings::{Strings, to_characters};
 
 /// Sentences between two looks at the signals.
 const STEP: usize = 256;
+
+/// Tokens that are made objects of before other threads have a turn.
+const TOKENS_A_TURN: usize = 1 << 10;
 
 /// Characters of a sentence that messages show.
 const SHOWN: usize = 80;
@@ -64,7 +70,7 @@ impl CustomTokenizer {
         let (mut core, mut buffer) = (CoreTokens::default(), String::new());
         for (i, sentence) in strings.as_strs()?.into_iter().enumerate() {
             if i.is_multiple_of(STEP) {
-                py.check_signals()?;
+                pause(py)?;
             }
             let text = if lowercase { lower(sentence, &mut buffer) } else { sentence };
             self.cut(py, text, spans, &mut core)?;
@@ -168,10 +174,11 @@ impl CustomTokenizer {
     }
 }
 
-/// The tokens of one sentence, and the characters of it that each covers.
-type Tokenized<'py> = (Bound<'py, PyList>, Vec<(usize, usize)>);
+/// The tokens of each sentence, and the characters of the sentence as written that each covers: where they start and
+/// where they end, those of all sentences one after another.
+type Tokenized<'py> = (Bound<'py, PyList>, Bound<'py, PyArray1<usize>>, Bound<'py, PyArray1<usize>>);
 
-/// The tokens of each sentence, with their spans in characters of the sentence as written.
+/// The tokens of sentences that are few enough to be cut at a stretch.
 #[pyfunction]
 #[pyo3(signature = (sentences, *, tokenizer, lowercase, tokens=None))]
 pub(crate) fn tokenize<'py>(
@@ -179,27 +186,51 @@ pub(crate) fn tokenize<'py>(
     tokenizer: &str,
     lowercase: bool,
     tokens: Option<Bound<'py, Tokens>>,
-) -> PyResult<Vec<Tokenized<'py>>> {
-    let py = sentences.py();
-    let tokenizer = self::tokenizer(tokenizer)?;
-    let (mut scratch, mut buffer) = (Scratch::default(), String::new());
+) -> PyResult<Tokenized<'py>> {
+    let (py, tokenizer) = (sentences.py(), self::tokenizer(tokenizer)?);
     let strings = Strings::extract(sentences)?;
     let strs = strings.as_strs()?;
     let given = Tokens::of(tokens.as_ref(), strs.len())?;
-    let tokenize = |(i, sentence): (usize, &str)| {
-        let text = if lowercase { lower(sentence, &mut buffer) } else { sentence };
-        let map = if lowercase { LowerMap::new(sentence) } else { LowerMap::default() };
-        let (mut tokens, mut spans) = (Vec::new(), Vec::new());
-        let given = given.map(|tokens| tokens.get(i));
-        each_token(&tokenizer, given, text, &mut scratch, |token| {
-            tokens.push(token.text);
-            spans.push((map.original(token.start), map.original(token.end)));
-        })
-        .map_err(|e| to_py(&e))?;
-        to_characters(sentence, &mut spans);
-        Ok((PyList::new(py, tokens)?, spans))
-    };
-    strs.into_iter().enumerate().map(tokenize).collect()
+    let cut = by_size(py, strs.iter().map(|s| s.len()).sum(), |stop| {
+        let (mut cut, mut scratch, mut buffer) = (Cut::default(), Scratch::default(), String::new());
+        for (i, sentence) in strs.iter().enumerate() {
+            stop.check()?;
+            let text = if lowercase { lower(sentence, &mut buffer) } else { sentence };
+            let map = if lowercase { LowerMap::new(sentence) } else { LowerMap::default() };
+            let mut spans = Vec::new();
+            each_token(&tokenizer, given.map(|tokens| tokens.get(i)), text, &mut scratch, |token| {
+                cut.texts.push(token.text);
+                spans.push((map.original(token.start), map.original(token.end)));
+            })?;
+            to_characters(sentence, &mut spans);
+            cut.starts.extend(spans.iter().map(|&(start, _)| start));
+            cut.ends.extend(spans.iter().map(|&(_, end)| end));
+            cut.lengths.push(spans.len());
+        }
+        Ok(cut)
+    })?;
+    let (found, mut texts) = (PyList::empty(py), 0..);
+    for &length in &cut.lengths {
+        // Not `PyList::empty`, which panics where there is no memory for it.
+        let tokens = py.get_type::<PyList>().call0()?.cast_into::<PyList>()?;
+        for (n, i) in texts.by_ref().take(length).enumerate() {
+            if n.is_multiple_of(TOKENS_A_TURN) {
+                pause(py)?;
+            }
+            tokens.append(PyString::from_bytes(py, cut.texts.get(i).as_bytes())?)?;
+        }
+        found.append(tokens)?;
+    }
+    Ok((found, cut.starts.into_pyarray(py), cut.ends.into_pyarray(py)))
+}
+
+/// The tokens of sentences, one after another, and how many each sentence has.
+#[derive(Default)]
+struct Cut {
+    texts: RaggedText,
+    starts: Vec<usize>,
+    ends: Vec<usize>,
+    lengths: Vec<usize>,
 }
 
 fn type_name(object: &Bound<'_, PyAny>) -> String {

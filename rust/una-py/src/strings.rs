@@ -1,12 +1,18 @@
 //! Sentences that are Python strings, and offsets in characters.
 
+use std::collections::TryReserveError;
+
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyString};
 use una_core::ragged::RaggedText;
 use una_core::text::unicode::replace_surrogates;
 use una_core::text::{Block, Malformed, Rows};
 
-use crate::errors::input_error;
+use crate::errors::{input_error, to_py};
+use crate::gil::pause;
+
+/// Objects that are looked at before other threads have a turn.
+const STEP: usize = 1 << 12;
 
 /// A list of str held by reference, so that the GIL can be released while its text is read.
 pub(crate) struct Strings<'py> {
@@ -18,8 +24,13 @@ impl<'py> Strings<'py> {
         if sequence.is_instance_of::<PyString>() {
             return Err(input_error(sequence.py(), "expected a list of sentences, not a single str"));
         }
-        let mut items = Vec::with_capacity(sequence.len().unwrap_or(0));
+        let mut items = Vec::new();
+        items.try_reserve_exact(sequence.len().unwrap_or(0)).map_err(out_of_memory)?;
         for (row, item) in sequence.try_iter()?.enumerate() {
+            if row.is_multiple_of(STEP) {
+                pause(sequence.py())?;
+            }
+            items.try_reserve(1).map_err(out_of_memory)?;
             items.push(as_string(item?, row as u64)?);
         }
         Ok(Self { items })
@@ -27,7 +38,15 @@ impl<'py> Strings<'py> {
 
     /// The text of each, not copied.
     pub(crate) fn as_strs(&self) -> PyResult<Vec<&str>> {
-        (0u64..).zip(&self.items).map(|(row, item)| as_str(item, row)).collect()
+        let mut strs = Vec::new();
+        strs.try_reserve_exact(self.items.len()).map_err(out_of_memory)?;
+        for (row, item) in self.items.iter().enumerate() {
+            if row.is_multiple_of(STEP) {
+                pause(item.py())?;
+            }
+            strs.push(as_str(item, row as u64)?);
+        }
+        Ok(strs)
     }
 }
 
@@ -72,6 +91,10 @@ impl<'py> Taker<'py> {
     }
 }
 
+fn out_of_memory(refusal: TryReserveError) -> PyErr {
+    to_py(&refusal.into())
+}
+
 fn as_string(item: Bound<'_, PyAny>, row: u64) -> PyResult<Bound<'_, PyString>> {
     item.cast_into::<PyString>().map_err(|error| {
         let item = error.into_inner();
@@ -105,14 +128,14 @@ pub(crate) fn feed(
         let row = rows.next_row();
         let item = as_string(item?, row)?;
         match item.to_str() {
-            Ok(text) => rows.push(Some(text.as_bytes())),
+            Ok(text) => rows.push(Some(text.as_bytes())).map_err(|e| to_py(&e))?,
             // As bytes that are no UTF-8, which whoever takes the block leaves out or has repaired here.
             Err(_) if malformed != Malformed::Strict => {
                 let mut bytes = with_surrogates(&item)?;
                 if malformed == Malformed::Replace {
                     replace_surrogates(&mut bytes);
                 }
-                rows.push(Some(&bytes));
+                rows.push(Some(&bytes)).map_err(|e| to_py(&e))?;
             }
             Err(_) => return Err(surrogate(&item, row)),
         }

@@ -6,22 +6,28 @@ use std::sync::{Arc, OnceLock};
 use numpy::{IntoPyArray, PyArray1};
 use pyo3::exceptions::PyIndexError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyString};
-use una_core::Error;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyList, PyString};
 use una_core::file;
-use una_core::progress::{Progress, Stop, Work};
+use una_core::progress::{Stop, Work};
 use una_core::table::TermTable as Core;
 use una_core::transform::transform;
 
-use crate::gil::{Ticker, long, short};
+use crate::gil::{copied, pause, short, watched};
 use crate::py_tokenizer::Tokens;
 use crate::strings::Strings;
 
-/// Terms between two looks at signals.
-const STEP: u32 = 1 << 14;
+/// Terms that are made objects of before other threads have a turn.
+const STEP: u32 = 1 << 12;
 
 /// Values, columns and row bounds of a sparse matrix.
 type Sparse<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u64>>);
+
+/// Bytes of terms, and their bounds.
+type TermBytes<'py> = (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u64>>);
+
+/// Numerators and denominators.
+type Ratios<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>);
 
 /// A frozen table.
 #[pyclass(frozen, module = "una_fast._core")]
@@ -49,24 +55,24 @@ impl TermTable {
 impl TermTable {
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        short(py, |_| file::load_table(&path)).map(Self::from)
+        watched(py, |stop| file::load_table(&path, Work { stop, ..Work::default() })).map(Self::from)
     }
 
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        short(py, |_| file::save_table(&self.core, &path))
+        watched(py, |stop| file::save_table(&self.core, &path, Work { stop, ..Work::default() }))
     }
 
     /// The bytes that `save` writes.
-    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        Ok(PyBytes::new(py, &short(py, |_| file::table_bytes(&self.core))?))
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u8>>> {
+        let make = |stop: &Stop| file::table_bytes(&self.core, Work { stop, ..Work::default() });
+        Ok(watched(py, make)?.into_pyarray(py))
     }
 
-    /// The table that such bytes hold.
+    /// The table that such bytes hold, which come in pieces.
     #[staticmethod]
-    fn from_bytes(py: Python<'_>, data: &[u8]) -> PyResult<Self> {
-        let parse =
-            || file::parse_table(data).map_err(|reason| Error::Artifact { path: "bytes".into(), reason });
-        short(py, |_| parse()).map(Self::from)
+    fn from_bytes(py: Python<'_>, pieces: Vec<PyBackedBytes>) -> PyResult<Self> {
+        let parse = |stop: &Stop| file::parse_table(&joined(&pieces)?, Work { stop, ..Work::default() });
+        watched(py, parse).map(Self::from)
     }
 
     fn __len__(&self) -> usize {
@@ -74,8 +80,12 @@ impl TermTable {
     }
 
     #[getter]
-    fn digest(&self, py: Python<'_>) -> &str {
-        py.detach(|| self.digest.get_or_init(|| file::digest(&self.core)))
+    fn digest(&self, py: Python<'_>) -> PyResult<&str> {
+        if let Some(known) = self.digest.get() {
+            return Ok(known);
+        }
+        let digest = watched(py, |stop| file::digest(&self.core, Work { stop, ..Work::default() }))?;
+        Ok(self.digest.get_or_init(|| digest))
     }
 
     #[getter]
@@ -133,7 +143,7 @@ impl TermTable {
         let strs = strings.as_strs()?;
         let tokens = Tokens::of(tokens.as_ref(), strs.len())?;
         let weigh = |stop: &Stop| transform(&self.core, &strs, tokens, Work { stop, ..Work::on(threads) });
-        let rows = long(py, &Ticker { show: None }, &Progress::default(), weigh)?;
+        let rows = watched(py, weigh)?;
         let (ranks, offsets) = rows.ranks.into_parts();
         Ok((rows.values.into_pyarray(py), ranks.into_pyarray(py), offsets.into_pyarray(py)))
     }
@@ -142,7 +152,7 @@ impl TermTable {
         let list = PyList::empty(py);
         for rank in 0..self.core.len() as u32 {
             if rank.is_multiple_of(STEP) {
-                py.check_signals()?;
+                pause(py)?;
             }
             // Both fail where there is no memory, and end in MemoryError; making a list at once would panic.
             list.append(PyString::from_bytes(py, self.core.terms().get(rank))?)?;
@@ -151,31 +161,48 @@ impl TermTable {
     }
 
     /// All term bytes in order of rank, copied, and the bounds of the terms: 0, and the end of each.
-    fn term_bytes<'py>(&self, py: Python<'py>) -> (Bound<'py, PyArray1<u8>>, Bound<'py, PyArray1<u64>>) {
+    fn term_bytes<'py>(&self, py: Python<'py>) -> PyResult<TermBytes<'py>> {
         let terms = self.core.terms();
-        (terms.bytes().to_vec().into_pyarray(py), terms.offsets().to_vec().into_pyarray(py))
+        Ok((copied(py, terms.bytes())?.into_pyarray(py), copied(py, terms.offsets())?.into_pyarray(py)))
     }
 
     /// Document frequencies by rank, copied.
-    fn df<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u64>> {
-        self.core.df().to_vec().into_pyarray(py)
+    fn df<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u64>>> {
+        Ok(copied(py, self.core.df())?.into_pyarray(py))
     }
 
     /// Inverse document frequencies by rank, copied.
-    fn idf<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        self.core.idf().to_vec().into_pyarray(py)
+    fn idf<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        Ok(copied(py, self.core.idf())?.into_pyarray(py))
     }
 
     /// Scores by rank, copied.
-    fn score<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<f64>> {
-        self.core.score().to_vec().into_pyarray(py)
+    fn score<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<f64>>> {
+        Ok(copied(py, self.core.score())?.into_pyarray(py))
     }
 
     /// Numerators and denominators of the largest ratios by rank, copied.
-    fn best<'py>(&self, py: Python<'py>) -> (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>) {
-        let best = self.core.best();
-        let counts: Vec<u32> = best.iter().map(|ratio| ratio.count()).collect();
-        let lengths: Vec<u32> = best.iter().map(|ratio| ratio.length()).collect();
-        (counts.into_pyarray(py), lengths.into_pyarray(py))
+    fn best<'py>(&self, py: Python<'py>) -> PyResult<Ratios<'py>> {
+        let (counts, lengths) = short(py, |_| {
+            let (mut counts, mut lengths) = (Vec::new(), Vec::new());
+            counts.try_reserve_exact(self.core.len())?;
+            lengths.try_reserve_exact(self.core.len())?;
+            for best in self.core.best() {
+                counts.push(best.count());
+                lengths.push(best.length());
+            }
+            Ok((counts, lengths))
+        })?;
+        Ok((counts.into_pyarray(py), lengths.into_pyarray(py)))
     }
+}
+
+/// Bytes that came in pieces.
+pub(crate) fn joined(pieces: &[PyBackedBytes]) -> una_core::Result<Vec<u8>> {
+    let mut all = Vec::new();
+    all.try_reserve_exact(pieces.iter().map(|piece| piece.len()).sum())?;
+    for piece in pieces {
+        all.extend_from_slice(piece);
+    }
+    Ok(all)
 }

@@ -4,6 +4,7 @@
 //! in a shorter sentence than ever before, cannot be foreseen by a processor either.
 
 use crate::arch::prefetch_at;
+use crate::error::Result;
 use crate::ragged::Ragged;
 use crate::tfidf::{Ratio, TermStats};
 
@@ -64,31 +65,49 @@ impl Accumulator {
 
     /// Counts sentences, given as the ids of their tokens, of the first `n_terms` terms. Statistics that have no room
     /// here are added to `stats`.
-    pub(crate) fn count(&mut self, sentences: &Ragged<u32>, n_terms: usize, stats: &mut Vec<TermStats>) {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory): none of them is counted then.
+    pub(crate) fn count(
+        &mut self,
+        sentences: &Ragged<u32>,
+        n_terms: usize,
+        stats: &mut Vec<TermStats>,
+    ) -> Result<()> {
         // `df` of a state is 32 bits and at most the number of its sentences, so that it cannot wrap before they do.
         if self.sentences.checked_add(sentences.len() as u32).is_none() {
-            self.flush(stats);
+            self.flush(stats)?;
         }
+        self.states.try_reserve(n_terms.saturating_sub(self.states.len()))?;
+        self.repeats.try_reserve(sentences.values().len())?;
         self.sentences += sentences.len() as u32;
         self.states.resize(n_terms, TermState::NONE);
         for i in 0..sentences.len() {
             let ids = sentences.range(i);
             self.count_sentence(&sentences.values()[ids.start..], ids.len());
         }
+        Ok(())
     }
 
     /// Adds what has been seen to the statistics of the terms, and starts anew.
-    pub(crate) fn flush(&mut self, stats: &mut Vec<TermStats>) {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory): nothing is added then.
+    pub(crate) fn flush(&mut self, stats: &mut Vec<TermStats>) -> Result<()> {
+        if !stats.is_empty() {
+            stats.try_reserve(self.states.len().saturating_sub(stats.len()))?;
+        }
         let Self { states, repeats, .. } = std::mem::take(self);
         let seen = states.into_iter().map(|state| state.stats(&repeats));
         if stats.is_empty() {
-            *stats = seen.collect();
-            return;
+            *stats = seen.collect(); // in place: a state is as large as what it becomes
+            return Ok(());
         }
         stats.resize(stats.len().max(seen.len()), TermStats::NONE);
         for (stats, seen) in stats.iter_mut().zip(seen) {
             stats.merge(seen);
         }
+        Ok(())
     }
 
     /// Counts the sentence of the first `length` ids; the others come later.
@@ -147,6 +166,7 @@ impl Accumulator {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::collections::BTreeMap;
 
@@ -182,9 +202,9 @@ mod tests {
                 for sentence in batch {
                     ids.push(sentence);
                 }
-                accumulator.count(&ids, 9, &mut found);
+                accumulator.count(&ids, 9, &mut found).unwrap();
             }
-            accumulator.flush(&mut found);
+            accumulator.flush(&mut found).unwrap();
             found.resize(9, TermStats::NONE);
             count_slowly(&sentences, &mut expected);
             prop_assert_eq!(found.as_slice(), expected.as_slice());

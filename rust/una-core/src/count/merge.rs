@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::sync::Arc;
 
-use super::run::{Record, Run, RunReader, RunWriter, SpillDir};
+use super::run::{READ_BYTES, Record, Run, RunReader, RunWriter, SpillDir, WRITE_BYTES};
 use super::sort::{Order, SortKey};
 use crate::error::Result;
 use crate::progress::Work;
@@ -13,6 +13,9 @@ use crate::tfidf::TermStats;
 
 /// Runs that are open at a time.
 const FAN_IN: usize = 64;
+
+/// Bytes that merging takes: a buffer for each run, and one for what is written.
+pub(super) const MERGE_BYTES: usize = FAN_IN * READ_BYTES + WRITE_BYTES;
 
 /// The terms of runs, in order; statistics of equal terms are added up.
 pub(crate) struct Merge {

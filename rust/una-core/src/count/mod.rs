@@ -24,7 +24,7 @@ use std::sync::Arc;
 
 use crate::arch::give_back_free_memory;
 use crate::error::{Error, Result};
-use crate::progress::Work;
+use crate::progress::{Stop, Work};
 use crate::terms::interner::hash;
 use crate::text::{self, Block, Skipped};
 use crate::tfidf::{Idf, TermStats};
@@ -34,7 +34,7 @@ use merge::Merge;
 use prune::PruneFilter;
 use run::Run;
 use sort::{Order, Sorted};
-use term_map::TermMap;
+use term_map::{TermMap, Undo};
 use worker::PartialCounts;
 
 pub use prune::Pruning;
@@ -209,7 +209,7 @@ impl TermCounts {
     }
 
     /// Inserts a term. Returns false, and changes nothing, if it was already there.
-    pub(crate) fn insert(&mut self, term: &[u8], stats: TermStats) -> bool {
+    pub(crate) fn insert(&mut self, term: &[u8], stats: TermStats) -> Result<bool> {
         let hash = hash(term);
         self.maps.map_of(hash).insert(hash, term, stats)
     }
@@ -236,7 +236,7 @@ impl TermCounts {
         let mut rows = text::Rows::default();
         Self::count_blocks(settings, CountOptions::default(), work, |emit| {
             for sentence in sentences {
-                rows.push(Some(sentence.as_ref().as_bytes()));
+                rows.push(Some(sentence.as_ref().as_bytes()))?;
                 if rows.is_full() {
                     emit(rows.take())?;
                 }
@@ -313,8 +313,8 @@ impl TermCounts {
         // threads but one idle.
         self.maps = match <[TermMap; 1]>::try_from(maps).map_err(<[TermMap; 2]>::try_from) {
             Ok([only]) => TermMaps::Whole(only),
-            Err(Ok(two)) => TermMaps::Whole(united(two)?),
-            Err(Err(many)) => TermMaps::Partitioned(spread(&many, work.threads)?),
+            Err(Ok(two)) => TermMaps::Whole(united(two, work.stop)?),
+            Err(Err(many)) => TermMaps::Partitioned(spread(&many, work)?),
         };
         self.maps.as_mut_slice().iter_mut().for_each(TermMap::shrink);
         Ok(())
@@ -420,7 +420,7 @@ impl TermCounts {
             self.spill_own(work)?;
             self.spill(other.maps.as_slice(), work)?;
         } else {
-            self.add_maps(&other.maps, work.threads)?;
+            self.add_maps(&other.maps, work)?;
         }
         self.runs.extend(other.runs.iter().cloned());
         self.n_documents = n_documents;
@@ -447,30 +447,53 @@ impl TermCounts {
     }
 
     /// Adds the terms of other counts.
-    fn add_maps(&mut self, other: &TermMaps, threads: usize) -> Result<()> {
+    fn add_maps(&mut self, other: &TermMaps, work: Work<'_>) -> Result<()> {
         if other.len() == 0 {
             return Ok(()); // and a whole map need not be spread
         }
         // Partitions are what lets several threads write: each has maps that no other touches.
-        if threads > 1
+        if work.threads > 1
             && let TermMaps::Whole(own) = &self.maps
         {
-            self.maps = TermMaps::Partitioned(spread(std::slice::from_ref(own), threads)?);
+            self.maps = TermMaps::Partitioned(spread(std::slice::from_ref(own), work)?);
         }
-        match (&mut self.maps, other) {
+        let mut undos: Vec<_> = self.maps.as_slice().iter().map(|_| Undo::default()).collect();
+        let outcome = match (&mut self.maps, other) {
             (TermMaps::Whole(own), _) => {
-                other.as_slice().iter().for_each(|map| own.absorb(map, |_| true));
-                Ok(())
+                let others = other.as_slice();
+                others.iter().try_for_each(|map| own.absorb(map, work.stop, |_| true, undos.first_mut()))
             }
             (TermMaps::Partitioned(own), TermMaps::Partitioned(others)) => {
-                each_map(own, threads, |index, map| map.absorb(&others[index], |_| true))
+                each_map(own.iter_mut().zip(&mut undos), work, |index, (map, undo)| {
+                    map.absorb(&others[index], work.stop, |_| true, Some(undo))
+                })
             }
             // A partition has no like on the other side: its thread walks over the whole map there and takes the terms
             // that are its own. That costs it a look at every hash, but no lock and no copy.
-            (TermMaps::Partitioned(own), TermMaps::Whole(others)) => each_map(own, threads, |index, map| {
-                map.absorb(others, |hash| partition(hash, PARTITIONS) == index);
-            }),
+            (TermMaps::Partitioned(own), TermMaps::Whole(others)) => {
+                each_map(own.iter_mut().zip(&mut undos), work, |index, (map, undo)| {
+                    map.absorb(others, work.stop, |hash| partition(hash, PARTITIONS) == index, Some(undo))
+                })
+            }
+        };
+        if outcome.is_err() {
+            self.maps.as_mut_slice().iter_mut().zip(&undos).for_each(|(map, undo)| map.undo(undo));
         }
+        outcome
+    }
+
+    /// Adds these counts to themselves: [`Self::merge`] with a copy, without the copy.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where the sum of `N` passes 64 bits. The counts are then as they were.
+    pub fn double(&mut self) -> Result<()> {
+        self.n_documents = sum(self.n_documents, self.n_documents)?;
+        for map in self.maps.as_mut_slice() {
+            map.stats.iter_mut().for_each(|stats| stats.merge(*stats));
+        }
+        self.runs.extend_from_within(..);
+        self.skipped.add(self.skipped);
+        Ok(())
     }
 }
 
@@ -489,36 +512,34 @@ fn merged(runs: &[Arc<Run>], limit: &MemoryLimit, work: Work<'_>) -> Result<Arc<
 }
 
 /// Two maps as one: the larger takes the smaller in, without a third map in memory.
-fn united(mut maps: [TermMap; 2]) -> Result<TermMap> {
+fn united(mut maps: [TermMap; 2], stop: &Stop) -> Result<TermMap> {
     maps.sort_unstable_by_key(|map| std::cmp::Reverse(map.stats.len()));
     let [mut larger, smaller] = maps;
     if smaller.stats.len() < WORTH_A_THREAD {
-        larger.absorb(&smaller, |_| true);
+        larger.absorb(&smaller, stop, |_| true, None)?;
     } else {
-        larger.absorb_on_two(&smaller)?;
+        larger.absorb_on_two(&smaller, stop)?;
     }
     Ok(larger)
 }
 
 /// The terms of maps, spread over [`PARTITIONS`].
-fn spread(maps: &[TermMap], threads: usize) -> Result<Vec<TermMap>> {
+fn spread(maps: &[TermMap], work: Work<'_>) -> Result<Vec<TermMap>> {
     // Every thread reads all the maps and writes only its own partitions. Reading a hash is cheap, being one of many
     // in a row; a lock around each partition would cost more than all threads but one give.
     let mut partitions = vec![TermMap::default(); PARTITIONS];
-    each_map(&mut partitions, threads, |index, partition_map| {
-        for map in maps {
-            partition_map.absorb(map, |hash| partition(hash, PARTITIONS) == index);
-        }
+    each_map(partitions.iter_mut(), work, |index, own| {
+        let belongs = |hash| partition(hash, PARTITIONS) == index;
+        maps.iter().try_for_each(|map| own.absorb(map, work.stop, belongs, None))
     })?;
     Ok(partitions)
 }
 
-/// Runs `work` on every map, spread over so many threads.
-fn each_map(maps: &mut [TermMap], threads: usize, work: impl Fn(usize, &mut TermMap) + Sync) -> Result<()> {
-    let maps = maps.iter_mut().enumerate().collect();
-    threads::map(maps, threads, |(index, map)| {
-        work(index, map);
-        Ok(())
-    })
-    .map(|_: Vec<()>| ())
+/// Does something to every map, by its number, spread over the threads of the work.
+fn each_map<M: Send>(
+    maps: impl Iterator<Item = M>,
+    work: Work<'_>,
+    change: impl Fn(usize, M) -> Result<()> + Sync,
+) -> Result<()> {
+    threads::map(maps.enumerate().collect(), work.threads, |(index, map)| change(index, map)).map(|_| ())
 }

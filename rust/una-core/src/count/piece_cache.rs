@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use super::pieces::{LONG, Piece, SHORT, cut, hash, long_key};
 use crate::arch::{self, prefetch_at};
+use crate::error::Result;
 use crate::ragged::Ragged;
 use crate::terms::Interner;
 use crate::terms::interner::hash as term_hash;
@@ -108,6 +109,19 @@ impl TermLookup {
         Self::with_sets(settings, SHORT_SETS, LONG_SETS)
     }
 
+    /// A look-up whose caches take at most so many bytes, or hardly any.
+    pub(crate) fn within(settings: Settings, bytes: usize) -> Self {
+        let all = SHORT_SETS * size_of::<Set<SHORT>>() + LONG_SETS * size_of::<Set<LONG>>();
+        // Both smaller by the same power of two.
+        let part = all.div_ceil(bytes.max(1)).next_power_of_two();
+        Self::with_sets(settings, (SHORT_SETS / part).max(1), (LONG_SETS / part).max(1))
+    }
+
+    /// Bytes that the caches take at most.
+    pub(crate) const fn most_memory(&self) -> usize {
+        self.short.limit * size_of::<Set<SHORT>>() + self.long.limit * size_of::<Set<LONG>>()
+    }
+
     /// A look-up with caches of at most so many sets of short and of long pieces: powers of two.
     fn with_sets(settings: Settings, short: usize, long: usize) -> Self {
         Self {
@@ -156,9 +170,13 @@ impl TermLookup {
     }
 
     /// Looks up what is unknown; the ids of every sentence of the batch are then in [`Self::sentences`].
-    pub(crate) fn resolve(&mut self, interner: &mut Interner) {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory): the batch is still to be resolved then.
+    pub(crate) fn resolve(&mut self, interner: &mut Interner) -> Result<()> {
         std::mem::swap(&mut self.next, &mut self.waiting);
         self.find_next(interner);
+        interner.try_reserve(self.batch.unknown.len(), self.batch.text.len())?;
         // Three walks over the unknown tokens, since a look-up touches three places in memory, each known only from the
         // one before: the slot (asked for when the token was added), the bounds of the term, its bytes. Each walk asks
         // for what the next one needs, so that dozens of waits overlap instead of following one another.
@@ -180,6 +198,7 @@ impl TermLookup {
         self.long.flush(ids.values());
         unknown.clear();
         text.clear();
+        Ok(())
     }
 
     /// The sentences of the batch, as the ids of their tokens.
@@ -395,8 +414,10 @@ impl<const WORDS: usize> PieceCache<WORDS> {
 
     fn grow(&mut self) {
         let size = (4 * self.sets.len()).min(self.limit);
-        let old = std::mem::replace(&mut self.sets, arch::vec_of(Set::NOTHING, size));
         self.inserted = 0;
+        // It can do without, where there is no memory for it.
+        let Ok(sets) = arch::vec_of(Set::NOTHING, size) else { return };
+        let old = std::mem::replace(&mut self.sets, sets);
         for entry in old.iter().flat_map(|Set(entries)| entries).filter(|entry| entry.shape != 0) {
             self.insert(hash(entry.key, entry.shape), *entry);
         }
@@ -411,6 +432,7 @@ impl<const WORDS: usize> Entry<WORDS> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::tokenize::Tokenizer;
@@ -431,7 +453,7 @@ mod tests {
             for sentence in batch {
                 lookup.add(sentence, interner);
             }
-            lookup.resolve(interner);
+            lookup.resolve(interner).unwrap();
             for ids in lookup.sentences().iter() {
                 let text = |&id| String::from_utf8_lossy(interner.term(id)).into_owned();
                 found.push(ids.iter().map(text).collect());

@@ -16,8 +16,8 @@ use crate::error::{Error, Result};
 use crate::tfidf::{Ratio, TermStats};
 
 /// Memory that reading a run takes. As many runs as are merged at once take as much each.
-const READ_BYTES: usize = 1 << 16;
-const WRITE_BYTES: usize = 1 << 18;
+pub(super) const READ_BYTES: usize = 1 << 16;
+pub(super) const WRITE_BYTES: usize = 1 << 18;
 
 /// A private folder for runs. It is removed when the last of its users is dropped, and only by the process that made
 /// it: what a fork has copied is not its own.
@@ -67,7 +67,7 @@ impl Drop for SpillDir {
 /// let options = CountOptions { memory_limit: Some(&limit), ..CountOptions::default() };
 /// let counts = TermCounts::count_blocks(Settings::default(), options, Work::default(), |emit| {
 ///     let mut rows = una_core::text::Rows::default();
-///     rows.push(Some(b"the cat slept"));
+///     rows.push(Some(b"the cat slept"))?;
 ///     emit(rows.take())
 /// })?;
 /// assert!(counts.has_spilled());

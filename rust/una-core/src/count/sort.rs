@@ -100,7 +100,7 @@ impl<'m> Sorted<'m> {
     ) -> Result<Self> {
         // A comparison of two terms is two waits for memory. So each entry gets a key of two numbers, the score and the
         // first eight bytes, which settles nearly all comparisons: the keys are made in one walk, side by side.
-        let mut sorted = Self::unsorted(maps, keep);
+        let mut sorted = Self::unsorted(maps, keep, work.stop)?;
         let entries = sorted.entries.as_mut_slice();
         let size = entries.len().div_ceil(work.threads.max(1)).clamp(WORTH_A_THREAD, STRETCH);
         threads::map(entries.chunks_mut(size).collect(), work.threads, |piece: &mut [Entry]| {
@@ -124,17 +124,22 @@ impl<'m> Sorted<'m> {
     }
 
     /// The terms that `keep` accepts, without keys yet.
-    fn unsorted(maps: &'m [TermMap], keep: impl Fn(&[u8], TermStats) -> bool) -> Self {
+    fn unsorted(maps: &'m [TermMap], keep: impl Fn(&[u8], TermStats) -> bool, stop: &Stop) -> Result<Self> {
         let n_terms = maps.iter().map(|map| map.stats.len()).sum();
-        let (mut entries, mut term_bytes) = (Vec::with_capacity(n_terms), 0);
+        let (mut entries, mut term_bytes) = (Vec::new(), 0);
+        entries.try_reserve_exact(n_terms)?;
         for (index, map) in (0..).zip(maps) {
-            let kept = map.iter().filter(|&(_, term, stats)| keep(term, stats));
-            for (id, term, _) in kept {
-                entries.push(Entry { key: SortKey::NONE, map: index, id });
-                term_bytes += term.len();
+            for (id, term, stats) in map.iter() {
+                if id.is_multiple_of(STRETCH as u32) {
+                    stop.check()?;
+                }
+                if keep(term, stats) {
+                    entries.push(Entry { key: SortKey::NONE, map: index, id });
+                    term_bytes += term.len();
+                }
             }
         }
-        Self { maps, entries, term_bytes }
+        Ok(Self { maps, entries, term_bytes })
     }
 
     /// Number of terms.
@@ -219,6 +224,7 @@ fn split<'e>(entries: &'e mut [Entry], size: usize, maps: &[TermMap], pieces: &m
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::terms::interner::hash;
@@ -231,7 +237,7 @@ mod tests {
         ) {
             let mut map = TermMap::default();
             for term in &terms {
-                map.add(hash(term.as_bytes()), term.as_bytes(), TermStats::NONE);
+                map.add(hash(term.as_bytes()), term.as_bytes(), TermStats::NONE).unwrap();
             }
             let maps = [map];
             let key = |term: &String| Order::Bytes.key(term.as_bytes(), TermStats::NONE);

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::merge::Merge;
+use super::merge::{MERGE_BYTES, Merge};
 use super::run::{MemoryLimit, Run};
 use super::sort::{Order, Sorted};
 use super::term_map::TermMap;
@@ -52,7 +52,7 @@ impl SpillingMap {
     }
 
     pub(crate) fn add(&mut self, term: &[u8], stats: TermStats, work: Work<'_>) -> Result<()> {
-        self.map.add(hash(term), term, stats);
+        self.map.add(hash(term), term, stats)?;
         if self.is_full() { self.spill(work) } else { Ok(()) }
     }
 
@@ -125,7 +125,8 @@ impl<'m> SortedTerms<'m> {
         limit: &MemoryLimit,
         work: Work<'_>,
     ) -> Result<Self> {
-        let mut map = SpillingMap::new(order, Some(limit.clone()));
+        // The merge that gives the terms has its buffers beside the map.
+        let mut map = SpillingMap::new(order, Some(limit.less(MERGE_BYTES)));
         Self::of_run(run)?.for_each(work, |term, stats| {
             if keep(term, stats) { map.add(term, stats, work) } else { Ok(()) }
         })?;

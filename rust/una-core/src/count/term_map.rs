@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::arch::prefetch_at;
 use crate::error::Result;
+use crate::progress::Stop;
 use crate::terms::Interner;
 use crate::tfidf::TermStats;
 use crate::threads;
@@ -28,6 +29,15 @@ pub(crate) struct TermMap {
     pub(crate) stats: Vec<TermStats>,
 }
 
+/// The way back from [`TermMap::absorb`].
+#[derive(Debug, Default)]
+pub(crate) struct Undo {
+    /// Terms that there were before; nothing was done where it is not known.
+    n_terms: Option<usize>,
+    /// Statistics as they were, by id, of terms that were there and changed.
+    changed: Vec<(u32, TermStats)>,
+}
+
 impl TermMap {
     /// An empty table that need not move while it grows to this size. Moving takes more memory than the terms do: what
     /// a table leaves behind lies between what others hold.
@@ -39,8 +49,8 @@ impl TermMap {
         // need it: less of it will do, and little enough that others find some too.
         while terms > 0 {
             let mut map = Self::default();
-            let stats = map.stats.try_reserve_exact(terms).is_ok();
-            if stats && map.interner.try_reserve(terms, 2 * SHORT_TERM * terms) {
+            let stats = map.stats.try_reserve_exact(terms);
+            if stats.and_then(|()| map.interner.try_reserve_exact(terms, 2 * SHORT_TERM * terms)).is_ok() {
                 return map;
             }
             terms /= 4;
@@ -54,63 +64,106 @@ impl TermMap {
         self.stats.shrink_to_fit();
     }
 
-    pub(crate) fn add(&mut self, hash: u64, term: &[u8], stats: TermStats) {
-        self.add_guessed(None, hash, term, stats);
+    /// Makes room for so many terms more, of so many bytes: adding them then asks for no memory.
+    pub(crate) fn try_reserve(&mut self, terms: usize, bytes: usize) -> Result<()> {
+        self.stats.try_reserve(terms)?;
+        Ok(self.interner.try_reserve(terms, bytes)?)
     }
 
-    fn add_guessed(&mut self, guess: Option<u32>, hash: u64, term: &[u8], stats: TermStats) {
-        let (id, new) = self.interner.intern_guessed(guess, hash, term);
+    pub(crate) fn add(&mut self, hash: u64, term: &[u8], stats: TermStats) -> Result<()> {
+        self.try_reserve(1, term.len())?;
+        let (id, new) = self.interner.intern_hashed(hash, term);
         if new {
             self.stats.push(stats);
         } else {
             self.stats[id as usize].merge(stats);
         }
+        Ok(())
     }
 
     /// Inserts a term. Returns false, and changes nothing, if it was already there.
-    pub(crate) fn insert(&mut self, hash: u64, term: &[u8], stats: TermStats) -> bool {
+    pub(crate) fn insert(&mut self, hash: u64, term: &[u8], stats: TermStats) -> Result<bool> {
+        self.try_reserve(1, term.len())?;
         let (_, new) = self.interner.intern_hashed(hash, term);
         if new {
             self.stats.push(stats);
         }
-        new
+        Ok(new)
     }
 
-    /// Adds those terms of `other` whose hash `belongs` accepts.
-    pub(crate) fn absorb(&mut self, other: &Self, belongs: impl Fn(u64) -> bool) {
+    /// Adds those terms of `other` whose hash `belongs` accepts. What it does before an error is in `undo`, if there is
+    /// one.
+    pub(crate) fn absorb(
+        &mut self,
+        other: &Self,
+        stop: &Stop,
+        belongs: impl Fn(u64) -> bool,
+        mut undo: Option<&mut Undo>,
+    ) -> Result<()> {
         let hash = |id| other.interner.hash_of(id);
         let mut ids = (0..other.stats.len() as u32).filter(|&id| belongs(hash(id)));
+        if let Some(undo) = undo.as_deref_mut() {
+            undo.n_terms.get_or_insert(self.stats.len());
+        }
         let (mut batch, mut guesses) = (Vec::with_capacity(AHEAD), Vec::with_capacity(AHEAD));
         // In batches, so that the memory of all their look-ups is on its way before the first is made.
         loop {
             batch.clear();
             batch.extend(ids.by_ref().take(AHEAD));
             if batch.is_empty() {
-                return;
+                return Ok(());
+            }
+            stop.check()?;
+            self.try_reserve(batch.len(), batch.iter().map(|&id| other.interner.term(id).len()).sum())?;
+            if let Some(undo) = undo.as_deref_mut() {
+                undo.changed.try_reserve(batch.len())?;
             }
             self.interner.guess_all(batch.iter().map(|&id| hash(id)), &mut guesses);
             for (&id, &guess) in batch.iter().zip(&guesses) {
-                self.add_guessed(guess, hash(id), other.interner.term(id), other.stats[id as usize]);
+                let (ours, new) = self.interner.intern_guessed(guess, hash(id), other.interner.term(id));
+                let theirs = other.stats[id as usize];
+                if new {
+                    self.stats.push(theirs);
+                    continue;
+                }
+                let stats = &mut self.stats[ours as usize];
+                if let Some(undo) = undo.as_deref_mut() {
+                    undo.changed.push((ours, *stats));
+                }
+                stats.merge(theirs);
+            }
+        }
+    }
+
+    /// Takes back what [`Self::absorb`] did.
+    pub(crate) fn undo(&mut self, undo: &Undo) {
+        let Some(n_terms) = undo.n_terms else { return };
+        self.interner.truncate(n_terms);
+        self.stats.truncate(n_terms);
+        // Backwards, since a term may have changed more than once; those that are gone need nothing.
+        for &(id, stats) in undo.changed.iter().rev() {
+            if let Some(ours) = self.stats.get_mut(id as usize) {
+                *ours = stats;
             }
         }
     }
 
     /// [`Self::absorb`] of all terms, by two threads: each seeks half of them; then one finds places for those that are
     /// new, while the other copies their bytes and brings the statistics up to date.
-    pub(crate) fn absorb_on_two(&mut self, other: &Self) -> Result<()> {
+    pub(crate) fn absorb_on_two(&mut self, other: &Self, stop: &Stop) -> Result<()> {
         // Looking terms up only reads this map, so that two threads share it. Adding writes three things: slots, terms,
         // statistics. The ids of new terms follow from their order alone, so that one thread can place ids in slots
         // while the other copies the terms which those ids will have.
-        let (end, seek) = (other.stats.len() as u32, |ids| Ok(self.seek(other, ids)));
-        let (first, second) = threads::join(|| seek(0..end / 2), || seek(end / 2..end))?;
-        let known = [first, second].concat();
+        let (end, seek) = (other.stats.len() as u32, |ids| self.seek(other, ids, stop));
+        let (mut known, second) = threads::join(|| seek(0..end / 2), || seek(end / 2..end))?;
+        known.try_reserve_exact(second.len())?;
+        known.extend(second);
         let new = (0..end).zip(&known).filter(|&(_, &known)| known == UNKNOWN).map(|(id, _)| id);
+        let n_new = new.clone().count();
+        self.try_reserve(n_new, new.clone().map(|id| other.interner.term(id).len()).sum())?;
         let Self { interner, stats } = self;
         let (terms, slots) = interner.halves();
-        let find_slots = || {
-            slots.add_new(new.clone().map(|id| other.interner.hash_of(id)));
-            Ok(())
-        };
+        let find_slots = || Ok(slots.add_new(n_new, new.clone().map(|id| other.interner.hash_of(id)))?);
         let copy = || {
             new.clone().for_each(|id| terms.push(other.interner.term(id)));
             merge_stats(stats, &other.stats, &known);
@@ -120,10 +173,12 @@ impl TermMap {
     }
 
     /// The ids here of terms that have these ids in `other`, or [`UNKNOWN`].
-    fn seek(&self, other: &Self, mut ids: Range<u32>) -> Vec<u32> {
-        let mut found = Vec::with_capacity(ids.len());
+    fn seek(&self, other: &Self, mut ids: Range<u32>, stop: &Stop) -> Result<Vec<u32>> {
+        let mut found = Vec::new();
+        found.try_reserve_exact(ids.len())?;
         let mut guesses = Vec::with_capacity(AHEAD);
         while !ids.is_empty() {
+            stop.check()?;
             let batch = ids.start..ids.end.min(ids.start + AHEAD as u32);
             self.interner.guess_all(batch.clone().map(|id| other.interner.hash_of(id)), &mut guesses);
             found.extend(batch.clone().zip(&guesses).map(|(id, &guess)| {
@@ -133,7 +188,7 @@ impl TermMap {
             }));
             ids.start = batch.end;
         }
-        found
+        Ok(found)
     }
 
     /// Every term with its id and its statistics, in order of id.
@@ -166,6 +221,7 @@ fn merge_stats(stats: &mut Vec<TermStats>, other: &[TermStats], known: &[u32]) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::terms::interner::hash;
@@ -177,7 +233,7 @@ mod tests {
         let mut map = TermMap::default();
         for (term, df) in terms {
             let best = Ratio::new(1, *df as u32).unwrap_or(Ratio::NONE);
-            map.add(hash(term.as_bytes()), term.as_bytes(), TermStats { df: *df, best });
+            map.add(hash(term.as_bytes()), term.as_bytes(), TermStats { df: *df, best }).unwrap();
         }
         map
     }
@@ -192,9 +248,15 @@ mod tests {
             ours in prop::collection::vec(("[a-c]{1,5}", 1u64..9), 0..300),
             theirs in prop::collection::vec(("[a-c]{1,5}", 1u64..9), 0..300),
         ) {
+            let stop = Stop::default();
             let (mut one, mut two, theirs) = (map_of(&ours), map_of(&ours), map_of(&theirs));
-            one.absorb(&theirs, |_| true);
-            prop_assert!(two.absorb_on_two(&theirs).is_ok());
+            let (before, mut undo) = (content(&one).into_iter().map(|(term, stats)| (term.to_owned(), stats)).collect::<BTreeMap<_, _>>(), Undo::default());
+            one.absorb(&theirs, &stop, |_| true, Some(&mut undo)).unwrap();
+            one.undo(&undo);
+            prop_assert!(content(&one).into_iter().eq(before.iter().map(|(term, &stats)| (term.as_slice(), stats))));
+            prop_assert!(theirs.iter().all(|(_, term, _)| one.interner.get(term).is_some() == before.contains_key(term)));
+            one.absorb(&theirs, &stop, |_| true, None).unwrap();
+            prop_assert!(two.absorb_on_two(&theirs, &stop).is_ok());
             prop_assert_eq!(content(&one), content(&two));
             prop_assert!(content(&two).keys().all(|term| two.interner.get(term).is_some()));
         }

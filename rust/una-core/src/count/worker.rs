@@ -13,6 +13,7 @@ use super::sort::Order;
 use super::spill::SpillingMap;
 use super::term_map::TermMap;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::progress::Work;
 use crate::text::{Block, ReadOptions, Skipped};
 use crate::threads::{self, lock};
@@ -28,8 +29,12 @@ pub struct CountOptions<'a> {
     pub memory_limit: Option<&'a MemoryLimit>,
 }
 
-/// Threads that are started at most: a queue for more would take memory, and each has buffers of megabytes.
-const MOST_THREADS: usize = 1 << 10;
+/// Bytes of a worker's share of the memory that are for neither terms nor caches: the blocks that it has or that wait
+/// for it, the buffer of the run that it writes, its stack.
+const BESIDE: usize = 5 << 19;
+
+/// Bytes that counting a sentence takes for each of its tokens.
+const A_TOKEN: usize = 200;
 
 /// Sentences that one thread counts at a time.
 #[derive(Debug)]
@@ -76,7 +81,9 @@ struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     fn new(settings: Settings, options: CountOptions<'a>, work: Work<'a>) -> Self {
-        let limit = options.memory_limit.map(|limit| limit.divided_by(work.threads));
+        let share = options.memory_limit.map(|limit| limit.divided_by(work.threads));
+        let lookup = lookup(settings, share.as_ref());
+        let limit = share.map(|share| share.less(lookup.most_memory() + BESIDE));
         let mut terms = SpillingMap::new(Order::Bytes, limit);
         Self {
             settings,
@@ -84,7 +91,7 @@ impl<'a> Worker<'a> {
             work,
             accumulator: Accumulator::in_place_of(&mut terms.map.stats),
             terms,
-            lookup: TermLookup::new(settings),
+            lookup,
             n_documents: 0,
             skipped: Skipped::default(),
         }
@@ -126,6 +133,7 @@ impl<'a> Worker<'a> {
 
     fn add(&mut self, sentence: &str) -> Result<()> {
         self.n_documents += 1;
+        memory::afford(sentence, A_TOKEN)?;
         if self.lookup.add(sentence, &self.terms.map.interner) { self.flush() } else { Ok(()) }
     }
 
@@ -137,8 +145,8 @@ impl<'a> Worker<'a> {
     /// Counts the sentences whose terms have been looked up.
     fn flush(&mut self) -> Result<()> {
         let Self { terms: SpillingMap { map, .. }, accumulator, lookup, .. } = self;
-        lookup.resolve(&mut map.interner);
-        accumulator.count(lookup.sentences(), map.interner.len(), &mut map.stats);
+        lookup.resolve(&mut map.interner)?;
+        accumulator.count(lookup.sentences(), map.interner.len(), &mut map.stats)?;
         lookup.clear();
         if self.terms.is_full() { self.spill() } else { Ok(()) }
     }
@@ -146,8 +154,9 @@ impl<'a> Worker<'a> {
     /// Starts anew with an empty map, and with an empty cache, whose ids are those of the old one.
     fn spill(&mut self) -> Result<()> {
         // The statistics lag behind the terms, and what is written must not.
-        self.accumulator.flush(&mut self.terms.map.stats);
-        self.lookup = TermLookup::new(self.settings);
+        self.accumulator.flush(&mut self.terms.map.stats)?;
+        let share = self.options.memory_limit.map(|limit| limit.divided_by(self.work.threads));
+        self.lookup = lookup(self.settings, share.as_ref());
         let outcome = self.terms.spill(self.work.unseen());
         self.accumulator = Accumulator::in_place_of(&mut self.terms.map.stats);
         outcome
@@ -155,7 +164,7 @@ impl<'a> Worker<'a> {
 
     /// The counts. Once there are runs, nothing of them is left in memory.
     fn finish(mut self) -> Result<PartialCounts> {
-        self.accumulator.flush(&mut self.terms.map.stats);
+        self.accumulator.flush(&mut self.terms.map.stats)?;
         if !self.terms.runs.is_empty() {
             // A worker whose terms are partly on disk would keep the memory of a full table until all are merged.
             self.spill()?;
@@ -163,6 +172,14 @@ impl<'a> Worker<'a> {
         }
         let Self { n_documents, skipped, terms: SpillingMap { map, runs, .. }, .. } = self;
         Ok(PartialCounts { n_documents, skipped, map, runs })
+    }
+}
+
+/// The look-up of a worker that has this share of the memory.
+fn lookup(settings: Settings, share: Option<&MemoryLimit>) -> TermLookup {
+    match share {
+        None => TermLookup::new(settings),
+        Some(share) => TermLookup::within(settings, share.bytes() / 8),
     }
 }
 
@@ -174,6 +191,10 @@ pub(super) fn count<E: From<Error>>(
     feed: impl Feed<E>,
 ) -> std::result::Result<Vec<PartialCounts>, E> {
     if work.threads <= 1 {
+        return alone(settings, options, work, feed);
+    }
+    let work = Work { threads: threads::affordable(work.threads), ..work };
+    if work.threads == 0 {
         alone(settings, options, work, feed)
     } else {
         fan_out(settings, options, work, feed)
@@ -202,7 +223,7 @@ fn fan_out<E: From<Error>>(
     // Which batch a worker gets is a matter of chance, and so is which fault is met first. The fault that is returned
     // must not be: who mends the line that an error names must not be told of an earlier line next. So batches are
     // numbered as they are handed over, and of all faults that with the lowest number is returned.
-    let (sender, receiver) = bounded::<(u64, Batch)>(2 * work.threads.min(MOST_THREADS));
+    let (sender, receiver) = bounded::<(u64, Batch)>(2 * work.threads);
     let faults: Mutex<Vec<(u64, Error)>> = Mutex::new(Vec::new());
     let failed = AtomicBool::new(false);
     let count_all = |receiver: Receiver<(u64, Batch)>| {
@@ -222,7 +243,7 @@ fn fan_out<E: From<Error>>(
             let receiver = receiver.clone();
             threads::spawn(scope, || count_all(receiver))
         };
-        let workers: Vec<_> = (0..work.threads.min(MOST_THREADS)).map_while(start).collect();
+        let workers: Vec<_> = (0..work.threads).map_while(start).collect();
         // Fewer threads than were asked for are as good; with none at all the feeding thread counts.
         if workers.is_empty() {
             return alone(settings, options, work, feed);

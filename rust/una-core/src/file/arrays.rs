@@ -2,7 +2,7 @@
 
 use super::checks::{Checked, check_stats, check_term};
 use crate::count::TermCounts;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Work;
 use crate::tfidf::TermStats;
 use crate::tokenize::Settings;
@@ -28,11 +28,23 @@ impl Arrays {
     /// # Errors
     /// [`crate::Error::Storage`] where terms are on disk; [`crate::Error::Interrupted`].
     pub fn of_counts(counts: &TermCounts, work: Work<'_>) -> Result<Self> {
-        let mut arrays = Self { offsets: vec![0], ..Self::default() };
-        counts.by_bytes(work)?.for_each(work, |term, stats| {
+        let terms = counts.by_bytes(work)?;
+        let mut arrays = Self::with_capacity(terms.n_terms() as usize, terms.term_bytes() as usize)?;
+        terms.for_each(work, |term, stats| {
             arrays.push(term, stats);
             Ok(())
         })?;
+        Ok(arrays)
+    }
+
+    fn with_capacity(terms: usize, bytes: usize) -> Result<Self> {
+        let mut arrays = Self::default();
+        arrays.term_bytes.try_reserve_exact(bytes)?;
+        arrays.offsets.try_reserve_exact(terms + 1)?;
+        arrays.df.try_reserve_exact(terms)?;
+        arrays.best_count.try_reserve_exact(terms)?;
+        arrays.best_length.try_reserve_exact(terms)?;
+        arrays.offsets.push(0);
         Ok(arrays)
     }
 
@@ -73,14 +85,22 @@ impl Arrays {
 /// Counts from arrays that may come from anywhere, with the checks of a file; terms may stand in any order.
 ///
 /// # Errors
-/// A sentence that says which of them fails, and where.
-pub fn counts_from_arrays(settings: Settings, n_documents: u64, arrays: &Arrays) -> Checked<TermCounts> {
-    arrays.check_lengths()?;
+/// [`Error::Input`] that says which of them fails, and where; [`Error::OutOfMemory`]; [`Error::Interrupted`].
+pub fn counts_from_arrays(
+    settings: Settings,
+    n_documents: u64,
+    arrays: &Arrays,
+    work: Work<'_>,
+) -> Result<TermCounts> {
+    arrays.check_lengths().map_err(Error::Input)?;
     let mut counts = TermCounts::restored(settings, n_documents, None);
+    let mut done = 0;
     for i in 0..arrays.df.len() {
-        let (term, df, count, length) = arrays.get(i)?;
-        if !counts.insert(term, check_stats(i as u64, n_documents, df, count, length)?) {
-            return Err(format!("term {i} stands twice"));
+        work.advance(&mut done)?;
+        let (term, df, count, length) = arrays.get(i).map_err(Error::Input)?;
+        let stats = check_stats(i as u64, n_documents, df, count, length).map_err(Error::Input)?;
+        if !counts.insert(term, stats)? {
+            return Err(Error::Input(format!("term {i} stands twice")));
         }
     }
     Ok(counts)

@@ -3,7 +3,7 @@
 use crate::tfidf::{Ratio, TermStats};
 
 /// A value that was read, or a sentence that says what is wrong.
-pub type Checked<T> = std::result::Result<T, String>;
+pub(super) type Checked<T> = std::result::Result<T, String>;
 
 /// Refuses a term that cannot be one.
 pub(super) fn check_term(i: u64, term: &[u8]) -> Checked<()> {

@@ -4,6 +4,8 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use sha2::{Digest, Sha256};
 
+use super::fault::Reading;
+use crate::progress::Stop;
 use crate::tfidf::TermStats;
 
 /// Bytes of each array that are in memory at a time.
@@ -108,12 +110,13 @@ impl<'o, W: Write + Seek> Writer<'o, W> {
 }
 
 /// SHA-256 of each array of a file, the first of which starts where `input` stands.
-pub(super) fn sums(input: &mut impl Read, arrays: Layout) -> io::Result<[String; ARRAYS]> {
+pub(super) fn sums(input: &mut impl Read, arrays: Layout, stop: &Stop) -> Reading<[String; ARRAYS]> {
     let mut sums = [const { String::new() }; ARRAYS];
     let mut window = vec![0; WINDOW];
     for (sum, (_, width, values)) in sums.iter_mut().zip(arrays) {
         let (mut hash, mut left) = (Sha256::new(), width * values);
         while left > 0 {
+            stop.check()?;
             let part = &mut window[..left.min(WINDOW as u64) as usize];
             input.read_exact(part)?;
             hash.update(&*part);

@@ -1,5 +1,6 @@
 //! Faults of a file, before it is known what the file is called.
 
+use std::collections::TryReserveError;
 use std::io;
 use std::path::Path;
 
@@ -27,6 +28,12 @@ impl From<io::Error> for Fault {
     }
 }
 
+impl From<TryReserveError> for Fault {
+    fn from(refusal: TryReserveError) -> Self {
+        Self::Other(refusal.into())
+    }
+}
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         Self::Other(error)
@@ -39,14 +46,6 @@ impl Fault {
             Self::Content(reason) => Error::artifact(path, reason),
             Self::Input(error) => Error::storage(path, "read", error),
             Self::Other(error) => error,
-        }
-    }
-
-    pub(super) fn plain(self) -> String {
-        match self {
-            Self::Content(reason) => reason,
-            Self::Input(error) => error.to_string(),
-            Self::Other(error) => error.to_string(),
         }
     }
 }

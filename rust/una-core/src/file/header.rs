@@ -11,6 +11,7 @@ use super::checks::Checked;
 use super::columns::{self, ARRAYS, Layout, Shape, hexadecimal};
 use super::fault::Reading;
 use crate::count::Pruning;
+use crate::progress::Stop;
 use crate::tokenize::{Settings, Tokenizer};
 
 pub(super) const FORMAT: u64 = 1;
@@ -146,6 +147,7 @@ pub(super) fn check_seal(
     header: &[u8],
     arrays: Layout,
     found: &Map<String, Value>,
+    stop: &Stop,
 ) -> Reading<()> {
     let expected_size = header.len() as u64 + arrays.iter().map(|(_, width, n)| width * n).sum::<u64>();
     let size = input.seek(SeekFrom::End(0))?;
@@ -158,7 +160,7 @@ pub(super) fn check_seal(
     let mut facts = found.clone();
     facts.remove("digest");
     facts.remove("sha256");
-    let expected = seal(facts, columns::sums(input, arrays)?);
+    let expected = seal(facts, columns::sums(input, arrays, stop)?);
     for name in NAMES {
         if found.get("sha256").and_then(|sums| sums.get(name)) != Some(&expected["sha256"][name]) {
             return Err(format!("the checksum of {name} does not match: the file is damaged").into());

@@ -16,13 +16,15 @@
 //!
 //! let folder = tempfile::tempdir().unwrap();
 //! let path = folder.path().join("table.safetensors");
-//! save_table(&table, &path)?;
-//! assert_eq!(digest(&load_table(&path)?), digest(&table));
+//! save_table(&table, &path, Work::default())?;
+//! let loaded = load_table(&path, Work::default())?;
+//! assert_eq!(digest(&loaded, Work::default())?, digest(&table, Work::default())?);
 //!
 //! // One bit of difference anywhere shows.
-//! let mut bytes = table_bytes(&table)?;
+//! let mut bytes = table_bytes(&table, Work::default())?;
 //! *bytes.last_mut().unwrap() ^= 1;
-//! assert_eq!(parse_table(&bytes).unwrap_err(), "the checksum of term_bytes does not match: the file is damaged");
+//! let damage = parse_table(&bytes, Work::default()).unwrap_err();
+//! assert!(damage.to_string().ends_with("the checksum of term_bytes does not match: the file is damaged"));
 //! # Ok::<(), una_core::Error>(())
 //! ```
 
@@ -41,12 +43,12 @@ use serde_json::{Map, Value, json};
 
 use crate::count::{MemoryLimit, Pruning, RunWriter, SortedTerms, TermCounts};
 use crate::error::{Error, Result};
-use crate::progress::Work;
+use crate::progress::{Stop, Work};
 use crate::table::{TermTable, ranked};
 use crate::terms::TermArena;
 use crate::tfidf::TermStats;
 use crate::tokenize::Settings;
-use checks::{check_stats, check_term};
+use checks::{Checked, check_stats, check_term};
 use columns::{Layout, Reader, Row, Shape};
 use fault::{Fault, Reading};
 use header::{
@@ -56,9 +58,15 @@ use header::{
 
 pub use arrays::{Arrays, counts_from_arrays};
 pub use atomic_file::{exchange, write_atomically};
-pub use checks::Checked;
 
 use atomic_file::replace;
+
+/// What is in memory and no file is called so in messages.
+const MEMORY: &str = "memory";
+const BYTES: &str = "bytes";
+
+/// Bytes that a header takes, and more.
+const HEADER_ROOM: usize = 1 << 12;
 
 /// Terms that memory holds fewer than.
 const MAX_TERMS: u64 = u32::MAX as u64;
@@ -75,38 +83,49 @@ pub struct Saved {
 /// Saves a table; the file is the old one or the new one at any moment, and durable on return.
 ///
 /// # Errors
-/// What the system says.
-pub fn save_table(table: &TermTable, path: &Path) -> Result<()> {
-    replace(path, |file| write_table(table, file).map_err(|e| Error::storage(path, "write", e)))?;
+/// What the system says; [`Error::Interrupted`].
+pub fn save_table(table: &TermTable, path: &Path, work: Work<'_>) -> Result<()> {
+    replace(path, |file| write_table(table, file, path, work))?;
     Ok(())
 }
 
 /// The bytes that [`save_table`] writes; to hand a table to another process.
 ///
 /// # Errors
-/// Only for a fault of this crate.
-pub fn table_bytes(table: &TermTable) -> Result<Vec<u8>> {
-    let mut out = Cursor::new(Vec::new());
-    write_table(table, &mut out).map_err(|e| Error::Internal(e.to_string()))?;
+/// [`Error::OutOfMemory`]; [`Error::Interrupted`].
+pub fn table_bytes(table: &TermTable, work: Work<'_>) -> Result<Vec<u8>> {
+    let mut out = Cursor::new(room_for(shape_of(table))?);
+    write_table(table, &mut out, Path::new(MEMORY), work)?;
     Ok(out.into_inner())
 }
 
 /// The bytes that [`save_counts`] writes.
 ///
 /// # Errors
-/// What the system says, where the terms are on disk.
-pub fn counts_bytes(counts: &TermCounts) -> Result<Vec<u8>> {
-    let (mut out, work) = (Cursor::new(Vec::new()), Work::default());
+/// What the system says, where the terms are on disk; [`Error::OutOfMemory`]; [`Error::Interrupted`].
+pub fn counts_bytes(counts: &TermCounts, work: Work<'_>) -> Result<Vec<u8>> {
+    let terms = counts.by_bytes(work)?;
+    let mut out = Cursor::new(room_for(Shape { n_terms: terms.n_terms(), term_bytes: terms.term_bytes() })?);
     let facts = facts("counts", counts.settings(), counts.n_documents());
-    write_terms(counts.by_bytes(work)?, facts, &mut out, Path::new("memory"), work)?;
+    write_terms(terms, facts, &mut out, Path::new(MEMORY), work)?;
     Ok(out.into_inner())
 }
 
+/// An empty vector with room for a file.
+fn room_for(shape: Shape) -> Result<Vec<u8>> {
+    let arrays =
+        shape.arrays().map_or(0, |arrays| arrays.iter().map(|(_, width, values)| width * values).sum());
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(arrays as usize + HEADER_ROOM)?;
+    Ok(bytes)
+}
+
 /// The identity of a table: SHA-256, in hexadecimal, of its settings, `N` and arrays.
-#[must_use]
-pub fn digest(table: &TermTable) -> String {
-    // Nothing is kept, and so nothing refused.
-    write_table(table, &mut Nowhere).unwrap_or_default()
+///
+/// # Errors
+/// [`Error::Interrupted`].
+pub fn digest(table: &TermTable, work: Work<'_>) -> Result<String> {
+    write_table(table, &mut Nowhere, Path::new(MEMORY), work) // nothing is kept, and so nothing refused
 }
 
 /// Freezes counts into a table and saves it, without holding it in memory: the bytes that [`save_table`] writes of
@@ -134,26 +153,27 @@ pub fn save_counts(counts: &TermCounts, path: &Path, work: Work<'_>) -> Result<(
 /// Loads a table.
 ///
 /// # Errors
-/// [`Error::Storage`] where the file cannot be read; [`Error::Artifact`] naming what is wrong with it.
-pub fn load_table(path: &Path) -> Result<TermTable> {
-    let table = open(path).map_err(Fault::from).and_then(read_table);
+/// [`Error::Storage`] where the file cannot be read; [`Error::Artifact`] naming what is wrong with it;
+/// [`Error::OutOfMemory`]; [`Error::Interrupted`].
+pub fn load_table(path: &Path, work: Work<'_>) -> Result<TermTable> {
+    let table = open(path).map_err(Fault::from).and_then(|input| read_table(input, work));
     table.map_err(|fault| fault.of(path))
 }
 
 /// The table that the bytes of a file hold.
 ///
 /// # Errors
-/// A sentence that says what is wrong with them.
-pub fn parse_table(bytes: &[u8]) -> Checked<TermTable> {
-    read_table(Cursor::new(bytes)).map_err(Fault::plain)
+/// As [`load_table`]; the bytes are called so.
+pub fn parse_table(bytes: &[u8], work: Work<'_>) -> Result<TermTable> {
+    read_table(Cursor::new(bytes), work).map_err(|fault| fault.of(Path::new(BYTES)))
 }
 
 /// The counts that the bytes of a file hold.
 ///
 /// # Errors
 /// As [`parse_table`].
-pub fn parse_counts(bytes: &[u8]) -> Checked<TermCounts> {
-    read_counts(Cursor::new(bytes), None, Work::default()).map_err(Fault::plain)
+pub fn parse_counts(bytes: &[u8], work: Work<'_>) -> Result<TermCounts> {
+    read_counts(Cursor::new(bytes), None, work).map_err(|fault| fault.of(Path::new(BYTES)))
 }
 
 /// Loads counts, which keep to a memory limit from then on if there is one: with it, they stay on disk.
@@ -186,13 +206,30 @@ fn write<W: Write + Seek, E: From<io::Error>>(
     Ok(metadata["digest"].as_str().unwrap_or_default().to_owned())
 }
 
-fn write_table(table: &TermTable, out: &mut (impl Write + Seek)) -> io::Result<String> {
-    let shape = Shape { n_terms: table.len() as u64, term_bytes: table.terms().bytes().len() as u64 };
+fn shape_of(table: &TermTable) -> Shape {
+    Shape { n_terms: table.df().len() as u64, term_bytes: table.terms().bytes().len() as u64 }
+}
+
+/// Writes a table to what is called `path` in messages; returns its digest.
+fn write_table(
+    table: &TermTable,
+    out: &mut (impl Write + Seek),
+    path: &Path,
+    work: Work<'_>,
+) -> Result<String> {
     let facts = table_facts(table.settings(), table.pruning(), table.n_documents());
-    write(out, shape, facts, |writer| {
-        (0u32..)
-            .zip(table.df().iter().zip(table.best()))
-            .try_for_each(|(rank, (&df, &best))| writer.push(table.terms().get(rank), TermStats { df, best }))
+    let refused = |error| Error::storage(path, "write", error);
+    let digest = write(out, shape_of(table), facts, |writer| -> std::result::Result<(), Fault> {
+        let mut done = 0;
+        for (rank, (&df, &best)) in (0u32..).zip(table.df().iter().zip(table.best())) {
+            work.advance(&mut done)?;
+            writer.push(table.terms().get(rank), TermStats { df, best })?;
+        }
+        Ok(())
+    });
+    digest.map_err(|fault| match fault {
+        Fault::Input(error) => refused(error),
+        other => other.of(path),
     })
 }
 
@@ -261,8 +298,8 @@ struct Contents {
     start: u64,
 }
 
-fn read_table(mut input: impl Input) -> Reading<TermTable> {
-    let contents = Contents::read(&mut input, "table")?;
+fn read_table(mut input: impl Input, work: Work<'_>) -> Reading<TermTable> {
+    let contents = Contents::read(&mut input, "table", work.stop)?;
     let Shape { n_terms, term_bytes } = contents.shape;
     contents.fits_memory()?;
     let pruning = Pruning {
@@ -273,20 +310,26 @@ fn read_table(mut input: impl Input) -> Reading<TermTable> {
         },
     };
     check_facts(&contents.metadata, &table_facts(contents.settings, pruning, contents.n_documents))?;
-    let mut terms = TermArena::with_capacity(n_terms as usize, term_bytes as usize);
-    let mut df = Vec::with_capacity(n_terms as usize);
-    let mut best = Vec::with_capacity(n_terms as usize);
-    contents.for_each(&mut input, |term, stats| {
+    let mut terms = TermArena::with_capacity(n_terms as usize, term_bytes as usize)?;
+    let (mut df, mut best) = (Vec::new(), Vec::new());
+    df.try_reserve_exact(n_terms as usize)?;
+    best.try_reserve_exact(n_terms as usize)?;
+    contents.for_each(&mut input, work, |term, stats| {
         terms.push(term);
         df.push(stats.df);
         best.push(stats.best);
         Ok(())
     })?;
-    Ok(TermTable::from_parts(contents.settings, pruning, contents.n_documents, terms, df, best)?)
+    let Contents { settings, n_documents, .. } = contents;
+    let table = TermTable::from_parts(settings, pruning, n_documents, terms, df, best, work.stop);
+    table.map_err(|error| match error {
+        Error::Internal(reason) => Fault::Content(reason), // a fault of the file, as it turns out
+        other => other.into(),
+    })
 }
 
 fn read_counts(mut input: impl Input, limit: Option<MemoryLimit>, work: Work<'_>) -> Reading<TermCounts> {
-    let contents = Contents::read(&mut input, "counts")?;
+    let contents = Contents::read(&mut input, "counts", work.stop)?;
     let (settings, n_documents) = (contents.settings, contents.n_documents);
     check_facts(&contents.metadata, &facts("counts", settings, n_documents))?;
     if let Some(limit) = limit {
@@ -297,14 +340,14 @@ fn read_counts(mut input: impl Input, limit: Option<MemoryLimit>, work: Work<'_>
     contents.fits_memory()?;
     let mut counts = TermCounts::restored(settings, n_documents, None);
     contents.for_each_in_order(&mut input, work, |term, stats| {
-        counts.insert(term, stats); // new, since terms rise
+        counts.insert(term, stats)?; // new, since terms rise
         Ok(())
     })?;
     Ok(counts)
 }
 
 impl Contents {
-    fn read(input: &mut impl Input, kind: &str) -> Reading<Self> {
+    fn read(input: &mut impl Input, kind: &str, stop: &Stop) -> Reading<Self> {
         let (header, container) = read_header(input)?;
         let metadata = read_metadata(&container)?;
         if metadata.get("format") != Some(&json!(FORMAT)) {
@@ -316,7 +359,7 @@ impl Contents {
             return Err(format!("it holds {found}, not \"{kind}\"").into());
         }
         let (shape, arrays) = read_shape(&container)?;
-        check_seal(input, &header, arrays, &metadata)?;
+        check_seal(input, &header, arrays, &metadata, stop)?;
         Ok(Self {
             settings: settings(&metadata)?,
             n_documents: number(&metadata, "n_documents")?,
@@ -338,14 +381,17 @@ impl Contents {
     fn for_each(
         &self,
         input: &mut impl Input,
+        work: Work<'_>,
         mut visit: impl FnMut(&[u8], TermStats) -> Reading<()>,
     ) -> Reading<()> {
+        let mut done = 0;
         let mut reader = Reader::new(input, self.arrays, self.start);
         let (mut stop, mut term) = (reader.first_offset()?, Vec::new());
         if stop != 0 {
             return Err("the first offset is not 0".to_owned().into());
         }
         for i in 0..self.shape.n_terms {
+            work.advance(&mut done)?;
             let Row { end, df, best_count, best_length } = reader.row()?;
             let length = end.checked_sub(stop).filter(|_| end <= self.shape.term_bytes);
             reader.term(length.unwrap_or(0), &mut term)?;
@@ -367,13 +413,13 @@ impl Contents {
         mut visit: impl FnMut(&[u8], TermStats) -> Reading<()>,
     ) -> Reading<()> {
         let (mut last, mut i) = (Vec::new(), 0);
-        self.for_each(input, |term, stats| {
+        self.for_each(input, work, |term, stats| {
             if term <= last.as_slice() {
                 return Err(format!("terms {} and {i} are out of order", i.max(1) - 1).into());
             }
             last.clear();
             last.extend_from_slice(term);
-            work.advance(&mut i)?;
+            i += 1;
             visit(term, stats)
         })
     }

@@ -1,5 +1,7 @@
 //! A buffer for bytes written one short piece after another.
 
+use std::collections::TryReserveError;
+
 /// Bytes that are copied at once.
 const STRIDE: usize = 16;
 
@@ -26,6 +28,12 @@ impl ByteBuffer {
     /// Bytes written so far.
     pub(super) const fn len(&self) -> usize {
         self.len
+    }
+
+    /// Makes room for the negatives of sentences of so many bytes. They are rarely as long as that; for what goes beyond
+    /// it there is no more memory to be asked for in good time.
+    pub(super) fn try_reserve(&mut self, bytes: usize) -> Result<(), TryReserveError> {
+        self.bytes.try_reserve(4 * bytes + AHEAD)
     }
 
     /// Writes one byte.

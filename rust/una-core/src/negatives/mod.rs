@@ -198,12 +198,13 @@ impl Augmenter {
         stop: &Stop,
     ) -> Result<Negatives> {
         let (mut buffers, mut out) = (Buffers::default(), ByteBuffer::default());
-        let (mut offsets, mut tally) = (Offsets::with_capacity(range.len()), Tally::default());
+        let (mut offsets, mut tally) = (Offsets::try_with_capacity(range.len())?, Tally::default());
         let (renderer, mut group) = (self.sampler.renderer(), Vec::with_capacity(GROUP));
         for first in range.clone().step_by(GROUP) {
             stop.check()?;
             group.clear();
             group.extend((first..range.end.min(first + GROUP)).map(&sentence));
+            out.try_reserve(group.iter().map(|sentence| sentence.text.len()).sum())?;
             self.sampler
                 .with_plans(&group, &mut buffers, |number, plan, keys| {
                     tally.add_plan(plan);

@@ -13,6 +13,7 @@ use super::scripts::{self, Scripts};
 use super::surface::Renderer;
 use crate::arch::prefetch;
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::ragged::Ragged;
 use crate::table::TermTable;
 use crate::terms::Interner;
@@ -21,6 +22,9 @@ use crate::text::lowercase::lowercase;
 use crate::tfidf::{replacement_probabilities, tf_of};
 use crate::tokenize::Scratch;
 use crate::tokenize::tokens::each_token;
+
+/// Bytes that a sentence takes for each of its tokens.
+const A_TOKEN: usize = 600;
 
 /// Sentences that are made together: enough to wait together for memory, few enough to stay in the nearest.
 pub(super) const GROUP: usize = 8;
@@ -53,7 +57,9 @@ impl Sampler {
     /// [`Error::Option`] for an option without meaning.
     pub(super) fn new(table: Arc<TermTable>, options: Options, protect: &[Vec<&str>]) -> Result<Self> {
         options.check()?;
-        let mut tail = vec![0.0; table.len() + 1];
+        let mut tail = Vec::new();
+        tail.try_reserve_exact(table.len() + 1)?;
+        tail.resize(table.len() + 1, 0.0);
         for (rank, score) in table.score().iter().enumerate().rev() {
             tail[rank] = tail[rank + 1] + score;
         }
@@ -98,6 +104,7 @@ impl Sampler {
         for (number, (sentence, lowered)) in sentences.iter().zip(lowered).enumerate() {
             let text = if settings.lowercase { lowercase(sentence.text, lowered) } else { sentence.text };
             let (first, fault) = (plan.len(), |error| SentenceError { number, error });
+            memory::afford(text, A_TOKEN).map_err(|refusal| fault(refusal.into()))?;
             each_token(&settings.tokenizer, sentence.tokens, text, tokenizer, |token| {
                 sampled.keys.values_mut().push(self.key(token.text));
                 plan.push(TokenPlan::new(token));

@@ -127,6 +127,9 @@ impl Template {
     }
 }
 
+/// Ids that hardly a word has.
+const LONG_WORD: usize = 16;
+
 /// A word of a negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Word {
@@ -229,6 +232,7 @@ impl Encoder {
             stop.check()?;
             group.clear();
             group.extend((first..range.end.min(first + GROUP)).map(&sentence));
+            part.rows.try_reserve(group.len(), group.iter().map(|sentence| sentence.text.len()).sum())?;
             self.augmenter
                 .sampler
                 .with_plans(&group, &mut buffers, |_, plan, _| {
@@ -359,7 +363,7 @@ impl Encoder {
             (part, first, &whole[among(first)..among(rows)])
         });
         let bodies = threads::map(tasks.collect(), drawn.parts.len(), |(part, first, whole)| {
-            Ok(self.assemble_part(drawn, part, first, whole))
+            self.assemble_part(drawn, part, first, whole)
         })?;
         Ok(Encoded { template: self.template.clone(), bodies })
     }
@@ -370,12 +374,13 @@ impl Encoder {
         part: &WordRows,
         first: usize,
         whole: &[(usize, Vec<u32>)],
-    ) -> Ragged<u32> {
+    ) -> Result<Ragged<u32>> {
         let room = self.template.room();
         let mut whole = whole.iter().peekable();
         let words = part.rows.values().len();
-        let mut out = Ragged::with_capacity(part.rows.len(), words + words / 2);
+        let mut out = Ragged::try_with_capacity(part.rows.len(), words + words / 2)?;
         for (row, words) in (first..).zip(part.rows.iter()) {
+            out.try_reserve(1, room.min(words.len() * LONG_WORD))?;
             let ids = out.values_mut();
             let stop = ids.len() + room;
             if let Some((_, given)) = whole.next_if(|&&(other, _)| other == row) {
@@ -391,7 +396,7 @@ impl Encoder {
             }
             out.end_list();
         }
-        out
+        Ok(out)
     }
 
     fn ids<'e>(&'e self, drawn: &'e DrawnWords, part: &WordRows, word: Word, is_first: bool) -> &'e [u32] {

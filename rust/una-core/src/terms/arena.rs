@@ -1,5 +1,7 @@
 //! The bytes of many terms in one buffer.
 
+use std::collections::TryReserveError;
+
 use crate::arch::prefetch;
 use crate::ragged::Ragged;
 
@@ -9,8 +11,10 @@ pub struct TermArena(Ragged<u8>);
 
 impl TermArena {
     /// No terms yet, and room for `terms` of `bytes` bytes together.
-    pub(crate) fn with_capacity(terms: usize, bytes: usize) -> Self {
-        Self(Ragged::with_capacity(terms, bytes))
+    pub(crate) fn with_capacity(terms: usize, bytes: usize) -> Result<Self, TryReserveError> {
+        let mut arena = Self::default();
+        arena.0.try_reserve_exact(terms, bytes)?;
+        Ok(arena)
     }
 
     #[inline]
@@ -18,15 +22,24 @@ impl TermArena {
         self.0.push(term);
     }
 
-    /// Makes room for so many terms more, of so many bytes. Returns false where the system has not that much.
-    #[must_use]
-    pub(crate) fn try_reserve(&mut self, terms: usize, bytes: usize) -> bool {
+    /// Makes room for so many terms more, of so many bytes, as an arena does that will grow further.
+    pub(crate) fn try_reserve(&mut self, terms: usize, bytes: usize) -> Result<(), TryReserveError> {
         self.0.try_reserve(terms, bytes)
+    }
+
+    /// [`Self::try_reserve`], and no more room than that.
+    pub(crate) fn try_reserve_exact(&mut self, terms: usize, bytes: usize) -> Result<(), TryReserveError> {
+        self.0.try_reserve_exact(terms, bytes)
     }
 
     /// Gives memory that is not used back.
     pub(crate) fn shrink(&mut self) {
         self.0.shrink_to_fit();
+    }
+
+    /// Removes the terms from this number on.
+    pub(crate) fn truncate(&mut self, terms: usize) {
+        self.0.truncate(terms);
     }
 
     /// Removes all terms, and keeps the memory for others.

@@ -6,7 +6,7 @@
 use super::arena::TermArena;
 use super::interner::{hash, slots_for};
 use crate::arch::{self, prefetch};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::progress::Stop;
 
 /// Terms whose slots are fetched together while the table is made.
@@ -86,25 +86,29 @@ impl TermIndex {
     /// The index of terms that stand in order of rank.
     ///
     /// # Errors
-    /// The rank of a term that stands there before.
-    pub(crate) fn new(terms: &TermArena) -> std::result::Result<Self, u32> {
+    /// [`Error::Internal`] where a term stands twice; [`Error::OutOfMemory`]; [`Error::Interrupted`].
+    pub(crate) fn new(terms: &TermArena, stop: &Stop) -> Result<Self> {
         let keys = (0..terms.len() as u32).map(|rank| TermKey::new(terms.get(rank)));
-        Self::of_keys(terms.len(), keys, |index, rank, key| index.insert(rank, key, terms))
+        Self::of_keys(terms.len(), keys, stop, |index, rank, key| {
+            let at = index.find(&key, terms.get(rank), terms);
+            if index.slots[at].length != 0 {
+                return Err(Error::Internal(format!("term {rank} stands twice")));
+            }
+            index.slots[at] = Slot { prefix: key.prefix, rank, length: key.length };
+            Ok(())
+        })
     }
 
     /// The index of so many terms, all different, whose keys come in order of rank.
     ///
     /// # Errors
-    /// [`crate::Error::Interrupted`].
+    /// [`Error::OutOfMemory`]; [`Error::Interrupted`].
     pub(crate) fn of_distinct(
         n_terms: usize,
         keys: impl Iterator<Item = TermKey>,
         stop: &Stop,
     ) -> Result<Self> {
-        Self::of_keys(n_terms, keys, |index, rank, key| {
-            if rank.is_multiple_of(BATCH as u32) {
-                stop.check()?;
-            }
+        Self::of_keys(n_terms, keys, stop, |index, rank, key| {
             // The terms come out of a map, where each stands once: the first free slot will do, and no term is read.
             let free = index.seek(&key, |_| false);
             index.slots[free] = Slot { prefix: key.prefix, rank, length: key.length };
@@ -113,33 +117,25 @@ impl TermIndex {
     }
 
     /// The index of so many terms, each of which `put` puts in once its slot is on the way.
-    fn of_keys<E>(
+    fn of_keys(
         n_terms: usize,
         keys: impl Iterator<Item = TermKey>,
-        mut put: impl FnMut(&mut Self, u32, TermKey) -> std::result::Result<(), E>,
-    ) -> std::result::Result<Self, E> {
-        let mut index = Self { slots: arch::vec_of(FREE, slots_for(n_terms)) };
+        stop: &Stop,
+        mut put: impl FnMut(&mut Self, u32, TermKey) -> Result<()>,
+    ) -> Result<Self> {
+        let mut index = Self { slots: arch::vec_of(FREE, slots_for(n_terms))? };
         let (mut keys, mut batch) = ((0..).zip(keys), Vec::with_capacity(BATCH));
         loop {
             batch.extend(keys.by_ref().take(BATCH));
             if batch.is_empty() {
                 return Ok(index);
             }
+            stop.check()?;
             for (_, key) in &batch {
                 index.hint(key);
             }
             batch.drain(..).try_for_each(|(rank, key)| put(&mut index, rank, key))?;
         }
-    }
-
-    /// Puts a term in, or says by its rank that it is there.
-    fn insert(&mut self, rank: u32, key: TermKey, terms: &TermArena) -> std::result::Result<(), u32> {
-        let at = self.find(&key, terms.get(rank), terms);
-        if self.slots[at].length != 0 {
-            return Err(rank);
-        }
-        self.slots[at] = Slot { prefix: key.prefix, rank, length: key.length };
-        Ok(())
     }
 
     /// Has the memory fetched that looking up `key` will need. Nothing but time depends on it.
@@ -221,7 +217,7 @@ mod tests {
                     distinct.push(term.as_bytes());
                 }
             }
-            let index = TermIndex::new(&distinct).unwrap();
+            let index = TermIndex::new(&distinct, &Stop::default()).unwrap();
             for term in terms.iter().chain(&others) {
                 let known = model.get(term).copied();
                 let term = term.as_bytes();
@@ -237,7 +233,8 @@ mod tests {
             let first_again = distinct.len() as u32;
             distinct.push(others[0].as_bytes());
             let twice = model.contains_key(&others[0]).then_some(first_again);
-            prop_assert_eq!(TermIndex::new(&distinct).err(), twice);
+            let refusal = TermIndex::new(&distinct, &Stop::default()).err().map(|error| error.to_string());
+            prop_assert_eq!(refusal, twice.map(|rank| format!("internal fault: term {rank} stands twice")));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Terms and their ids: all term bytes in one arena, ids in order of first insertion.
 
+use std::collections::TryReserveError;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
 
@@ -76,15 +77,6 @@ impl Slot {
 }
 
 impl Interner {
-    /// An empty set with room for `terms` terms of `bytes` bytes together.
-    #[must_use]
-    pub fn with_capacity(terms: usize, bytes: usize) -> Self {
-        Self {
-            terms: TermArena::with_capacity(terms, bytes),
-            index: HashSlots { hashes: Vec::with_capacity(terms), slots: vec![Slot::FREE; slots_for(terms)] },
-        }
-    }
-
     /// Number of terms.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -137,7 +129,10 @@ impl Interner {
 
     /// [`Self::intern`] for a caller that knows `hash(term)`.
     pub fn intern_hashed(&mut self, hash: u64, term: &[u8]) -> (u32, bool) {
-        self.index.make_room_for_one();
+        if self.index.is_full() {
+            // Only for who has not asked before: a refusal of memory ends the program here.
+            self.index.grow_for(1).unwrap_or_else(|error| refused(&error));
+        }
         match self.find(hash, term) {
             Ok(id) => (id, false),
             Err(free) => {
@@ -173,17 +168,35 @@ impl Interner {
         bytes + 2 * terms * size_of::<u64>() + slots * size_of::<Slot>()
     }
 
-    /// Makes room for so many terms, of so many bytes, in memory that takes none before it is used. Returns false where
-    /// the system has not that much.
-    #[must_use]
-    pub(crate) fn try_reserve(&mut self, terms: usize, bytes: usize) -> bool {
-        self.terms.try_reserve(terms, bytes) && self.index.hashes.try_reserve_exact(terms).is_ok()
+    /// Makes room for so many terms, of so many bytes, in memory that takes none before it is used: not in the slots.
+    pub(crate) fn try_reserve_exact(&mut self, terms: usize, bytes: usize) -> Result<(), TryReserveError> {
+        self.terms.try_reserve_exact(terms, bytes)?;
+        self.index.hashes.try_reserve_exact(terms)
+    }
+
+    /// Makes room for so many terms more, of so many bytes: inserting them then asks for no memory.
+    ///
+    /// # Errors
+    /// The system has not that much.
+    pub fn try_reserve(&mut self, terms: usize, bytes: usize) -> Result<(), TryReserveError> {
+        self.terms.try_reserve(terms, bytes)?;
+        self.index.try_reserve(terms)
     }
 
     /// Gives memory that is not used back.
     pub(crate) fn shrink(&mut self) {
         self.terms.shrink();
         self.index.hashes.shrink_to_fit();
+    }
+
+    /// Removes the terms from this id on.
+    pub(crate) fn truncate(&mut self, terms: usize) {
+        if terms < self.len() {
+            self.terms.truncate(terms);
+            self.index.hashes.truncate(terms);
+            self.index.slots.fill(Slot::FREE);
+            self.index.find_slots(0);
+        }
     }
 
     /// Removes all terms, and keeps the memory for others.
@@ -260,13 +273,25 @@ impl Interner {
 }
 
 impl HashSlots {
-    /// Adds terms of these hashes, all of them new.
-    pub(crate) fn add_new(&mut self, hashes: impl Iterator<Item = u64>) {
+    /// Adds so many terms of these hashes, all of them new.
+    pub(crate) fn add_new(
+        &mut self,
+        count: usize,
+        hashes: impl Iterator<Item = u64>,
+    ) -> Result<(), TryReserveError> {
         // All at once: at most one growth, and each slot found without comparing, since all terms are new.
+        self.try_reserve(count)?;
         let first = self.hashes.len();
         self.hashes.extend(hashes);
-        let size = slots_for(self.hashes.len());
-        if size > self.slots.len() { self.grow(size) } else { self.find_slots(first) }
+        self.find_slots(first);
+        Ok(())
+    }
+
+    /// Makes room for so many terms more.
+    #[inline]
+    fn try_reserve(&mut self, terms: usize) -> Result<(), TryReserveError> {
+        self.hashes.try_reserve(terms)?;
+        if slots_for(self.hashes.len() + terms) > self.slots.len() { self.grow_for(terms) } else { Ok(()) }
     }
 
     /// The id of the term of this hash that `is_it`, or else the index of the slot to put it in.
@@ -298,18 +323,24 @@ impl HashSlots {
         id
     }
 
+    /// Returns true where another term would leave less than a third of the slots free.
     #[inline]
-    fn make_room_for_one(&mut self) {
-        let size = slots_for(self.hashes.len() + 1);
-        if size > self.slots.len() {
-            self.grow(size);
-        }
+    fn is_full(&self) -> bool {
+        slots_for(self.hashes.len() + 1) > self.slots.len()
     }
 
-    fn grow(&mut self, size: usize) {
+    /// Grows for so many terms more. Where there is no memory for that, the slots are as they were.
+    fn grow_for(&mut self, terms: usize) -> Result<(), TryReserveError> {
+        let (size, old) = (slots_for(self.hashes.len() + terms), self.slots.len());
         self.slots = Vec::new(); // the old ones need not be in memory beside the new ones
-        self.slots = arch::vec_of(Slot::FREE, size);
+        let grown = arch::vec_of(Slot::FREE, size);
+        let outcome = grown.map(|slots| self.slots = slots);
+        if outcome.is_err() {
+            // What has just been freed can be had again.
+            self.slots = arch::vec_of(Slot::FREE, old).unwrap_or_else(|error| refused(&error));
+        }
         self.find_slots(0);
+        outcome
     }
 
     /// Gives each term from this id on a slot.
@@ -331,6 +362,12 @@ impl HashSlots {
 /// The least power of two of slots of which so many terms leave a third free.
 pub(crate) const fn slots_for(terms: usize) -> usize {
     if terms == 0 { 0 } else { (terms + terms / 2 + 2).next_power_of_two() }
+}
+
+/// Ends the program as a refusal of memory does where nobody can take it.
+#[cold]
+fn refused(_: &TryReserveError) -> ! {
+    std::alloc::handle_alloc_error(std::alloc::Layout::new::<Slot>())
 }
 
 #[cfg(test)]

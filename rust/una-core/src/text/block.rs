@@ -242,6 +242,8 @@ impl Block {
             Malformed::Strict => Err(self.fault(start + at, index, what)),
             Malformed::Skip => Ok(None),
             Malformed::Replace => {
+                // As many bytes as it can become, and once more for the marks of NULs.
+                String::new().try_reserve_exact(6 * bytes.len())?;
                 let text = String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
                 Ok(Some(Cow::Owned(text)))
             }
@@ -256,6 +258,8 @@ impl Block {
         index: u64,
         options: &ReadOptions<'_>,
     ) -> Result<Found<'t>> {
+        // A string is unpacked at most to its own length, and repaired to some times that.
+        String::new().try_reserve_exact(8 * line.len())?;
         let fault = match json::text_of(line, options.text_field) {
             Ok(None) => return Ok(Found::Null),
             Ok(Some(text)) => match sound(text) {

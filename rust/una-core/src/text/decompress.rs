@@ -5,6 +5,7 @@
 //! archivers leave it, and as every other reader of gzip takes it. Windows and dictionaries take memory as they fill, so
 //! that a short file cannot make its reader hold more than it unpacks to.
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -128,6 +129,24 @@ fn zstd_dictionary(head: &[u8]) -> Option<u32> {
     (id != 0).then_some(id)
 }
 
+/// A window or dictionary that is too large.
+#[derive(Debug)]
+pub(super) struct MoreThanAllowed {
+    limit: u64,
+}
+
+impl fmt::Display for MoreThanAllowed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "its window or dictionary takes more memory than there is, or than max_window_bytes = {} allows",
+            self.limit
+        )
+    }
+}
+
+impl std::error::Error for MoreThanAllowed {}
+
 /// Compressed bytes, and how many of them have been taken.
 struct Positioned<R> {
     input: R,
@@ -186,10 +205,7 @@ impl Decoded<'_> {
         let what = error.to_string();
         if kind == io::ErrorKind::OutOfMemory || what.contains("memory") {
             let limit = self.max_window_bytes;
-            let what = format!(
-                "its window or dictionary takes more memory than there is, or than max_window_bytes = {limit} allows"
-            );
-            return io::Error::new(io::ErrorKind::OutOfMemory, what);
+            return io::Error::new(io::ErrorKind::OutOfMemory, MoreThanAllowed { limit });
         }
         let at = self.position.load(Ordering::Relaxed);
         io::Error::new(kind, format!("{what} (at byte {at} of the file, or before)"))

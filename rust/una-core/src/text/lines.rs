@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use memchr::{memchr_iter, memrchr};
 
 use super::block::{Block, Body, Origin, line_too_long};
-use super::decompress::{self, look_ahead};
+use super::decompress::{self, MoreThanAllowed, look_ahead};
 use super::formats::{HEAD_BYTES, format_of};
 use super::options::ReadOptions;
 use crate::error::{Error, Result};
@@ -73,7 +73,7 @@ impl<R: Read> LineBlocks<R> {
         let mut body = std::mem::take(&mut self.carry);
         while !self.finished {
             let before = body.len();
-            body.reserve(self.block_bytes);
+            body.try_reserve(self.block_bytes)?;
             let wanted = self.block_bytes as u64;
             let read =
                 (&mut self.input).take(wanted).read_to_end(&mut body).map_err(|e| self.read_error(e))?;
@@ -113,6 +113,11 @@ impl<R: Read> LineBlocks<R> {
 fn read_error(path: &Path, place: &str, error: io::Error) -> Error {
     if error.raw_os_error().is_some() {
         return Error::storage(path, "read", error);
+    }
+    if error.kind() == io::ErrorKind::OutOfMemory
+        && error.get_ref().is_none_or(|e| !e.is::<MoreThanAllowed>())
+    {
+        return Error::OutOfMemory;
     }
     let path = path.display();
     Error::Input(match error.kind() {

@@ -36,10 +36,8 @@ impl Sentences {
     /// # Errors
     /// As [`Block::for_each_sentence`].
     pub fn add(&mut self, block: &Block, options: &ReadOptions<'_>) -> Result<()> {
-        let skipped = block.for_each_sentence(options, |sentence| {
-            self.bytes.push(sentence.as_bytes());
-            Ok(())
-        })?;
+        let skipped =
+            block.for_each_sentence(options, |sentence| Ok(self.bytes.try_push(sentence.as_bytes())?))?;
         self.skipped.add(skipped);
         Ok(())
     }

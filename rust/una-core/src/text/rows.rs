@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::block::{Block, Body, Origin};
+use crate::error::Error;
 use crate::ragged::Ragged;
 
 /// Rows and bytes of a block that is full.
@@ -16,8 +17,8 @@ const BLOCK_BYTES: usize = 256 << 10;
 /// use una_core::text::{ReadOptions, Rows};
 ///
 /// let mut rows = Rows::default();
-/// rows.push(Some(b"a row may hold\na line end"));
-/// rows.push(None);
+/// rows.push(Some(b"a row may hold\na line end"))?;
+/// rows.push(None)?;
 /// let skipped = rows.take().for_each_sentence(&ReadOptions::default(), |_| Ok(()))?;
 /// assert_eq!((skipped.null, rows.next_row()), (1, 2));
 /// # Ok::<(), una_core::Error>(())
@@ -44,11 +45,15 @@ impl Rows {
     }
 
     /// Adds a row: a sentence, or null.
-    pub fn push(&mut self, sentence: Option<&[u8]>) {
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn push(&mut self, sentence: Option<&[u8]>) -> std::result::Result<(), Error> {
+        self.texts.try_push(sentence.unwrap_or_default())?;
         if sentence.is_none() {
-            self.nulls.push(self.texts.len());
+            self.nulls.push(self.texts.len() - 1);
         }
-        self.texts.push(sentence.unwrap_or_default());
+        Ok(())
     }
 
     /// Returns true when it is time for [`Self::take`].
@@ -183,12 +188,12 @@ mod tests {
     fn rows_keep_their_numbers_over_blocks() {
         let mut rows = Rows::new(Some(Path::new("x.parquet")));
         for row in [Some(&b"a\nb"[..]), None, Some(b" ")] {
-            rows.push(row);
+            rows.push(row).unwrap();
         }
         let (sentences, skipped) = read(&rows.take());
         assert_eq!((sentences, rows.next_row(), rows.is_empty()), (vec!["a\nb".to_owned()], 3, true));
         assert_eq!(skipped, Skipped { empty: 1, malformed: 0, null: 1 });
-        rows.push(Some(b"n\0l"));
+        rows.push(Some(b"n\0l")).unwrap();
         let error = rows.take().for_each_sentence(&ReadOptions::default(), |_| Ok(())).unwrap_err();
         assert_eq!(error.to_string(), "x.parquet: row 3: NUL byte");
     }
@@ -196,8 +201,8 @@ mod tests {
     #[test]
     fn halves_of_a_character_are_not_made_whole_by_their_neighbour() {
         let mut rows = Rows::default();
-        rows.push(Some(b"\xc3"));
-        rows.push(Some(b"\xa9"));
+        rows.push(Some(b"\xc3")).unwrap();
+        rows.push(Some(b"\xa9")).unwrap();
         let error = rows.take().for_each_sentence(&ReadOptions::default(), |_| Ok(())).unwrap_err();
         assert_eq!(error.to_string(), "sentence 0: invalid UTF-8");
     }

@@ -11,7 +11,7 @@ use house::House;
 
 /// The rooms of the core, the lowest first. Those of one layer do not know each other.
 const CORE: &[&[&str]] = &[
-    &["arch", "error", "ragged"],
+    &["arch", "error", "memory", "ragged"],
     &["progress", "tfidf"],
     &["threads"],
     &["text"],
@@ -25,7 +25,8 @@ const CORE: &[&[&str]] = &[
 /// The rooms of the binding.
 const BINDING: &[&[&str]] = &[
     &["errors"],
-    &["files", "gil", "streams", "strings"],
+    &["files", "gil", "streams"],
+    &["strings"],
     &["columns", "read_ahead"],
     &["source"],
     &["reading"],
