@@ -7,7 +7,7 @@ from layers import House
 PACKAGE = Path(__file__).parent.parent / "python" / "una_fast"
 
 LAYERS = [
-    ["_core", "errors"],
+    ["_core", "_interrupt", "errors"],
     ["checks"],
     ["draw_keys", "extras", "files", "memory", "pickling", "progress", "_reference", "tokenizers"],
     ["arrow", "options"],

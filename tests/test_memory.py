@@ -84,7 +84,7 @@ def test_files_and_tables_are_the_same_with_a_limit(
     expected.save(tmp_path / "expected")
     counter = limited(tmp_path)
     counter.update(corpus)
-    assert len(list(tmp_path.glob("una-fast-*/*"))) > 2
+    assert len(list(tmp_path.glob(".una-fast-*/*"))) > 2
     assert counter.freeze(**pruning) == expected  # type: ignore[arg-type]
     saved = counter.freeze_to(tmp_path / "table", **pruning)  # type: ignore[arg-type]
     assert saved == SavedTable(path=tmp_path / "table", n_terms=len(expected), digest=expected.digest)
@@ -95,7 +95,7 @@ def test_files_and_tables_are_the_same_with_a_limit(
     counter.save(tmp_path / "counts")
     assert (tmp_path / "counts").read_bytes() == (tmp_path / "whole").read_bytes()
     del counter
-    assert list(tmp_path.glob("una-fast-*")) == []
+    assert list(tmp_path.glob(".una-fast-*")) == []
 
 
 def test_limited_counters_go_on_merge_and_load(corpus: Path, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_files_of_text_and_of_columns_together_keep_the_limit(corpus: Path, tmp_
     parquet.write_table(pa.table({"text": corpus.read_text().splitlines()}), tmp_path / "x.parquet")
     counter = limited(tmp_path)
     counter.update([corpus, tmp_path / "x.parquet"])
-    assert len(list(tmp_path.glob("una-fast-*/*"))) > 2
+    assert len(list(tmp_path.glob(".una-fast-*/*"))) > 2
     assert counter.freeze() == una_fast.fit([corpus, corpus])
 
 
@@ -185,12 +185,12 @@ def test_sums_beyond_64_bits_are_refused(tmp_path: Path, capsys: pytest.CaptureF
 def test_an_update_that_fails_leaves_counts_and_folder_as_they_were(corpus: Path, tmp_path: Path) -> None:
     counter = limited(tmp_path)
     counter.update(corpus)
-    files = sorted(tmp_path.glob("una-fast-*/*"))
+    files = sorted(tmp_path.glob(".una-fast-*/*"))
     bad = tmp_path / "bad.txt"
     bad.write_bytes(corpus.read_bytes() + b"\xff\n")
     with pytest.raises(una_fast.InputError, match="invalid UTF-8"):
         counter.update(bad)
-    assert sorted(tmp_path.glob("una-fast-*/*")) == files
+    assert sorted(tmp_path.glob(".una-fast-*/*")) == files
     assert counter.freeze() == una_fast.fit(corpus)
 
 
@@ -268,7 +268,7 @@ def test_a_full_disk_is_named_and_leaves_no_half_file(tmp_path: Path, step: str,
     run = [sys.executable, "-c", FULL_DISK, str(source), str(tmp_path), limit, step]
     done = subprocess.run(run, check=True, capture_output=True, text=True)
     folder, n_documents = done.stdout.split()
-    assert folder.startswith("una-fast-") if spilled else folder == tmp_path.name
+    assert folder.startswith(".una-fast-") if spilled else folder == tmp_path.name
     assert n_documents == ("0" if step == "count" else str(len(source.read_text().splitlines())))
     assert (tmp_path / "out").read_text() == "old"
     assert list((tmp_path / "temp").iterdir()) == []

@@ -15,6 +15,11 @@ Training is in `una_fast.training`, evaluation in `una_fast.evaluation` and para
 `train`); importing this package loads numpy and nothing heavier.
 """
 
+from una_fast import _interrupt
+
+if _interrupt.is_command():
+    _interrupt.watch_imports()
+
 from una_fast._core import __version__
 from una_fast.augment import Augmenter, AugmentStats, Explanation, TokenExplanation
 from una_fast.errors import (

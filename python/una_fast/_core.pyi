@@ -19,13 +19,16 @@ __all__ = [
     "LineBlock",
     "Lines",
     "Reading",
+    "Replacement",
     "Source",
+    "TemporaryFolder",
     "TermCounter",
     "TermTable",
     "Tokens",
     "__version__",
     "exchange",
     "format_of",
+    "litter",
     "read_sentences",
     "tokenize",
     "write_mapped_corpus",
@@ -290,6 +293,7 @@ class Encoded:
     def fill(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> None: ...
 
 def exchange(path: _Path, other: _Path) -> bool: ...
+def litter(folder: _Path, *, remove: bool) -> list[Path]: ...
 def read_sentences(
     sources: Sequence[Source], *, reading: Reading, tick: _Tick
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint64], int, int]: ...
@@ -315,6 +319,21 @@ class LineBlock:
     def batch(self) -> _Batch: ...
     def lines(self, offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> bytes: ...
     def objects(self, name: str, offsets: NDArray[np.int64], data: NDArray[np.uint8]) -> bytes: ...
+
+@final
+class Replacement:
+    def __new__(cls, path: _Path) -> Replacement: ...
+    @property
+    def path(self) -> Path: ...
+    def commit(self) -> None: ...
+    def discard(self) -> None: ...
+
+@final
+class TemporaryFolder:
+    def __new__(cls, place: _Path) -> TemporaryFolder: ...
+    @property
+    def path(self) -> Path: ...
+    def discard(self) -> None: ...
 
 @final
 class DecompressedFile:

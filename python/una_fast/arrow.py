@@ -166,28 +166,53 @@ def opened_table(path: Path, reading: _core.Reading) -> Iterator[tuple[pa.Schema
     pa = _pyarrow(path.name)
     kind = table_format(path)
     with ExitStack() as stack:
+        watched = stack.enter_context(_watched(path))
         if kind == "parquet":
             import pyarrow.parquet
 
             file = stack.enter_context(pyarrow.parquet.ParquetFile(path))
             yield (
                 file.schema_arrow,
-                lambda name: file.iter_batches(ROWS, columns=None if name is None else [name]),
+                lambda name: watched(file.iter_batches(ROWS, columns=None if name is None else [name])),
             )
         elif kind == "ipc":
-            mapped = stack.enter_context(pa.memory_map(str(path)))
-            is_file = mapped.read(6) == b"ARROW1"
-            mapped.seek(0)
-            reader = pa.ipc.open_file(mapped) if is_file else pa.ipc.open_stream(mapped)
+            # Not mapped: a file that is cut short while it is mapped ends the process.
+            opened = stack.enter_context(pa.OSFile(str(path)))
+            is_file = opened.read(6) == b"ARROW1"
+            opened.seek(0)
+            reader = pa.ipc.open_file(opened) if is_file else pa.ipc.open_stream(opened)
             count = range(reader.num_record_batches) if is_file else ()
-            yield reader.schema, lambda _: map(reader.get_batch, count) if is_file else iter(reader)
+            yield reader.schema, lambda _: watched(map(reader.get_batch, count) if is_file else iter(reader))
         elif kind == "feather":
             import pyarrow.feather
 
-            table = pyarrow.feather.read_table(path)
-            yield table.schema, lambda _: iter(table.to_batches(ROWS))
+            table = pyarrow.feather.read_table(path, memory_map=False)
+            yield table.schema, lambda _: watched(table.to_batches(ROWS))
         else:
             yield _csv(path, _DELIMITERS[str(kind)], reading, stack)
+
+
+@contextmanager
+def _watched(path: Path) -> Iterator[Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]]:
+    """What passes batches of a file on, and at their end sees that it is still the file that was opened.
+
+    Raises:
+        InputError: it is not.
+    """
+
+    def state() -> tuple[int, ...]:
+        with storage_errors(path):
+            now = path.stat()
+        return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns
+
+    before = state()
+
+    def watched(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        yield from batches
+        if path.is_file() and state() != before:
+            raise InputError(f"{path}: it changed while it was read")
+
+    yield watched
 
 
 def _csv(path: Path, delimiter: str, reading: _core.Reading, stack: ExitStack) -> tuple[pa.Schema, Batches]:

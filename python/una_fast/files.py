@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import shutil
-import stat
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from una_fast import _core
@@ -19,6 +17,7 @@ __all__ = [
     "alone",
     "alone_in",
     "check_apart",
+    "clean",
     "read_bytes",
     "remove_folder",
     "replacing",
@@ -33,43 +32,42 @@ __all__ = [
 def replacing(output: Path) -> Iterator[Path]:
     """A name beside `output` to write to: it becomes `output` at the end, and vanishes where that fails.
 
-    A symbolic link stays one; the mode is that of the file replaced.
+    A symbolic link stays one; the mode is that of the file replaced. The name cannot be guessed, and is locked for as
+    long as it is there: see `clean`.
 
     Raises:
         StorageError: where the system refuses, or something stands there that is no regular file; what was there then
             stays as it was.
     """
-    target = Path(os.path.realpath(output))
-    # A name that nobody can guess, made new: who else may write to the folder could have put a link there.
-    partial = target.with_name(f".{target.name}.{secrets.token_hex(8)}.partial")
+    file = _core.Replacement(output)
     try:
-        mode = _mode_of(target)
-        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        yield partial
-        if mode is not None:
-            partial.chmod(mode)
-        with open(partial, "rb+") as written:
-            os.fsync(written.fileno())
-        os.replace(partial, target)
-        sync(target.parent)
+        yield file.path
+        file.commit()
     except OSError as error:
         if isinstance(error, StorageError):
             raise
         raise StorageError(error.errno, error.strerror, str(output)) from error
     finally:
-        with suppress(OSError):
-            partial.unlink()
+        file.discard()
 
 
-def _mode_of(file: Path) -> int | None:
-    """The mode of a regular file, or None where nothing stands."""
-    try:
-        mode = file.stat().st_mode
-    except FileNotFoundError:
-        return None
-    if not stat.S_ISREG(mode):
-        raise FileExistsError(errno.EEXIST, "it exists and is no regular file", str(file))
-    return stat.S_IMODE(mode)
+def clean(folder: Path, *, remove: bool = True) -> list[Path]:
+    """Removes the temporary files and folders in a folder that were left by processes which were killed.
+
+    Each is locked by the process that writes it, so that what nobody holds is known to be of no use. It takes no
+    command to have it removed: the next process that writes into the folder does so.
+
+    Args:
+        folder: where to look; not below it.
+        remove: whether to remove what is found, or only to name it.
+
+    Returns:
+        What was found.
+
+    Raises:
+        StorageError: where the folder cannot be read.
+    """
+    return _core.litter(folder, remove=remove)
 
 
 def check_apart(inputs: Iterable[Path], outputs: Mapping[str, Path | None]) -> None:
@@ -169,20 +167,23 @@ def replacing_folder(output: Path) -> Iterator[Path]:
     """A new folder that takes the place of `output` when the block ends well, and vanishes else.
 
     An older folder and the new one change names in one step. Where the system cannot do that it is two renames: a
-    machine that stops between them leaves both whole, the older as `.<name>.old`. A symbolic link stays one.
+    machine that stops between them leaves both whole, the older as `.<name>.old`, which comes back with the next
+    writing. A symbolic link stays one.
 
     Raises:
         StorageError: where the system refuses, or something stands there that is no folder; what was there then stays
             as it was.
     """
     target = Path(os.path.realpath(output))
-    fresh, old = (target.with_name(f".{target.name}.{state}") for state in ("new", "old"))
+    old = target.with_name(f".{target.name}.old")
     with storage_errors(output):
+        if old.is_dir() and not target.exists():
+            old.rename(target)
         if target.exists() and not target.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "it exists and is no folder", str(output))
-        remove_folder(fresh)
-        fresh.mkdir()
+        temporary = _core.TemporaryFolder(target.parent)
         try:
+            fresh = temporary.path
             yield fresh
             _settle(fresh)
             if not target.exists():
@@ -194,7 +195,7 @@ def replacing_folder(output: Path) -> Iterator[Path]:
             sync(target.parent)
             remove_folder(old)
         finally:
-            remove_folder(fresh)
+            temporary.discard()
 
 
 def remove_folder(folder: Path) -> None:

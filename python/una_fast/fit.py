@@ -92,9 +92,9 @@ def fit(
             goes beyond it is kept in files; the table is the same. The limit does not bind the table that is
             returned, which is in memory whole (some 90 bytes a term); `min_df` and `max_terms` are applied before any
             of it is. A table that is too large for memory goes to a file: `TermCounter.freeze_to`.
-        temp_dir: where to make the private folder of those files, `una-fast-` and six characters, which is removed
-            at the end, by an error and by Ctrl-C too; a process that is killed leaves it behind. By default where the
-            system keeps temporary files. It takes up to three times the size of the counts.
+        temp_dir: where to make the private folder of those files, `.una-fast-*.tmp`, which is removed at the end, by
+            an error and by Ctrl-C too; that of a process that was killed goes with the next one made there. By default
+            where the system keeps temporary files. It takes up to three times the size of the counts.
         progress: whether to show a bar.
 
     Returns:
@@ -444,9 +444,7 @@ def _counter_of(
     options: dict[str, Any],
 ) -> TermCounter:
     limit, temp_dir = bytes_of(options["memory_limit"]), options["temp_dir"]
-    core = _core.TermCounter.from_bytes(
-        pieces.cut(), left_out, memory_limit=limit, temp_dir=temp_dir
-    )
+    core = _core.TermCounter.from_bytes(pieces.cut(), left_out, memory_limit=limit, temp_dir=temp_dir)
     counter = TermCounter(**{**options, "memory_limit": None, "temp_dir": None})
     counter._options = options
     return counter._holding(core, custom)

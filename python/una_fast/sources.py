@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, islice, pairwise
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias, overload
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeAlias, overload
 
 import numpy as np
 
@@ -382,21 +382,45 @@ _BATCH = 1 << 20
 """Sentences whose bounds are handed over at a time."""
 
 
+_HASHED = 16 << 20
+"""Bytes of text that are hashed at a time."""
+
+
+class Buffer(Protocol):
+    """Bytes, wherever they are."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> bytes | memoryview: ...
+
+
+class Numbers(Protocol):
+    """Whole numbers, wherever they are."""
+
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: int, /) -> Any: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> NDArray[np.uint64]: ...
+
+
 class Sentences(Sequence[str]):
-    """Sentences in memory as one run of bytes: 8 bytes each beside their text, and no Python object until asked for."""
+    """Sentences as one run of bytes: 8 bytes each beside their text, and no Python object until asked for.
+
+    They are in memory, or in files (`una_fast.mapped_corpus`).
+    """
 
     __slots__ = ("_bytes", "_digest", "_ends", "n_empty", "n_skipped")
 
     def __init__(
         self,
-        data: NDArray[np.uint8],
-        ends: NDArray[np.uint64],
+        data: Buffer,
+        ends: Numbers,
         *,
         n_empty: int = 0,
         n_skipped: int = 0,
         digest: str | None = None,
     ) -> None:
-        self._bytes = data.data.cast("B")
+        self._bytes = data
         self._digest = digest
         self._ends = ends
         self.n_empty = n_empty
@@ -405,8 +429,11 @@ class Sentences(Sequence[str]):
     def digest(self) -> str:
         """SHA-256 over where each sentence stops, as little-endian 64-bit numbers, and then the text of all."""
         if self._digest is None:
-            digest = hashlib.sha256(np.ascontiguousarray(self._ends, dtype="<u8").data)
-            digest.update(self._bytes)
+            digest = hashlib.sha256()
+            for first in range(0, len(self._ends), _BATCH):
+                digest.update(np.ascontiguousarray(self._ends[first : first + _BATCH], dtype="<u8").data)
+            for start in range(0, len(self._bytes), _HASHED):
+                digest.update(self._bytes[start : start + _HASHED])
             self._digest = digest.hexdigest()
         return self._digest
 
@@ -433,12 +460,11 @@ class Sentences(Sequence[str]):
         return [self[int(row)] for row in rows]
 
     def batches(self) -> Iterator[Batch]:
-        """The sentences in Arrow's layout, for the compiled half; nothing is copied but where they stop."""
-        text = np.frombuffer(self._bytes, np.uint8)
+        """The sentences in Arrow's layout, for the compiled half; text that is in memory is not copied."""
         for first in range(0, len(self), _BATCH):
             start = int(self._ends[first - 1]) if first else 0
             bounds = np.concatenate(([start], self._ends[first : first + _BATCH])).astype(np.int64)
-            yield bounds, text, None, 0
+            yield bounds - start, np.frombuffer(self._bytes[start : int(bounds[-1])], np.uint8), None, 0
 
     def _text(self, i: int) -> str:
         start = int(self._ends[i - 1]) if i else 0
@@ -492,4 +518,4 @@ def load_sentences(
     found = opened(source, how)
     with counting("reading", found.n_bytes(), show=progress) as tick:
         data, offsets, n_empty, n_skipped = _core.read_sentences(found.parts, reading=how.core, tick=tick)
-    return Sentences(data, offsets[1:], n_empty=n_empty, n_skipped=n_skipped)
+    return Sentences(data.data.cast("B"), offsets[1:], n_empty=n_empty, n_skipped=n_skipped)

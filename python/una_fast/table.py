@@ -188,7 +188,8 @@ class TermTable:
             InputError: for an item that is no str, and for what a callable or pattern may not return.
             OptionError: for a table that was loaded without its callable or pattern.
         """
-        sentences, found = as_sequence(sentences), []
+        sentences = as_sequence(sentences)
+        found: list[Tokens] = []
         for first in range(0, len(sentences), _AT_A_TIME):
             found += self._tokenized(sentences[first : first + _AT_A_TIME])
         return found

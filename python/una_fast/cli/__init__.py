@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from una_fast._core import __version__
+from una_fast._interrupt import INTERRUPTED, seen, watch_work
+from una_fast.cli.terminal import shown
 from una_fast.errors import UnaError
 
 __all__ = ["main"]
@@ -27,6 +29,7 @@ COMMANDS = (
     "train",
     "evaluate",
     "experiment",
+    "clean",
 )
 """In the order in which a user meets them."""
 
@@ -35,29 +38,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns the exit status: 0, 1 for an error, 2 for wrong usage, 130 after Ctrl-C."""
     _prepare_streams()
     args = parser().parse_args(argv)
+    watch_work()
     if sys.stdout is None:  # before any work: what the first file opened would be, is where prints go
         print(f"una-fast {args.command}: standard output is closed", file=sys.stderr)
         return 1
     try:
         status: int = args.run(args)
         sys.stdout.flush()
-    except UnaError as error:
-        print(f"una-fast {args.command}: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
-        print(f"una-fast {args.command}: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # The reader of a pipe, `head` for one, has had enough.
-        _drop_output()
-        return 0
-    except OSError as error:
-        # Of files there are StorageErrors, by name: what has no name is a stream.
-        what = error if error.filename is not None else f"standard output cannot be written: {error.strerror}"
-        print(f"una-fast {args.command}: {what}", file=sys.stderr)
-        _drop_output()
-        return 1
+        return _interrupted(args.command)
+    except Exception as error:
+        if seen():  # raised by code that does not let an interrupt through as it is
+            return _interrupted(args.command)
+        return _failed(args.command, error)
     return status
+
+
+def _failed(command: str, error: Exception) -> int:
+    """Tells of an error in one line; those that are a fault of ours come through."""
+    match error:
+        case UnaError():
+            what: object = error
+        case MemoryError():
+            what = "out of memory"
+        case BrokenPipeError():
+            # The reader of a pipe, `head` for one, has had enough.
+            _drop_output()
+            return 0
+        case OSError():
+            # Of files there are StorageErrors, by name: what has no name is a stream.
+            named = error.filename is not None
+            what = error if named else f"standard output cannot be written: {error.strerror}"
+            _drop_output()
+        case _:
+            raise error
+    print(shown(f"una-fast {command}: {what}", sys.stderr), file=sys.stderr)
+    return 1
+
+
+def _interrupted(command: str) -> int:
+    print(f"una-fast {command}: interrupted", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _prepare_streams() -> None:

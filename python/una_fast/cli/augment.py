@@ -26,6 +26,7 @@ from una_fast.arrow import (
     table_format,
 )
 from una_fast.cli.options import NegativeOptions, ReadOptions, tell_missing, tell_window
+from una_fast.cli.terminal import TerminalBytes
 from una_fast.errors import InputError, OptionError
 from una_fast.extras import require
 from una_fast.files import check_apart, replacing
@@ -242,7 +243,8 @@ _COMPRESSORS = {".gz": _gzip, ".bz2": _bzip2, ".xz": _xz}
 def _binary_output(output: Path | None, stack: ExitStack) -> BinaryIO:
     if output is None:
         stack.callback(sys.stdout.buffer.flush)
-        return cast("BinaryIO", sys.stdout.buffer)
+        out = cast("BinaryIO", sys.stdout.buffer)
+        return cast("BinaryIO", TerminalBytes(out)) if sys.stdout.isatty() else out
     if output.suffix in (".zst", ".zstd"):
         raise OptionError(f"{output}: zstd is read and not written: name a .gz, .bz2 or .xz")
     partial = stack.enter_context(replacing(output))

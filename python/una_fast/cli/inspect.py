@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from una_fast import shared_options as same
 from una_fast.cli.options import NegativeOptions, tell_missing, tell_window
+from una_fast.cli.terminal import shown
 from una_fast.errors import InputError
 from una_fast.options import add_options, option
 
@@ -57,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
     tell_missing(maker, options)
     tell_window(maker)
     if options.json:
-        print(json.dumps(_as_json(table, maker, options), ensure_ascii=False))
+        print(shown(json.dumps(_as_json(table, maker, options), ensure_ascii=False)))
         return 0
     style = Style(sys.stdout.isatty() and "NO_COLOR" not in os.environ)
     print(f"{table.n_documents:,} sentences, {len(table):,} terms, tokenizer {table.tokenizer}\n")
@@ -78,7 +79,7 @@ class Style:
 
     def replaced(self, text: str) -> str:
         """A word that was put in."""
-        return f"\x1b[1;31m{text}\x1b[0m" if self.colour else f"[{text}]"
+        return f"\x1b[1;31m{shown(text)}\x1b[0m" if self.colour else f"[{shown(text)}]"
 
 
 def _ranking(table: TermTable, n: int) -> str:
@@ -108,19 +109,20 @@ def _look_up(table: TermTable, term: str) -> TermStats:
 
 
 def _term_lines(terms: Sequence[TermStats], mark: int | None = None) -> str:
-    width = max([len(stats.term) for stats in terms] + [4])
+    width = max([len(shown(stats.term)) for stats in terms] + [4])
     lines = [f"  {'rank':>9}  {'term':<{width}}  {'score':>8}  {'idf':>7}  {'df':>9}"]
     for stats in terms:
         sign = ">" if stats.rank == mark else " "
         lines.append(
-            f"{sign} {stats.rank:>9,}  {stats.term:<{width}}  {stats.score:>8.4f}  {stats.idf:>7.4f}  {stats.df:>9,}"
+            f"{sign} {stats.rank:>9,}  {shown(stats.term):<{width}}  "
+            f"{stats.score:>8.4f}  {stats.idf:>7.4f}  {stats.df:>9,}"
         )
     return "\n".join(lines)
 
 
 def _sentence(maker: Augmenter, sentence: str, n: int, style: Style) -> str:
     first = maker.explain(sentence)
-    lines = [sentence, "", f"  {'p':>5}  {'score':>7}  {'rank':>9}  {'replaced by ranks':>19}  token"]
+    lines = [shown(sentence), "", f"  {'p':>5}  {'score':>7}  {'rank':>9}  {'replaced by ranks':>19}  token"]
     lines += [_token_line(token) for token in first.tokens]
     lines += ["", f"  {n} negatives, rows 0 to {n - 1}:"]
     lines += [f"  {_highlighted(maker.explain(sentence, row=row), maker, style)}" for row in range(n)]
@@ -132,20 +134,20 @@ def _token_line(token: TokenExplanation) -> str:
     bar = "#" * round(10 * min(token.probability, 1.0))
     window = f"{token.window[0]:,} - {token.window[1]:,}"
     figures = f"{min(token.probability, 1.0):>5.2f}  {token.score:>7.4f}  {rank:>9}  {window:>19}"
-    return f"  {figures}  {token.text:<20} {bar}"
+    return f"  {figures}  {shown(token.text):<20} {bar}"
 
 
 def _highlighted(explanation: Explanation, maker: Augmenter, style: Style) -> str:
     if maker.surface == "reference":
         return " ".join(
-            style.replaced(t.replacement) if t.replacement else t.text for t in explanation.tokens
+            style.replaced(t.replacement) if t.replacement else shown(t.text) for t in explanation.tokens
         )
     out, copied = [], 0
     for token in explanation.tokens:
         if token.replacement:
-            out += [explanation.sentence[copied : token.start], style.replaced(token.replacement)]
+            out += [shown(explanation.sentence[copied : token.start]), style.replaced(token.replacement)]
             copied = token.end
-    return "".join(out) + explanation.sentence[copied:]
+    return "".join(out) + shown(explanation.sentence[copied:])
 
 
 def _as_json(table: TermTable, maker: Augmenter, options: InspectOptions) -> dict[str, Any]:

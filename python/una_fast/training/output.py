@@ -21,7 +21,7 @@ from una_fast.encoder.backbone import position_limit
 from una_fast.encoder.encoder import LAYERS
 from una_fast.errors import OptionError
 from una_fast.extras import require
-from una_fast.files import alone_in, replacing_folder, storage_errors, sync, write_text
+from una_fast.files import alone_in, replacing, replacing_folder, storage_errors, write_text
 from una_fast.progress import quiet_transformers
 from una_fast.sources import find_files
 from una_fast.train_config import TrainConfig
@@ -232,12 +232,9 @@ def rewrite_records(output: Path, manifest: dict[str, Any], *, report: str | Non
     files |= set() if report is None else {REPORT}
     texts = _records({**manifest, "files": sorted(files)})
     texts |= {} if report is None else {REPORT: report}
-    with storage_errors():
-        for name, text in texts.items():
-            fresh = output / f".{name}.new"
+    for name, text in texts.items():
+        with replacing(output / name) as fresh:
             write_text(fresh, text)
-            os.replace(fresh, output / name)
-        sync(output)
 
 
 def _plain_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:

@@ -24,19 +24,22 @@
 //! | layer | module | what it holds |
 //! |---|---|---|
 //! | out of the table | [`negatives`] | the [`Augmenter`]: which tokens go, what replaces them, as text or as token ids |
-//! | | [`mod@file`] | the one file format, for tables and for counts; files that are whole or absent |
+//! | | [`mod@file`] | the one file format, for tables and for counts |
 //! | | [`transform`] | sentences as rows of TF-IDF |
 //! | the table | [`table`] | the [`TermTable`]: terms in order of their highest TF-IDF |
 //! | counting | [`count`] | [`TermCounts`]: exact statistics that merge; memory limits, runs on disk |
 //! | terms | [`terms`] | the bytes of terms, their ids, and the way from a term to its rank |
 //! | words | [`tokenize`] | five tokenizers, and the tokens of any other |
 //! | text | [`text`] | files, streams, columns and lists into sentences; lower case; Unicode |
-//! | ground | [`tfidf`], [`ragged`], [`progress`], [`error`], [`memory`] | the formulas; lists in one buffer; [`Work`]; [`Error`]; an allocator with a reserve |
+//! | ground | [`tfidf`], [`ragged`], [`progress`], [`error`] | the formulas; lists in one buffer; [`Work`]; [`Error`] |
+//! | | [`atomic_file`], [`memory`] | files that are whole or absent; an allocator with a reserve |
 //!
-//! Nothing is global and nothing outlives a call: threads end with it, and randomness is a function of its key. A
+//! Nothing outlives a call: threads end with it, and randomness is a function of its key. All that is global is the
+//! reserve of [`memory`], and which folders were cleared of what killed runs left. A
 //! result depends on its input and its options alone, never on threads, blocks, shards or the order of files.
 
 mod arch;
+pub mod atomic_file;
 pub mod count;
 pub mod error;
 pub mod file;

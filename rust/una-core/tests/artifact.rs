@@ -117,7 +117,7 @@ fn a_refused_write_leaves_the_old_file_and_no_litter() {
     assert!(matches!(save_table(&table(), folder.path(), Work::default()), Err(Error::Storage { .. })));
     let path = folder.path().join("old");
     fs::write(&path, "old").unwrap();
-    let refused = una_core::file::write_atomically(&path, |out| {
+    let refused = una_core::atomic_file::write_atomically(&path, |out| {
         out.write_all(b"half")?;
         Err(std::io::Error::other("disk full"))
     });

@@ -43,7 +43,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<lines::Lines>()?;
     module.add_class::<lines::LineBlock>()?;
     module.add_class::<lines::DecompressedFile>()?;
+    module.add_class::<files::Replacement>()?;
+    module.add_class::<files::TemporaryFolder>()?;
     module.add_function(wrap_pyfunction!(files::exchange, module)?)?;
+    module.add_function(wrap_pyfunction!(files::litter, module)?)?;
     module.add_function(wrap_pyfunction!(reading::format_of, module)?)?;
     module.add_function(wrap_pyfunction!(reading::read_sentences, module)?)?;
     module.add_function(wrap_pyfunction!(reading::write_mapped_corpus, module)?)?;

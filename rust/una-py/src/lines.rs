@@ -1,15 +1,14 @@
 //! Lines out of a file or stream, block by block as Python asks for them, and the bytes of a file decompressed.
 
-use std::fs::File;
 use std::io::{self, Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use una_core::Error;
-use una_core::text::{Aligned, Blocks, Column, Offsets, ReadOptions, blocks, decoded};
+use una_core::text::{Aligned, Blocks, Column, Offsets, ReadOptions, WatchedFile, blocks, decoded};
 
 use crate::errors::to_py;
 use crate::gil::{short, to_bytes};
@@ -36,7 +35,7 @@ impl Lines {
     #[staticmethod]
     #[pyo3(signature = (path, *, reading))]
     fn of_file(py: Python<'_>, path: PathBuf, reading: Py<Reading>) -> PyResult<Self> {
-        let open = || open(&path).and_then(|file| blocks(file, &path, options(&reading)));
+        let open = || WatchedFile::open(&path).and_then(|file| blocks(file, &path, options(&reading)));
         let opened = py.detach(open).map_err(|e| to_py(&e))?;
         Ok(Self { blocks: Mutex::new(opened), reading, raised: Raised::default() })
     }
@@ -69,10 +68,6 @@ impl Lines {
         let block = py.detach(next).map_err(|e| raised_or(&self.raised, &e))?;
         Ok(block.map(|aligned| LineBlock { aligned }))
     }
-}
-
-fn open(path: &Path) -> una_core::Result<File> {
-    File::open(path).map_err(|source| Error::Storage { action: "read", path: path.into(), source })
 }
 
 fn options(reading: &Py<Reading>) -> ReadOptions<'_> {
@@ -175,7 +170,7 @@ impl DecompressedFile {
     #[pyo3(signature = (path, *, reading))]
     fn new(py: Python<'_>, path: PathBuf, reading: &Reading) -> PyResult<Self> {
         let options = reading.options();
-        let bytes = short(py, |_| decoded(open(&path)?, &path, options))?;
+        let bytes = short(py, |_| decoded(WatchedFile::open(&path)?, &path, options))?;
         Ok(Self { path, bytes: Mutex::new(Some(bytes)) })
     }
 

@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tempfile::TempDir;
-
+use crate::atomic_file::TemporaryFolder;
 use crate::error::{Error, Result};
 use crate::tfidf::{Ratio, TermStats};
 
@@ -23,8 +22,7 @@ pub(super) const WRITE_BYTES: usize = 1 << 18;
 /// it: what a fork has copied is not its own.
 #[derive(Debug)]
 pub(crate) struct SpillDir {
-    folder: TempDir,
-    owner: u32,
+    folder: TemporaryFolder,
     /// Number of runs written so far; it names the next.
     runs: AtomicU64,
 }
@@ -32,27 +30,7 @@ pub(crate) struct SpillDir {
 impl SpillDir {
     /// A new folder that nobody else can read, in `place` or where the system keeps its temporary files.
     pub(crate) fn new(place: Option<&Path>) -> Result<Self> {
-        let place = place.map_or_else(std::env::temp_dir, Path::to_owned);
-        // Terms are the user's text: the folder is made with its mode, not given it afterwards.
-        let mut builder = tempfile::Builder::new();
-        builder.prefix("una-fast-");
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        let made = builder.tempdir_in(&place).map_err(|e| Error::storage(&place, "make a folder in", e))?;
-        Ok(Self { folder: made, owner: std::process::id(), runs: AtomicU64::new(0) })
-    }
-
-    fn is_ours(&self) -> bool {
-        self.owner == std::process::id()
-    }
-}
-
-impl Drop for SpillDir {
-    fn drop(&mut self) {
-        // A forked child has a copy of this value, and drops it at its end while the parent still reads the runs.
-        if !self.is_ours() {
-            self.folder.disable_cleanup(true);
-        }
+        Ok(Self { folder: TemporaryFolder::new(place, true)?, runs: AtomicU64::new(0) })
     }
 }
 

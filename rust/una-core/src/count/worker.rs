@@ -33,6 +33,9 @@ pub struct CountOptions<'a> {
 /// for it, the buffer of the run that it writes, its stack.
 const BESIDE: usize = 5 << 19;
 
+/// The least share of the memory that a thread is started for.
+const LEAST_SHARE: usize = 4 << 20;
+
 /// Bytes that counting a sentence takes for each of its tokens.
 const A_TOKEN: usize = 200;
 
@@ -193,7 +196,9 @@ pub(super) fn count<E: From<Error>>(
     if work.threads <= 1 {
         return alone(settings, options, work, feed);
     }
-    let work = Work { threads: threads::affordable(work.threads), ..work };
+    // Each needs a share of the memory that is worth having.
+    let shares = options.memory_limit.map_or(usize::MAX, |limit| limit.bytes() / LEAST_SHARE);
+    let work = Work { threads: threads::affordable(work.threads.min(shares)), ..work };
     if work.threads == 0 {
         alone(settings, options, work, feed)
     } else {

@@ -29,7 +29,6 @@
 //! ```
 
 mod arrays;
-mod atomic_file;
 mod checks;
 mod columns;
 mod fault;
@@ -57,9 +56,8 @@ use header::{
 };
 
 pub use arrays::{Arrays, counts_from_arrays};
-pub use atomic_file::{exchange, write_atomically};
 
-use atomic_file::replace;
+use crate::atomic_file::replace;
 
 /// What is in memory and no file is called so in messages.
 const MEMORY: &str = "memory";

@@ -1,6 +1,5 @@
 //! Files and streams into blocks of whole lines.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use super::block::{Block, Body, Origin, line_too_long};
 use super::decompress::{self, MoreThanAllowed, look_ahead};
 use super::formats::{HEAD_BYTES, format_of};
 use super::options::ReadOptions;
+use super::watched::WatchedFile;
 use crate::error::{Error, Result};
 use crate::progress::Progress;
 
@@ -146,7 +146,7 @@ pub fn is_json_lines(path: &Path) -> bool {
 }
 
 struct Counting<'p> {
-    file: File,
+    file: WatchedFile,
     progress: &'p Progress,
 }
 
@@ -166,8 +166,7 @@ pub type Blocks<'p> = LineBlocks<Box<dyn Read + Send + 'p>>;
 /// # Errors
 /// [`Error::Storage`] where the system refuses; [`Error::Input`] where a decoder does.
 pub fn open<'p>(path: &Path, options: ReadOptions<'_>, progress: &'p Progress) -> Result<Blocks<'p>> {
-    let file = File::open(path).map_err(|e| Error::storage(path, "read", e))?;
-    blocks(Counting { file, progress }, path, options)
+    blocks(Counting { file: WatchedFile::open(path)?, progress }, path, options)
 }
 
 /// A stream as blocks of lines, with the rules of [`open`]. `name` stands in messages.

@@ -47,6 +47,7 @@ mod rows;
 #[allow(clippy::unwrap_used)]
 mod tests;
 pub mod unicode;
+mod watched;
 
 pub use aligned::Aligned;
 pub use block::{Block, Row, RowText, Skipped, row_name};
@@ -56,3 +57,4 @@ pub use mapped_corpus::{MappedCorpus, MappedCorpusWriter};
 pub use options::{MAX_WINDOW_BYTES, Malformed, MissingText, ReadOptions, Shard};
 pub use reader::{Sentences, each_block};
 pub use rows::{Column, Offsets, Rows};
+pub use watched::WatchedFile;

@@ -14,7 +14,7 @@ const CORE: &[&[&str]] = &[
     &["arch", "error", "memory", "ragged"],
     &["progress", "tfidf"],
     &["threads"],
-    &["text"],
+    &["atomic_file", "text"],
     &["tokenize"],
     &["terms"],
     &["count"],
@@ -25,8 +25,8 @@ const CORE: &[&[&str]] = &[
 /// The rooms of the binding.
 const BINDING: &[&[&str]] = &[
     &["errors"],
-    &["files", "gil", "streams"],
-    &["strings"],
+    &["gil", "streams"],
+    &["files", "strings"],
     &["columns", "read_ahead"],
     &["source"],
     &["reading"],
