@@ -241,6 +241,8 @@ def arrow_errors(path: Path, pa: Any) -> Iterator[None]:
     """Turns what pyarrow raises into this package's errors, with the file's name."""
     try:
         yield
+    except MemoryError:  # to pyarrow it is one of its own
+        raise
     except pa.ArrowException as error:
         raise InputError(f"{path}: {error}") from error
     except UnicodeDecodeError as error:
@@ -267,6 +269,8 @@ def batches_of_object(source: Any, column: str | None) -> Iterator[Batch]:
     try:
         for chunk in _chunks(source, column, pa):
             yield from batches_of_column(chunk, where)
+    except MemoryError:  # to pyarrow it is one of its own
+        raise
     except pa.ArrowException as error:
         raise InputError(f"{where}: {error}") from error
 
@@ -388,6 +392,8 @@ def batches_of_column(values: pa.Array, where: str) -> Iterator[Batch]:
     try:
         for start in range(0, len(values), ROWS):
             yield _buffers(_plain(_validated(values.slice(start, ROWS)), pa))
+    except MemoryError:  # to pyarrow it is one of its own
+        raise
     except pa.ArrowException as error:
         raise InputError(f"{where}: {error}") from error
 
@@ -463,6 +469,8 @@ def column_of(rows: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
         raise InputError(f"no column {name!r}, or several; there are {rows.schema.names}")
     try:
         values = rows[name].cast(kind).combine_chunks()
+    except MemoryError:  # to pyarrow it is one of its own
+        raise
     except pa.ArrowException as error:
         raise InputError(f"column {name!r} cannot be {kind}: {error}") from error
     if values.null_count:

@@ -40,6 +40,7 @@ from una_fast.arrow import (
 )
 from una_fast.checks import whole
 from una_fast.errors import InputError, OptionError, StorageError
+from una_fast.files import storage_errors
 from una_fast.memory import MemorySize, size_in_bytes
 from una_fast.progress import counting
 
@@ -216,14 +217,40 @@ def _opened_files(files: list[Path], how: Reading) -> Opened:
             f"text_field={how.text_field!r} names a field of JSON lines, and {files[0]} holds a table: give column="
         )
     parts: list[_core.Source] = []
-    for is_table, group in groupby(zip(formats, files, strict=True), key=lambda pair: pair[0] is not None):
+    kinds = [
+        "table" if found else "pipe" if path.is_fifo() else "lines"
+        for found, path in zip(formats, files, strict=True)
+    ]
+    for kind, group in groupby(zip(kinds, files, strict=True), key=lambda pair: pair[0]):
         paths = [path for _, path in group]
-        if is_table:
+        if kind == "pipe":
+            parts += [_core.Source.Stream(_Pipe(path), name=path) for path in paths]
+        elif kind == "table":
             columns = ((path, batches_of_file(path, how.column, how.core)) for path in paths)
             parts.append(_core.Source.Columns(columns))
         else:
             parts.append(_core.Source.Files(paths))
     return Opened(parts=parts, files=files)
+
+
+class _Pipe:
+    """A named pipe, opened when it is first read from.
+
+    That waits for its writer, and so is for Python to do, where Ctrl-C is seen.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: io.FileIO | None = None
+
+    def readinto(self, buffer: bytearray) -> int | None:
+        with storage_errors(self._path):
+            if self._file is None:
+                self._file = io.FileIO(self._path)
+            n = self._file.readinto(buffer)
+        if n == 0:
+            self._file.close()
+        return n
 
 
 def _no_column(column: str, what: str) -> str:

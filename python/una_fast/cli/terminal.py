@@ -19,7 +19,7 @@ _ORDERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def shown(text: str, stream: TextIO | None = None) -> str:
-    """The text as that stream, or standard output, may have it: as it is, but on a terminal with controls as `\\u001b`."""
+    """The text as that stream, or standard output, may have it: on a terminal with its controls by number."""
     stream = sys.stdout if stream is None else stream
     return _visible(text) if stream.isatty() else text
 

@@ -12,6 +12,9 @@ use crate::threads;
 /// Terms whose memory is fetched together when they are merged.
 const AHEAD: usize = 64;
 
+/// Terms between two looks at whether to stop.
+const STRETCH: usize = 1 << 14;
+
 /// No term has this id.
 const UNKNOWN: u32 = u32::MAX;
 
@@ -148,7 +151,7 @@ impl TermMap {
         }
     }
 
-    /// [`Self::absorb`] of all terms, by two threads: each seeks half of them; then one finds places for those that are
+    /// [`Self::absorb`] of all terms, by two threads, without a way back: each seeks half of them; then one finds places for those that are
     /// new, while the other copies their bytes and brings the statistics up to date.
     pub(crate) fn absorb_on_two(&mut self, other: &Self, stop: &Stop) -> Result<()> {
         // Looking terms up only reads this map, so that two threads share it. Adding writes three things: slots, terms,
@@ -163,11 +166,15 @@ impl TermMap {
         self.try_reserve(n_new, new.clone().map(|id| other.interner.term(id).len()).sum())?;
         let Self { interner, stats } = self;
         let (terms, slots) = interner.halves();
-        let find_slots = || Ok(slots.add_new(n_new, new.clone().map(|id| other.interner.hash_of(id)))?);
+        let find_slots = || slots.add_new(n_new, new.clone().map(|id| other.interner.hash_of(id)), stop);
         let copy = || {
-            new.clone().for_each(|id| terms.push(other.interner.term(id)));
-            merge_stats(stats, &other.stats, &known);
-            Ok(())
+            for (n, id) in new.clone().enumerate() {
+                if n.is_multiple_of(STRETCH) {
+                    stop.check()?;
+                }
+                terms.push(other.interner.term(id));
+            }
+            merge_stats(stats, &other.stats, &known, stop)
         };
         threads::join(find_slots, copy).map(|_| ())
     }
@@ -208,8 +215,11 @@ impl TermMap {
 }
 
 /// Adds statistics of terms that are known by these ids; those of new terms come at the end.
-fn merge_stats(stats: &mut Vec<TermStats>, other: &[TermStats], known: &[u32]) {
+fn merge_stats(stats: &mut Vec<TermStats>, other: &[TermStats], known: &[u32], stop: &Stop) -> Result<()> {
     for (at, &theirs) in other.iter().enumerate() {
+        if at.is_multiple_of(STRETCH) {
+            stop.check()?;
+        }
         if let Some(&soon) = known.get(at + AHEAD) {
             prefetch_at(stats, soon as usize);
         }
@@ -218,6 +228,7 @@ fn merge_stats(stats: &mut Vec<TermStats>, other: &[TermStats], known: &[u32]) {
             id => stats[id as usize].merge(theirs),
         }
     }
+    Ok(())
 }
 
 #[cfg(test)]

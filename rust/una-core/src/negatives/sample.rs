@@ -1,6 +1,6 @@
 //! The law: which tokens go, and what replaces them (paper, sections 3.1 and 3.2).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, TryReserveError};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -100,7 +100,9 @@ impl Sampler {
         sampled.start();
         let settings = self.table.settings();
         let bytes: usize = sentences.iter().map(|sentence| sentence.text.len()).sum();
-        let mut plan = Vec::with_capacity(bytes / 4 + sentences.len());
+        let out_of_memory = |refusal: TryReserveError| SentenceError { number: 0, error: refusal.into() };
+        let mut plan = Vec::new();
+        plan.try_reserve(bytes / 4 + sentences.len()).map_err(out_of_memory)?;
         for (number, (sentence, lowered)) in sentences.iter().zip(lowered).enumerate() {
             let text = if settings.lowercase { lowercase(sentence.text, lowered) } else { sentence.text };
             let (first, fault) = (plan.len(), |error| SentenceError { number, error });

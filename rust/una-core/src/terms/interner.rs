@@ -8,6 +8,11 @@ use foldhash::fast::FixedState;
 
 use super::arena::TermArena;
 use crate::arch::{self, prefetch, prefetch_at};
+use crate::error::Result;
+use crate::progress::Stop;
+
+/// Terms between two looks at whether to stop.
+const STRETCH: usize = 1 << 14;
 
 /// Slots that are fetched ahead while a table grows.
 const AHEAD: usize = 16;
@@ -169,7 +174,11 @@ impl Interner {
     }
 
     /// Makes room for so many terms, of so many bytes, in memory that takes none before it is used: not in the slots.
-    pub(crate) fn try_reserve_exact(&mut self, terms: usize, bytes: usize) -> Result<(), TryReserveError> {
+    pub(crate) fn try_reserve_exact(
+        &mut self,
+        terms: usize,
+        bytes: usize,
+    ) -> std::result::Result<(), TryReserveError> {
         self.terms.try_reserve_exact(terms, bytes)?;
         self.index.hashes.try_reserve_exact(terms)
     }
@@ -178,7 +187,7 @@ impl Interner {
     ///
     /// # Errors
     /// The system has not that much.
-    pub fn try_reserve(&mut self, terms: usize, bytes: usize) -> Result<(), TryReserveError> {
+    pub fn try_reserve(&mut self, terms: usize, bytes: usize) -> std::result::Result<(), TryReserveError> {
         self.terms.try_reserve(terms, bytes)?;
         self.index.try_reserve(terms)
     }
@@ -267,7 +276,7 @@ impl Interner {
 
     /// The id of a term, or else the index of the slot to put it in; the last needs a free slot.
     #[inline]
-    fn find(&self, hash: u64, term: &[u8]) -> Result<u32, usize> {
+    fn find(&self, hash: u64, term: &[u8]) -> std::result::Result<u32, usize> {
         self.index.find(hash, |id| self.term(id) == term)
     }
 }
@@ -277,26 +286,30 @@ impl HashSlots {
     pub(crate) fn add_new(
         &mut self,
         count: usize,
-        hashes: impl Iterator<Item = u64>,
-    ) -> Result<(), TryReserveError> {
+        mut hashes: impl Iterator<Item = u64>,
+        stop: &Stop,
+    ) -> Result<()> {
         // All at once: at most one growth, and each slot found without comparing, since all terms are new.
         self.try_reserve(count)?;
-        let first = self.hashes.len();
-        self.hashes.extend(hashes);
-        self.find_slots(first);
+        for _ in (0..count).step_by(STRETCH) {
+            stop.check()?;
+            let first = self.hashes.len();
+            self.hashes.extend(hashes.by_ref().take(STRETCH));
+            self.find_slots(first);
+        }
         Ok(())
     }
 
     /// Makes room for so many terms more.
     #[inline]
-    fn try_reserve(&mut self, terms: usize) -> Result<(), TryReserveError> {
+    fn try_reserve(&mut self, terms: usize) -> std::result::Result<(), TryReserveError> {
         self.hashes.try_reserve(terms)?;
         if slots_for(self.hashes.len() + terms) > self.slots.len() { self.grow_for(terms) } else { Ok(()) }
     }
 
     /// The id of the term of this hash that `is_it`, or else the index of the slot to put it in.
     #[inline]
-    fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> Result<u32, usize> {
+    fn find(&self, hash: u64, is_it: impl Fn(u32) -> bool) -> std::result::Result<u32, usize> {
         // The low half of a hash says where to look, the high half what to look for, so that terms which meet in a slot
         // are mostly told apart without a look at their bytes.
         let tag = (hash >> 32) as u32;
@@ -330,7 +343,7 @@ impl HashSlots {
     }
 
     /// Grows for so many terms more. Where there is no memory for that, the slots are as they were.
-    fn grow_for(&mut self, terms: usize) -> Result<(), TryReserveError> {
+    fn grow_for(&mut self, terms: usize) -> std::result::Result<(), TryReserveError> {
         let (size, old) = (slots_for(self.hashes.len() + terms), self.slots.len());
         self.slots = Vec::new(); // the old ones need not be in memory beside the new ones
         let grown = arch::vec_of(Slot::FREE, size);
