@@ -14,11 +14,26 @@ __all__ = ["Pieces"]
 _PIECE = 4 << 20
 
 
+class _Piece:
+    """Bytes that are pickled as a call of Python code, so that between two of them other threads have their turn."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unchanged, (self._data,)
+
+
+def _unchanged(data: bytes) -> bytes:
+    return data
+
+
 class Pieces(list[bytes]):
     """The bytes of a file in pieces, cut as the pickler asks for them.
 
     Between two of them other threads have their turn, and Ctrl-C is seen: a single object of gigabytes would be copied
-    at one stretch. Copied without pickling, it holds no piece yet and is cut by `cut`.
+    at one stretch, when it is pickled and when it comes back. Copied without pickling, it holds no piece yet and is cut
+    by `cut`.
     """
 
     def __init__(self, data: NDArray[np.uint8] | None = None) -> None:
@@ -34,4 +49,4 @@ class Pieces(list[bytes]):
             yield from (data[start : start + _PIECE].tobytes() for start in range(0, len(data), _PIECE))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Pieces, (), None, iter(self) if self._data is None else self._pieces()
+        return Pieces, (), None, map(_Piece, self if self._data is None else self._pieces())

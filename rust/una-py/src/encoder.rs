@@ -10,7 +10,7 @@ use una_core::progress::{Stop, Work};
 
 use crate::augmenter::Augmenter;
 use crate::errors::to_py;
-use crate::gil::{by_size, pause, short};
+use crate::gil::{Turns, by_size, short};
 use crate::py_tokenizer::Tokens;
 use crate::strings::Strings;
 
@@ -42,13 +42,14 @@ impl Encoder {
         let template = Template::new(prefix, suffix, pad_id, max_length).map_err(|e| to_py(&e))?;
         let [alone, twice] = ids(tokenize, ProbeContext::texts().to_vec())?.try_into().unwrap_or_default();
         let context = ProbeContext::new(&alone, &twice).map_err(|e| to_py(&e))?;
+        let mut turns = Turns::new();
         let mut builder = EncoderBuilder::new(augmenter.core.clone(), context);
         loop {
             let texts = builder.texts(TERMS_A_CALL);
             if texts.is_empty() {
                 return Ok(Self { core: short(py, |_| builder.finish(template, cache))? });
             }
-            pause(py)?;
+            turns.pause(py)?;
             let ids = ids(tokenize, texts)?;
             short(py, |_| builder.learn(&ids))?;
         }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use pyo3::prelude::*;
@@ -38,10 +38,30 @@ impl Ticker<'_> {
     }
 }
 
-/// Lets other Python threads have their turn, and Python see its signals: between the steps of what needs the GIL.
-pub(crate) fn pause(py: Python<'_>) -> PyResult<()> {
-    py.detach(|| {});
-    py.check_signals()
+/// The turns that work which needs the GIL leaves to other Python threads.
+pub(crate) struct Turns {
+    last: Instant,
+}
+
+/// Time between two turns. Not less: who waits for the GIL asks for it after 5 ms in which it was not let go, and gets it
+/// for certain only where it has asked.
+const TURN: Duration = Duration::from_millis(10);
+
+impl Turns {
+    pub(crate) fn new() -> Self {
+        Self { last: Instant::now() }
+    }
+
+    /// Lets others have their turn if it is time, and Python see its signals: to be called between steps of work that
+    /// take far less than a turn.
+    pub(crate) fn pause(&mut self, py: Python<'_>) -> PyResult<()> {
+        if self.last.elapsed() < TURN {
+            return Ok(());
+        }
+        py.detach(|| {});
+        self.last = Instant::now();
+        py.check_signals()
+    }
 }
 
 /// Bytes as Python has them.

@@ -13,15 +13,15 @@ use una_core::tokenize::Scratch;
 use una_core::tokenize::tokens::{Tokens as CoreTokens, each_token};
 
 use crate::errors::{input_error, to_py};
-use crate::gil::{by_size, pause};
+use crate::gil::{Turns, by_size};
 use crate::reading::tokenizer;
 use crate::strings::{Strings, to_characters};
 
 /// Sentences between two looks at the signals.
-const STEP: usize = 256;
+const STEP: usize = 64;
 
-/// Tokens that are made objects of before other threads have a turn.
-const TOKENS_A_TURN: usize = 1 << 10;
+/// Tokens that are made objects of between two looks at whether others are to have a turn.
+const TOKENS_A_LOOK: usize = 1 << 8;
 
 /// Characters of a sentence that messages show.
 const SHOWN: usize = 80;
@@ -67,10 +67,10 @@ impl CustomTokenizer {
     fn tokenize(&self, sentences: &Bound<'_, PyAny>, lowercase: bool, spans: bool) -> PyResult<Tokens> {
         let py = sentences.py();
         let strings = Strings::extract(sentences)?;
-        let (mut core, mut buffer) = (CoreTokens::default(), String::new());
+        let (mut core, mut buffer, mut turns) = (CoreTokens::default(), String::new(), Turns::new());
         for (i, sentence) in strings.as_strs()?.into_iter().enumerate() {
             if i.is_multiple_of(STEP) {
-                pause(py)?;
+                turns.pause(py)?;
             }
             let text = if lowercase { lower(sentence, &mut buffer) } else { sentence };
             self.cut(py, text, spans, &mut core)?;
@@ -209,13 +209,13 @@ pub(crate) fn tokenize<'py>(
         }
         Ok(cut)
     })?;
-    let (found, mut texts) = (PyList::empty(py), 0..);
+    let (found, mut texts, mut turns) = (PyList::empty(py), 0.., Turns::new());
     for &length in &cut.lengths {
         // Not `PyList::empty`, which panics where there is no memory for it.
         let tokens = py.get_type::<PyList>().call0()?.cast_into::<PyList>()?;
         for (n, i) in texts.by_ref().take(length).enumerate() {
-            if n.is_multiple_of(TOKENS_A_TURN) {
-                pause(py)?;
+            if n.is_multiple_of(TOKENS_A_LOOK) {
+                turns.pause(py)?;
             }
             tokens.append(PyString::from_bytes(py, cut.texts.get(i).as_bytes())?)?;
         }

@@ -9,10 +9,10 @@ use una_core::text::unicode::replace_surrogates;
 use una_core::text::{Block, Malformed, Rows};
 
 use crate::errors::{input_error, to_py};
-use crate::gil::pause;
+use crate::gil::Turns;
 
 /// Objects that are looked at before other threads have a turn.
-const STEP: usize = 1 << 12;
+const STEP: usize = 1 << 8;
 
 /// A list of str held by reference, so that the GIL can be released while its text is read.
 pub(crate) struct Strings<'py> {
@@ -24,11 +24,11 @@ impl<'py> Strings<'py> {
         if sequence.is_instance_of::<PyString>() {
             return Err(input_error(sequence.py(), "expected a list of sentences, not a single str"));
         }
-        let mut items = Vec::new();
+        let (mut items, mut turns) = (Vec::new(), Turns::new());
         items.try_reserve_exact(sequence.len().unwrap_or(0)).map_err(out_of_memory)?;
         for (row, item) in sequence.try_iter()?.enumerate() {
             if row.is_multiple_of(STEP) {
-                pause(sequence.py())?;
+                turns.pause(sequence.py())?;
             }
             items.try_reserve(1).map_err(out_of_memory)?;
             items.push(as_string(item?, row as u64)?);
@@ -38,11 +38,11 @@ impl<'py> Strings<'py> {
 
     /// The text of each, not copied.
     pub(crate) fn as_strs(&self) -> PyResult<Vec<&str>> {
-        let mut strs = Vec::new();
+        let (mut strs, mut turns) = (Vec::new(), Turns::new());
         strs.try_reserve_exact(self.items.len()).map_err(out_of_memory)?;
         for (row, item) in self.items.iter().enumerate() {
             if row.is_multiple_of(STEP) {
-                pause(item.py())?;
+                turns.pause(item.py())?;
             }
             strs.push(as_str(item, row as u64)?);
         }

@@ -13,12 +13,12 @@ use una_core::progress::{Stop, Work};
 use una_core::table::TermTable as Core;
 use una_core::transform::transform;
 
-use crate::gil::{copied, pause, short, watched};
+use crate::gil::{Turns, copied, short, watched};
 use crate::py_tokenizer::Tokens;
 use crate::strings::Strings;
 
 /// Terms that are made objects of before other threads have a turn.
-const STEP: u32 = 1 << 12;
+const STEP: u32 = 1 << 8;
 
 /// Values, columns and row bounds of a sparse matrix.
 type Sparse<'py> = (Bound<'py, PyArray1<f64>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u64>>);
@@ -149,10 +149,10 @@ impl TermTable {
     }
 
     fn terms<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let list = PyList::empty(py);
+        let (list, mut turns) = (PyList::empty(py), Turns::new());
         for rank in 0..self.core.len() as u32 {
             if rank.is_multiple_of(STEP) {
-                pause(py)?;
+                turns.pause(py)?;
             }
             // Both fail where there is no memory, and end in MemoryError; making a list at once would panic.
             list.append(PyString::from_bytes(py, self.core.terms().get(rank))?)?;
