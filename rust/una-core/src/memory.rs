@@ -294,13 +294,4 @@ mod tests {
             }
         }
     }
-
-    #[test]
-    fn the_reserve_is_used_once_and_set_aside_again() {
-        assert!(set_aside() && set_aside() && !is_short());
-        assert!(!use_reserve(SERVED + 1) && !is_short(), "too much to ask");
-        assert!(use_reserve(1) && is_short());
-        assert!(!use_reserve(1), "it is gone");
-        assert!(set_aside() && !is_short());
-    }
 }
