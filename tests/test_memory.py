@@ -12,6 +12,7 @@ import pytest
 
 import una_fast
 import zipf
+from peak_memory import TOLERANCE, peak
 from una_fast.cli import main
 from una_fast.fit import SavedTable
 from una_fast.memory import memory_limit
@@ -314,6 +315,13 @@ print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM"
         [sys.executable, "-c", script, *arguments], check=True, capture_output=True, text=True
     )
     assert int(done.stdout.split()[-1]) * 1024 < LIMIT + BESIDE
+
+
+@linux
+@pytest.mark.parametrize("threads", [1, 2, 8])
+@pytest.mark.parametrize("limit", [16, 32, 64])
+def test_a_limit_is_held_by_all_that_counting_takes(large: Path, limit: int, threads: int) -> None:
+    assert peak(large, limit << 20, threads) <= TOLERANCE * (limit << 20)
 
 
 @linux
