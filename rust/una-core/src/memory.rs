@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 /// Bytes from which a block is mapped by itself. The allocator of the C library would keep a large part of what threads
 /// have freed, which no limit on memory could then account for.
-const LARGE: usize = 1 << 20;
+const LARGE: usize = 2 << 20;
 
 /// Bytes set aside: address space, of which nothing is in memory.
 const RESERVE: usize = 32 << 20;
