@@ -9,7 +9,7 @@ CARGO ?= cargo
 CHECKS := format-check lint types stubtest doc test-rust bench-smoke
 
 .DEFAULT_GOAL := check
-.PHONY: check check-rest test-python $(CHECKS) format golden house options wheel wheel-tuned
+.PHONY: check check-rest test-python $(CHECKS) format golden house options wheel wheel-tuned fuzz memory signals mutants
 
 check: $(CHECKS) test-python
 
@@ -65,6 +65,22 @@ golden:
 # Rewrites docs/options.md from the options as the code states them.
 options:
 	$(PYTHON) tests/options_page.py
+
+# The long runs behind docs/promises.md; the tests make a short one of each, but of the mutants.
+fuzz:
+	$(PYTHON) tests/fuzz_arrow.py --mutants 100000
+	UNA_FAST_MUTANTS=1000000 $(CARGO) test --package una-core --test hostile -- --ignored --nocapture
+
+memory:
+	$(PYTHON) tests/refused_memory.py
+	$(PYTHON) tests/peak_memory.py
+
+signals:
+	$(PYTHON) tests/interruptible.py
+
+# Needs `cargo install cargo-mutants`.
+mutants:
+	$(PYTHON) tests/mutants.py
 
 wheel:
 	$(PYTHON) -m pip wheel --no-deps --wheel-dir dist .
