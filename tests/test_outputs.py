@@ -60,6 +60,17 @@ def test_an_output_that_is_an_input_is_refused(
     assert {path.name: path.read_bytes() for path in here.iterdir() if path.is_file()} == before
 
 
+@pytest.mark.parametrize(
+    "command", ["fit x.txt -o x.txt/", "fit x.txt -o new/", "augment t x.txt -o names.txt/"]
+)
+def test_a_name_of_a_folder_is_no_file(here: Path, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    before = {path.name: path.read_bytes() for path in here.iterdir() if path.is_file()}
+    with pytest.raises(SystemExit):
+        main(command.split())
+    assert "names a folder, not a file" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in here.iterdir() if path.is_file()} == before
+
+
 def test_two_writers_of_one_output_leave_one_of_them_whole(tmp_path: Path) -> None:
     with files.replacing(tmp_path / "out") as first:
         with files.replacing(tmp_path / "out") as second:

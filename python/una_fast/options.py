@@ -56,6 +56,11 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 
 Kind = Literal["whole", "real", "switch", "choice", "text", "path", "texts", "paths", "choices", "other"]
 
+_SEPARATORS = tuple({"/", os.sep})
+
+_FILES = ("TABLE", "COUNTS")
+"""Values that are always files."""
+
 _METAVARS: Mapping[Kind, str] = {"whole": "N", "real": "X", "text": "NAME", "path": "PATH"}
 
 
@@ -176,12 +181,20 @@ class _Field:
             return None
         if self.stated.parse is not None:
             return self.stated.parse(text)
+        if self.kind == "path" and text.endswith(_SEPARATORS) and not self._may_be_folder(text):
+            raise argparse.ArgumentTypeError(f"{text!r} names a folder, not a file")
         convert: Any = {"whole": int, "real": float, "path": Path}.get(self.kind, str)
         try:
             return convert(text)
         except ValueError:
             wanted = "a whole number" if self.kind == "whole" else "a number"
             raise argparse.ArgumentTypeError(f"must be {wanted}, got {text!r}") from None
+
+    def _may_be_folder(self, text: str) -> bool:
+        """False for what is a file, and for what is to be one."""
+        return os.path.isdir(text) or not (
+            os.path.exists(text.rstrip("/\\")) or self.stated.metavar in _FILES
+        )
 
     def from_toml(self, value: Any) -> Any:
         """A value of TOML as the configuration takes it: TOML has no None, and a list of files is of path objects."""
