@@ -390,8 +390,13 @@ def batches_of_column(values: pa.Array, where: str) -> Iterator[Batch]:
     if not (_holds_strings(values.type) or _holds_bytes(values.type) or pa.types.is_null(values.type)):
         raise InputError(f"{where} holds {values.type}, not strings")
     try:
+        n_null = 0
         for start in range(0, len(values), ROWS):
-            yield _buffers(_plain(_validated(values.slice(start, ROWS)), pa))
+            part = _validated(values.slice(start, ROWS))
+            n_null += _n_null(part)
+            yield _buffers(_plain(part, pa))
+        if n_null != values.null_count:
+            raise InputError(f"{where}: {n_null} values are null, and it says {values.null_count}")
     except MemoryError:  # to pyarrow it is one of its own
         raise
     except pa.ArrowException as error:
@@ -409,6 +414,19 @@ def _validated(values: pa.Array) -> pa.Array:
     checked_later = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
     values.validate(full=values.type not in checked_later)
     return values
+
+
+def _n_null(values: pa.Array) -> int:
+    """How many values the bitmap says are null, whatever is said beside it."""
+    import pyarrow as pa
+
+    validity = values.buffers()[0]
+    if validity is None:
+        return len(values) if pa.types.is_null(values.type) else 0
+    bits = np.frombuffer(validity, np.uint8)[values.offset // 8 :]
+    start = values.offset % 8
+    valid = np.unpackbits(bits, count=start + len(values), bitorder="little")[start:]
+    return len(values) - int(np.count_nonzero(valid))
 
 
 def _plain(values: pa.Array, pa: Any) -> pa.Array:
@@ -433,9 +451,9 @@ def _buffers(values: pa.Array) -> Batch:
     kind = np.dtype(np.int32 if values.type in (pa.string(), pa.binary()) else np.int64)
     bounds = np.frombuffer(offsets, kind, len(values) + 1, values.offset * kind.itemsize)
     text = np.empty(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
-    bits = None if values.null_count == 0 else np.frombuffer(validity, np.uint8)
+    bits = None if values.null_count == 0 else np.frombuffer(validity, np.uint8)[values.offset // 8 :]
     # A buffer from a foreign producer may stand at any address.
-    return np.require(bounds, requirements="A"), text, bits, values.offset
+    return np.require(bounds, requirements="A"), text, bits, values.offset % 8
 
 
 def strings(batches: Iterable[Batch], *, nulls: bool = False) -> Iterator[str]:

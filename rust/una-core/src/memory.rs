@@ -97,17 +97,8 @@ const A_THREAD: usize = 96 << 20;
 
 /// Of so many threads as many as there is address space for; fewer do the same.
 pub(crate) fn affordable(threads: usize) -> usize {
-    let mut affordable = threads;
-    while affordable > 0 {
-        let space = system::reserve(affordable * A_THREAD);
-        if !space.is_null() {
-            // SAFETY: it was mapped just now, and nothing lies in it.
-            unsafe { system::unmap(space, affordable * A_THREAD) };
-            break;
-        }
-        affordable /= 2;
-    }
-    affordable
+    let halves = std::iter::successors(Some(threads), |&fewer| (fewer > 0).then_some(fewer / 2));
+    halves.into_iter().find(|&fewer| system::has_space(fewer.saturating_mul(A_THREAD))).unwrap_or(0)
 }
 
 /// Gives the reserve up for a block of so many bytes. Returns false where that is no help.
@@ -215,6 +206,16 @@ mod system {
         mapped(bytes, libc::PROT_NONE, libc::MAP_NORESERVE)
     }
 
+    /// Returns true where there is so much address space.
+    pub(super) fn has_space(bytes: usize) -> bool {
+        let space = if bytes == 0 { null_mut() } else { reserve(bytes) };
+        if !space.is_null() {
+            // SAFETY: it was mapped just now, and nothing lies in it.
+            unsafe { unmap(space, bytes) };
+        }
+        bytes == 0 || !space.is_null()
+    }
+
     /// # Safety
     /// The block was mapped with this length, and nobody uses it any more.
     pub(super) unsafe fn unmap(block: *mut u8, bytes: usize) {
@@ -249,6 +250,11 @@ mod system {
             // SAFETY: the layout is of more than no bytes.
             unsafe { System.alloc(layout) } // whose pages are not in memory before they are written to
         })
+    }
+
+    /// Always true: such a system says no when a thread is asked for, and takes its time to say how much there is.
+    pub(super) const fn has_space(_: usize) -> bool {
+        true
     }
 
     /// # Safety
