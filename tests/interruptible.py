@@ -38,6 +38,24 @@ def write_corpus(path: Path, n_terms: int) -> None:
             file.write(" ".join(f"{i * 0x9E3779B1 % 2**32:x}" for i in range(first, first + 10)) + "\n")
 
 
+def small_encoder(table: una_fast.TermTable, augmenter: una_fast.Augmenter) -> Any:
+    """An encoder with a tokenizer of single letters; None without the tokenizers package."""
+    try:
+        from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+    except ImportError:
+        return None
+    from una_fast.encode import NegativeEncoder
+
+    letters = [chr(code) for code in range(ord("!"), ord("~") + 1)]
+    pieces = ["[UNK]", *letters, *(f"##{letter}" for letter in letters)]
+    vocabulary = {piece: i for i, piece in enumerate(pieces)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.enable_padding(pad_id=0, pad_token="[UNK]")
+    return NegativeEncoder(augmenter, tokenizer, max_length=64)
+
+
 def calls(folder: Path, n_terms: int, threads: int = 2) -> dict[str, Call]:
     """The table: a name and a call for each. What they work on is made here; what they write goes to `folder`."""
     corpus = folder / "corpus.txt"
@@ -51,6 +69,9 @@ def calls(folder: Path, n_terms: int, threads: int = 2) -> dict[str, Call]:
     spilled = una_fast.TermCounter(threads=threads, memory_limit="16MiB", temp_dir=folder)
     spilled.update(corpus)
     augmenter = una_fast.Augmenter(table, seed=1, threads=threads)
+    few = lines[: n_terms // 100] * 4
+    small = una_fast.fit(few, threads=threads)
+    encoder = small_encoder(small, una_fast.Augmenter(small, seed=1, threads=threads))
     pickled, pickled_counts = pickle.dumps(table), pickle.dumps(counter)
     arrow = counter.to_arrow()
 
@@ -94,6 +115,7 @@ def calls(folder: Path, n_terms: int, threads: int = 2) -> dict[str, Call]:
         "unpickle a table": lambda: pickle.loads(pickled),
         "Augmenter": lambda: una_fast.Augmenter(table, seed=2),
         "Augmenter.augment": lambda: augmenter.augment(lines),
+        **({} if encoder is None else {"NegativeEncoder.encode": lambda: encoder.encode(few)}),
         "load_sentences": lambda: load_sentences(corpus),
         "map_sentences": lambda: map_sentences(lines, folder / "mapped"),
     }

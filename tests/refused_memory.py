@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import una_fast
-from interruptible import write_corpus
+from interruptible import small_encoder, write_corpus
 from una_fast.sources import load_sentences
 
 SECONDS = 60
@@ -41,6 +41,8 @@ def calls(folder: Path, n_terms: int) -> dict[str, Callable[[], Any]]:
     table = counter.freeze()
     table.save(folder / "table")
     augmenter = una_fast.Augmenter(table, seed=1, threads=2)
+    small = una_fast.fit(lines[:2000], threads=2)
+    encoder = small_encoder(small, una_fast.Augmenter(small, seed=1, threads=2))
     arrow = counter.to_arrow()
     table.transform(["so that scipy is loaded"])
 
@@ -76,6 +78,7 @@ def calls(folder: Path, n_terms: int) -> dict[str, Callable[[], Any]]:
         "transform": lambda: table.transform(lines, threads=2),
         "augment": lambda: augmenter.augment(lines),
         "augment one long sentence": lambda: augmenter.augment([" ".join(lines)]),
+        **({} if encoder is None else {"encode": lambda: encoder.encode(lines[:2000])}),
         "load sentences": lambda: load_sentences(corpus),
     }
 
