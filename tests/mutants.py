@@ -44,6 +44,9 @@ def sampled(each: int, seed: int) -> list[str]:
     )
     by_room: dict[str, list[str]] = defaultdict(list)
     for mutant in json.loads(listed.stdout):
+        lines = (ROOT / mutant["file"]).read_text().splitlines()[: mutant["span"]["start"]["line"]]
+        if any(line.startswith("#[cfg(not(") for line in lines[-4:]):
+            continue  # code for other systems than this one
         function = (mutant.get("function") or {}).get("function_name", "")
         if not (LEFT_OUT_FILES.search(mutant["file"]) or LEFT_OUT.search(function)):
             room = Path(mutant["file"]).relative_to("rust/una-core/src").parts[0]
@@ -75,7 +78,7 @@ def main() -> int:
             "--no-times",
             f"--output={folder}",
         ]
-        command += ["--timeout=300", *(f"--re=^{re.escape(name)}$" for name in names)]
+        command += ["--timeout=60", *(f"--re=^{re.escape(name)}$" for name in names)]
         command += ["--in-place"] if args.in_place else []
         subprocess.run([*command, "--", *TESTS], cwd=ROOT, check=False)
         found = json.loads((Path(folder) / "mutants.out" / "outcomes.json").read_text())

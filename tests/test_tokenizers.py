@@ -55,7 +55,7 @@ def differences(name: str, sentences: list[str], expected: Callable[[str], list[
 @pytest.mark.parametrize(
     ("file", "limit"),
     [
-        ("wiki_en.txt.gz", 100_000),
+        ("wiki_en.txt.gz", 30_000),
         ("wiki_ko.txt.gz", 10_000),
         ("wiki_zh.txt.gz", 10_000),
         ("wikisplit_pairs.tsv.gz", 10_000),

@@ -395,6 +395,21 @@ mod tests {
         assert_eq!(fs::read(place.path().join("file")).unwrap(), b"whole");
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn what_replaces_a_file_is_as_closed_to_others_from_the_start() {
+        use std::os::unix::fs::PermissionsExt;
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o440)).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let replacement = Replacement::begin(&path).unwrap();
+        assert_eq!(mode(replacement.path()), 0o640);
+        replacement.commit().unwrap();
+        assert_eq!(mode(&path), 0o440);
+    }
+
     #[test]
     fn two_folders_change_places_or_stay() {
         let folder = tempfile::tempdir().unwrap();
