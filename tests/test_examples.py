@@ -15,11 +15,10 @@ from una_fast.experiment import load_plan
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
-@pytest.mark.parametrize("steps", ["0", "2"])
-def test_a_small_bert_is_made_and_repeats_itself(steps: str, tmp_path: Path) -> None:
+def test_a_small_bert_is_made_and_repeats_itself(tmp_path: Path) -> None:
     corpus = write_lines(tmp_path / "corpus.txt", make_sentences(80))
     for name in ("one", "two"):
-        command = [EXAMPLES / "small_bert.py", corpus, "--output", tmp_path / name, "--steps", steps]
+        command = [EXAMPLES / "small_bert.py", corpus, "--output", tmp_path / name, "--steps", "2"]
         subprocess.run([sys.executable, *map(str, command)], check=True, capture_output=True)
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
     assert one == two

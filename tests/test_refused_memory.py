@@ -10,8 +10,8 @@ if sys.platform != "linux":
 
 from refused_memory import calls, outcome
 
-N_TERMS = 200_000
-LIMITS = [2, 9, 17, 26, 36, 60]
+N_TERMS = 150_000
+LIMITS = [2, 9, 26, 60]
 """MiB: from far too few for most calls to enough for many."""
 
 
@@ -25,4 +25,4 @@ def test_no_limit_ends_a_process_or_hangs_it(tmp_path: Path) -> None:
     }
     assert not wrong
     every = [outcome for outcomes in found.values() for outcome in outcomes.values()]
-    assert min(every.count("refused"), every.count("answered")) > 20, "limits that show something"
+    assert min(every.count("refused"), every.count("answered")) > 15, "limits that show something"
