@@ -24,8 +24,8 @@ ROOT = Path(__file__).parent.parent
 LEFT_OUT_FILES = re.compile(r"/(naive|arch|error|memory|lib)\.rs$")
 
 LEFT_OUT = re.compile(
-    r"\b(prefetch|fetch\w*|hint|guess\w*|memory\w*|most_memory|shrink\w*|afford\w*|try_reserve\w*|for_memory|"
-    r"give_back\w*|unseen|alone|set_aside|use_reserve|use_system|is_large|fmt|source|grow)\b"
+    r"\b(prefetch|fetch\w*|hint|guess\w*|memory\w*|most_memory|shrink\w*|afford\w*|try_reserve\w*|try_with_capacity|for_memory|"
+    r"give_back\w*|unseen|alone|in_place_of|is_short|set_aside|use_reserve|use_system|is_large|fmt|source|grow)\b"
 )
 """Functions that say when, or with how much memory, something happens, and not what; and the words of messages."""
 

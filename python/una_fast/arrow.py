@@ -391,8 +391,12 @@ def batches_of_column(values: pa.Array, where: str) -> Iterator[Batch]:
         raise InputError(f"{where} holds {values.type}, not strings")
     try:
         n_null = 0
+        is_dictionary = pa.types.is_dictionary(values.type)
+        if is_dictionary:
+            _validated(values)  # at one stretch: each part has the whole dictionary
         for start in range(0, len(values), ROWS):
-            part = _validated(values.slice(start, ROWS))
+            part = values.slice(start, ROWS)
+            part = part if is_dictionary else _validated(part)
             n_null += _n_null(part)
             yield _buffers(_plain(part, pa))
         if n_null != values.null_count:
@@ -439,9 +443,29 @@ def _plain(values: pa.Array, pa: Any) -> pa.Array:
         return _plain(pyarrow.compute.run_end_decode(values), pa)
     if pa.types.is_dictionary(values.type):
         # Arrow takes no values out of a dictionary of views.
-        words = values.dictionary.cast(pa.large_binary())
+        words = _plain(values.dictionary, pa).cast(pa.large_binary())
         values = pa.DictionaryArray.from_arrays(values.indices, words)
+    if str(values.type) in ("string_view", "binary_view"):
+        values = _without_hidden_views(values, pa)
     return values.cast(pa.large_binary())
+
+
+def _without_hidden_views(values: pa.Array, pa: Any) -> pa.Array:
+    """An array of views, of which the nulls view nothing.
+
+    What stands where a value is null may be anything, and is not validated, rightly; but `cast` follows it (pyarrow
+    25), out of bounds.
+    """
+    validity, views, *data = values.buffers()
+    if validity is None:
+        return values
+    start, n = values.offset % 8, len(values)
+    bits = np.frombuffer(validity, np.uint8)[values.offset // 8 :]
+    valid = np.unpackbits(bits, count=start + n, bitorder="little")[start:].astype(np.bool_)
+    rows = np.frombuffer(views, np.dtype((np.void, 16)), n, 16 * values.offset).copy()
+    rows[~valid] = np.zeros(1, rows.dtype)
+    bitmap = np.packbits(valid, bitorder="little")
+    return pa.Array.from_buffers(values.type, n, [pa.py_buffer(bitmap), pa.py_buffer(rows), *data])
 
 
 def _buffers(values: pa.Array) -> Batch:

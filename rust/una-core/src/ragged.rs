@@ -266,6 +266,7 @@ impl<T> Ragged<T> {
 /// texts.push("");
 /// assert_eq!((texts.get(0), texts.len()), ("café", 2));
 /// assert_eq!(texts.offsets(), [0, 5, 5], "in bytes");
+/// assert_eq!(texts.text(), "café");
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RaggedText {

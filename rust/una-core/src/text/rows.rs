@@ -144,6 +144,10 @@ impl<'a> Column<'a> {
     /// # Errors
     /// A sentence that says what is wrong with the column there.
     pub fn value(&self, i: usize) -> Result<Option<&'a [u8]>, &'static str> {
+        let bounds = self.offsets.get(i).zip(self.offsets.get(i + 1));
+        let value = bounds.and_then(|(start, end)| self.data.get(start..end));
+        // Before it is known whether it is null: a column is in order or it is not.
+        let value = value.ok_or("the offsets are out of order or out of bounds")?;
         if let Some((bits, start)) = self.validity {
             let at = start.saturating_add(i);
             let byte = bits.get(at / 8).ok_or("the bitmap of nulls is too short")?;
@@ -151,11 +155,7 @@ impl<'a> Column<'a> {
                 return Ok(None);
             }
         }
-        let bounds = self.offsets.get(i).zip(self.offsets.get(i + 1));
-        bounds
-            .and_then(|(start, end)| self.data.get(start..end))
-            .map(Some)
-            .ok_or("the offsets are out of order or out of bounds")
+        Ok(Some(value))
     }
 
     /// [`Self::value`] as text.
