@@ -237,14 +237,22 @@ def _csv(path: Path, delimiter: str, reading: _core.Reading, stack: ExitStack) -
 
 
 @contextmanager
-def arrow_errors(path: Path, pa: Any) -> Iterator[None]:
-    """Turns what pyarrow raises into this package's errors, with the file's name."""
+def _refusals(where: str, pa: Any) -> Iterator[None]:
+    """Turns what pyarrow refuses into an `InputError`; `where` begins the message."""
     try:
         yield
     except MemoryError:  # to pyarrow it is one of its own
         raise
     except pa.ArrowException as error:
-        raise InputError(f"{path}: {error}") from error
+        raise InputError(f"{where}: {error}") from error
+
+
+@contextmanager
+def arrow_errors(path: Path, pa: Any) -> Iterator[None]:
+    """Turns what pyarrow raises into this package's errors, with the file's name."""
+    try:
+        with _refusals(str(path), pa):
+            yield
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: the name of a column is not UTF-8") from error
     except OSError as error:
@@ -266,13 +274,9 @@ def batches_of_object(source: Any, column: str | None) -> Iterator[Batch]:
     kind = type(source).__name__
     pa = _pyarrow(kind)
     where = f"{kind}: the column" if column is None else f"{kind}: column {column!r}"
-    try:
+    with _refusals(where, pa):
         for chunk in _chunks(source, column, pa):
             yield from batches_of_column(chunk, where)
-    except MemoryError:  # to pyarrow it is one of its own
-        raise
-    except pa.ArrowException as error:
-        raise InputError(f"{where}: {error}") from error
 
 
 def large_strings(
@@ -296,10 +300,18 @@ def nulls(batches: Iterable[Batch]) -> NDArray[np.bool_]:
 def _nulls(batch: Batch) -> NDArray[np.bool_]:
     offsets, _, validity, start = batch
     n = len(offsets) - 1
-    if validity is None:
-        return np.zeros(n, np.bool_)
-    valid: NDArray[np.uint8] = np.unpackbits(validity, count=start + n, bitorder="little")[start:]
-    return ~valid.view(np.bool_)
+    return np.zeros(n, np.bool_) if validity is None else ~_valid(validity, start, n)
+
+
+def _valid(bits: NDArray[np.uint8], start: int, n: int) -> NDArray[np.bool_]:
+    """Bits of a bitmap, from one of its first byte on."""
+    return np.unpackbits(bits, count=start + n, bitorder="little")[start:].view(np.bool_)
+
+
+def _bitmap(values: pa.Array) -> NDArray[np.uint8] | None:
+    """The bitmap of what is not null, from the byte on that holds the first value; it is at `offset % 8` there."""
+    validity = values.buffers()[0]
+    return None if validity is None else np.frombuffer(validity, np.uint8)[values.offset // 8 :]
 
 
 def _chunks(source: Any, column: str | None, pa: Any) -> Iterator[pa.Array]:
@@ -389,26 +401,23 @@ def batches_of_column(values: pa.Array, where: str) -> Iterator[Batch]:
 
     if not (_holds_strings(values.type) or _holds_bytes(values.type) or pa.types.is_null(values.type)):
         raise InputError(f"{where} holds {values.type}, not strings")
-    try:
+    with _refusals(where, pa):
         n_null = 0
         is_dictionary = pa.types.is_dictionary(values.type)
         if is_dictionary:
-            _validated(values)  # at one stretch: each part has the whole dictionary
+            _validate(values)  # at one stretch: each part has the whole dictionary
         for start in range(0, len(values), ROWS):
             part = values.slice(start, ROWS)
-            part = part if is_dictionary else _validated(part)
+            if not is_dictionary:
+                _validate(part)
             n_null += _n_null(part)
             yield _buffers(_plain(part, pa))
         if n_null != values.null_count:
             raise InputError(f"{where}: {n_null} values are null, and it says {values.null_count}")
-    except MemoryError:  # to pyarrow it is one of its own
-        raise
-    except pa.ArrowException as error:
-        raise InputError(f"{where}: {error}") from error
 
 
-def _validated(values: pa.Array) -> pa.Array:
-    """The values, whose buffers are what their layout says: a file, or whoever made them, may say anything.
+def _validate(values: pa.Array) -> None:
+    """Refuses values whose buffers are not what their layout says: a file, or whoever made them, may say anything.
 
     Of offsets and text every value is looked at by the compiled half; of all other layouts Arrow looks at all here,
     before it follows what they point to.
@@ -417,20 +426,16 @@ def _validated(values: pa.Array) -> pa.Array:
 
     checked_later = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
     values.validate(full=values.type not in checked_later)
-    return values
 
 
 def _n_null(values: pa.Array) -> int:
     """How many values the bitmap says are null, whatever is said beside it."""
     import pyarrow as pa
 
-    validity = values.buffers()[0]
-    if validity is None:
+    bits = _bitmap(values)
+    if bits is None:
         return len(values) if pa.types.is_null(values.type) else 0
-    bits = np.frombuffer(validity, np.uint8)[values.offset // 8 :]
-    start = values.offset % 8
-    valid = np.unpackbits(bits, count=start + len(values), bitorder="little")[start:]
-    return len(values) - int(np.count_nonzero(valid))
+    return len(values) - int(np.count_nonzero(_valid(bits, values.offset % 8, len(values))))
 
 
 def _plain(values: pa.Array, pa: Any) -> pa.Array:
@@ -456,12 +461,11 @@ def _without_hidden_views(values: pa.Array, pa: Any) -> pa.Array:
     What stands where a value is null may be anything, and is not validated, rightly; but `cast` follows it (pyarrow
     25), out of bounds.
     """
-    validity, views, *data = values.buffers()
-    if validity is None:
+    bits, n = _bitmap(values), len(values)
+    if bits is None:
         return values
-    start, n = values.offset % 8, len(values)
-    bits = np.frombuffer(validity, np.uint8)[values.offset // 8 :]
-    valid = np.unpackbits(bits, count=start + n, bitorder="little")[start:].astype(np.bool_)
+    _, views, *data = values.buffers()
+    valid = _valid(bits, values.offset % 8, n)
     rows = np.frombuffer(views, np.dtype((np.void, 16)), n, 16 * values.offset).copy()
     rows[~valid] = np.zeros(1, rows.dtype)
     bitmap = np.packbits(valid, bitorder="little")
@@ -471,11 +475,11 @@ def _without_hidden_views(values: pa.Array, pa: Any) -> pa.Array:
 def _buffers(values: pa.Array) -> Batch:
     import pyarrow as pa
 
-    validity, offsets, data = values.buffers()
+    _, offsets, data = values.buffers()
     kind = np.dtype(np.int32 if values.type in (pa.string(), pa.binary()) else np.int64)
     bounds = np.frombuffer(offsets, kind, len(values) + 1, values.offset * kind.itemsize)
     text = np.empty(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
-    bits = None if values.null_count == 0 else np.frombuffer(validity, np.uint8)[values.offset // 8 :]
+    bits = None if values.null_count == 0 else _bitmap(values)
     # A buffer from a foreign producer may stand at any address.
     return np.require(bounds, requirements="A"), text, bits, values.offset % 8
 
@@ -509,12 +513,8 @@ def column_of(rows: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
 
     if rows.schema.names.count(name) != 1:
         raise InputError(f"no column {name!r}, or several; there are {rows.schema.names}")
-    try:
+    with _refusals(f"column {name!r} cannot be {kind}", pa):
         values = rows[name].cast(kind).combine_chunks()
-    except MemoryError:  # to pyarrow it is one of its own
-        raise
-    except pa.ArrowException as error:
-        raise InputError(f"column {name!r} cannot be {kind}: {error}") from error
     if values.null_count:
         raise InputError(f"column {name!r} holds {values.null_count} nulls")
     return values

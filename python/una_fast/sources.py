@@ -388,14 +388,10 @@ def total_bytes(files: Iterable[Path]) -> int:
     return sum(path.stat().st_size for path in files if path.is_file())
 
 
-_MOST_THREADS = 256
-"""Each takes memory, and no result depends on how many there are."""
-
-
 def default_threads(threads: int | None) -> int:
-    """The number of threads asked for, or else one for each core that this process may use; no more than are of use."""
+    """The number of threads asked for, or else one for each core that this process may use."""
     if threads is not None:
-        return min(whole("threads", threads, least=1, below=1 << 32), _MOST_THREADS)
+        return whole("threads", threads, least=1, below=1 << 32)
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1

@@ -109,12 +109,13 @@ def _look_up(table: TermTable, term: str) -> TermStats:
 
 
 def _term_lines(terms: Sequence[TermStats], mark: int | None = None) -> str:
-    width = max([len(shown(stats.term)) for stats in terms] + [4])
+    names = [shown(stats.term) for stats in terms]
+    width = max(map(len, [*names, "term"]))
     lines = [f"  {'rank':>9}  {'term':<{width}}  {'score':>8}  {'idf':>7}  {'df':>9}"]
-    for stats in terms:
+    for stats, name in zip(terms, names, strict=True):
         sign = ">" if stats.rank == mark else " "
         lines.append(
-            f"{sign} {stats.rank:>9,}  {shown(stats.term):<{width}}  "
+            f"{sign} {stats.rank:>9,}  {name:<{width}}  "
             f"{stats.score:>8.4f}  {stats.idf:>7.4f}  {stats.df:>9,}"
         )
     return "\n".join(lines)

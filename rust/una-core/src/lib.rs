@@ -35,8 +35,8 @@
 //! | | [`atomic_file`], [`memory`] | files that are whole or absent; an allocator with a reserve |
 //!
 //! Nothing outlives a call: threads end with it, and randomness is a function of its key. All that is global is the
-//! reserve of [`memory`], and which folders were cleared of what killed runs left. A
-//! result depends on its input and its options alone, never on threads, blocks, shards or the order of files.
+//! reserve of [`memory`], and which folders were cleared of what killed runs left. A result depends on its input and
+//! its options alone, never on threads, blocks, shards or the order of files.
 
 mod arch;
 pub mod atomic_file;

@@ -95,10 +95,15 @@ fn afford_long(text: &str, a_token: usize) -> Result<(), TryReserveError> {
 /// Address space that a thread takes: its stack, its buffers, and what allocators put aside for it.
 const A_THREAD: usize = 96 << 20;
 
-/// Of so many threads as many as there is address space for; fewer do the same.
-pub(crate) fn affordable(threads: usize) -> usize {
-    let halves = std::iter::successors(Some(threads), |&fewer| (fewer > 0).then_some(fewer / 2));
-    halves.into_iter().find(|&fewer| system::has_space(fewer.saturating_mul(A_THREAD))).unwrap_or(0)
+/// Threads that any work is shared by at most: more would only take memory.
+const MOST_THREADS: usize = 256;
+
+/// Of so many threads as many as are of use and there is address space for; fewer do the same.
+#[must_use]
+pub fn affordable(threads: usize) -> usize {
+    let most = threads.min(MOST_THREADS);
+    let mut halves = std::iter::successors(Some(most), |&fewer| (fewer > 0).then_some(fewer / 2));
+    halves.find(|&fewer| system::has_space(fewer.saturating_mul(A_THREAD))).unwrap_or(0)
 }
 
 /// Gives the reserve up for a block of so many bytes. Returns false where that is no help.

@@ -10,16 +10,8 @@ use std::thread::{Scope, ScopedJoinHandle};
 use crate::error::{Error, Result};
 use crate::memory;
 
-/// Threads that any work is shared by at most. More would only take memory, each for its stack and its buffers.
-const MOST: usize = 256;
-
 /// Sentences below which a second thread costs more than it gives.
 const SENTENCES_A_THREAD: usize = 256;
-
-/// Of so many threads beside this one as many as are of use, and as there is memory for.
-pub(crate) fn affordable(threads: usize) -> usize {
-    memory::affordable(threads.min(MOST))
-}
 
 /// Splits `0..sentences` into ranges of nearly equal length, one a thread: no more than is worth while, at least one.
 pub(crate) fn split(sentences: usize, threads: usize) -> Vec<Range<usize>> {
@@ -37,7 +29,7 @@ pub(crate) fn map<T: Send, R: Send>(
 ) -> Result<Vec<R>> {
     // Threads take the next task when they are done with one, so that uneven tasks even out, and a thread that the
     // system refused is not missed. The lock is held for a step of an iterator.
-    let others = affordable(threads.min(tasks.len()).saturating_sub(1));
+    let others = memory::affordable(threads.min(tasks.len()).saturating_sub(1));
     let tasks = Mutex::new(tasks.into_iter().enumerate());
     let next = || lock(&tasks).next();
     let take_part = || std::iter::from_fn(|| next().map(|(at, task)| (at, work(task)))).collect::<Vec<_>>();

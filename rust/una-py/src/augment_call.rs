@@ -10,12 +10,12 @@ use std::collections::BTreeMap;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
-use una_core::Error;
 use una_core::negatives::{Augmenter, DrawKey, Negatives, Sentence, Tally};
 use una_core::progress::{Progress, Stop, Work};
 use una_core::ragged::RaggedText;
 use una_core::text::Column;
 use una_core::tokenize::tokens::Tokens;
+use una_core::{Error, memory};
 
 use crate::errors::to_py;
 use crate::gil::{SHORT_BYTES, STEP, Ticker, by_size, long_beside, short};
@@ -110,10 +110,11 @@ impl AugmentCall<'_> {
 
     fn augment_blocks(&self, block: Block, mut taker: Taker<'_>, made: &mut Made<'_>) -> PyResult<()> {
         let py = made.list.py();
-        let most = BLOCKS_A_THREAD * self.threads.max(1);
+        let threads = memory::affordable(self.threads).max(1);
+        let most = BLOCKS_A_THREAD * threads;
         let ((give, blocks), (ready, collect)) = (bounded(most), unbounded());
         let work = |stop: &Stop| {
-            self.make(&blocks, ready, stop);
+            self.make(threads, &blocks, ready, stop);
             Ok(())
         };
         let mut flow =
@@ -132,10 +133,10 @@ impl AugmentCall<'_> {
         })
     }
 
-    /// Makes the negatives of blocks, on all threads, until no more come.
-    fn make(&self, blocks: &Receiver<Block>, ready: Sender<Ready>, stop: &Stop) {
+    /// Makes the negatives of blocks, on so many threads, until no more come.
+    fn make(&self, threads: usize, blocks: &Receiver<Block>, ready: Sender<Ready>, stop: &Stop) {
         std::thread::scope(|scope| {
-            for _ in 1..self.threads {
+            for _ in 1..threads {
                 let ready = ready.clone();
                 let work = move || self.make_alone(blocks, &ready, stop);
                 if std::thread::Builder::new().spawn_scoped(scope, work).is_err() {

@@ -15,7 +15,7 @@ use una_core::text::{self, ReadOptions, Skipped};
 use una_core::{MemoryLimit, Progress, Pruning, Settings, Stop, TermCounts, TermTable as CoreTable, Work};
 
 use crate::errors::to_py;
-use crate::gil::{Ticker, copied, long, long_beside, watched};
+use crate::gil::{Ticker, copied, interruptible, long, long_beside};
 use crate::py_tokenizer::CustomTokenizer;
 use crate::reading::{Reading, tokenizer};
 use crate::source::Source;
@@ -332,8 +332,7 @@ impl TermCounter {
     ) -> PyResult<Self> {
         let limit = limit(memory_limit, temp_dir)?;
         let (empty, malformed, null) = left_out;
-        let counts = watched(py, |stop| {
-            let work = Work { stop, ..Work::default() };
+        let counts = interruptible(py, |work| {
             let parsed = parse_counts(&joined(&pieces)?, work)?;
             let mut counts = TermCounts::new(parsed.settings(), limit);
             counts.absorb(parsed, work)?;
@@ -380,10 +379,8 @@ impl TermCounter {
             best_count: copied(py, best_count.as_slice()?)?,
             best_length: copied(py, best_length.as_slice()?)?,
         };
-        let make = |stop: &Stop| {
-            counts_from_arrays(settings, n_documents, &arrays, Work { stop, ..Work::default() })
-        };
-        watched(py, make).map(Self::holding)
+        let make = |work: Work<'_>| counts_from_arrays(settings, n_documents, &arrays, work);
+        interruptible(py, make).map(Self::holding)
     }
 
     /// Freezes the counts into a table.

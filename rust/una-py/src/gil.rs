@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{RecvTimeoutError, bounded};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use una_core::progress::{Progress, Stop};
+use una_core::progress::{Progress, Stop, Work};
 use una_core::{Error, memory};
 
 use crate::errors::{caught, no_thread, to_py};
@@ -99,7 +99,7 @@ pub(crate) fn by_size<T: Send>(
     if bytes <= SHORT_BYTES {
         return short(py, work);
     }
-    watched(py, work)
+    interruptible(py, |context| work(context.stop))
 }
 
 /// Long work: on a thread of its own, while this one waits in short steps in which Python sees its signals and progress
@@ -126,12 +126,13 @@ pub(crate) fn long<'py, T: Send>(
     Ok(done)
 }
 
-/// [`long`] work of which no progress is shown.
-pub(crate) fn watched<T: Send>(
+/// [`long`] work, on one thread, of which no progress is shown.
+pub(crate) fn interruptible<T: Send>(
     py: Python<'_>,
-    work: impl FnOnce(&Stop) -> Result<T, Error> + Send,
+    work: impl FnOnce(Work<'_>) -> Result<T, Error> + Send,
 ) -> PyResult<T> {
-    long(py, &Ticker { show: None }, &Progress::default(), work)
+    let all = |stop: &Stop| work(Work { stop, ..Work::default() });
+    long(py, &Ticker { show: None }, &Progress::default(), all)
 }
 
 /// [`long`] work that needs what this thread does `meanwhile`, with the GIL.

@@ -9,11 +9,11 @@ use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyList, PyString};
 use una_core::file;
-use una_core::progress::{Stop, Work};
+use una_core::progress::Work;
 use una_core::table::TermTable as Core;
 use una_core::transform::transform;
 
-use crate::gil::{Turns, copied, short, watched};
+use crate::gil::{Turns, copied, interruptible, short};
 use crate::py_tokenizer::Tokens;
 use crate::strings::Strings;
 
@@ -55,24 +55,22 @@ impl TermTable {
 impl TermTable {
     #[staticmethod]
     fn load(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
-        watched(py, |stop| file::load_table(&path, Work { stop, ..Work::default() })).map(Self::from)
+        interruptible(py, |work| file::load_table(&path, work)).map(Self::from)
     }
 
     fn save(&self, py: Python<'_>, path: PathBuf) -> PyResult<()> {
-        watched(py, |stop| file::save_table(&self.core, &path, Work { stop, ..Work::default() }))
+        interruptible(py, |work| file::save_table(&self.core, &path, work))
     }
 
     /// The bytes that `save` writes.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<u8>>> {
-        let make = |stop: &Stop| file::table_bytes(&self.core, Work { stop, ..Work::default() });
-        Ok(watched(py, make)?.into_pyarray(py))
+        Ok(interruptible(py, |work| file::table_bytes(&self.core, work))?.into_pyarray(py))
     }
 
     /// The table that such bytes hold, which come in pieces.
     #[staticmethod]
     fn from_bytes(py: Python<'_>, pieces: Vec<PyBackedBytes>) -> PyResult<Self> {
-        let parse = |stop: &Stop| file::parse_table(&joined(&pieces)?, Work { stop, ..Work::default() });
-        watched(py, parse).map(Self::from)
+        interruptible(py, |work| file::parse_table(&joined(&pieces)?, work)).map(Self::from)
     }
 
     fn __len__(&self) -> usize {
@@ -84,7 +82,7 @@ impl TermTable {
         if let Some(known) = self.digest.get() {
             return Ok(known);
         }
-        let digest = watched(py, |stop| file::digest(&self.core, Work { stop, ..Work::default() }))?;
+        let digest = interruptible(py, |work| file::digest(&self.core, work))?;
         Ok(self.digest.get_or_init(|| digest))
     }
 
@@ -142,8 +140,8 @@ impl TermTable {
         let strings = Strings::extract(sentences)?;
         let strs = strings.as_strs()?;
         let tokens = Tokens::of(tokens.as_ref(), strs.len())?;
-        let weigh = |stop: &Stop| transform(&self.core, &strs, tokens, Work { stop, ..Work::on(threads) });
-        let rows = watched(py, weigh)?;
+        let weigh = |work: Work<'_>| transform(&self.core, &strs, tokens, Work { threads, ..work });
+        let rows = interruptible(py, weigh)?;
         let (ranks, offsets) = rows.ranks.into_parts();
         Ok((rows.values.into_pyarray(py), ranks.into_pyarray(py), offsets.into_pyarray(py)))
     }

@@ -117,6 +117,11 @@ impl TermLookup {
         Self::with_sets(settings, (SHORT_SETS / part).max(1), (LONG_SETS / part).max(1))
     }
 
+    /// The same look-up, with nothing in its caches.
+    pub(crate) fn emptied(&self) -> Self {
+        Self::with_sets(self.settings, self.short.limit, self.long.limit)
+    }
+
     /// Bytes that the caches take at most.
     pub(crate) const fn most_memory(&self) -> usize {
         self.short.limit * size_of::<Set<SHORT>>() + self.long.limit * size_of::<Set<LONG>>()

@@ -85,7 +85,10 @@ struct Worker<'a> {
 impl<'a> Worker<'a> {
     fn new(settings: Settings, options: CountOptions<'a>, work: Work<'a>) -> Self {
         let share = options.memory_limit.map(|limit| limit.divided_by(work.threads));
-        let lookup = lookup(settings, share.as_ref());
+        let lookup = share.as_ref().map_or_else(
+            || TermLookup::new(settings),
+            |share| TermLookup::within(settings, share.bytes() / 8),
+        );
         let limit = share.map(|share| share.less(lookup.most_memory() + BESIDE));
         let mut terms = SpillingMap::new(Order::Bytes, limit);
         Self {
@@ -158,8 +161,7 @@ impl<'a> Worker<'a> {
     fn spill(&mut self) -> Result<()> {
         // The statistics lag behind the terms, and what is written must not.
         self.accumulator.flush(&mut self.terms.map.stats)?;
-        let share = self.options.memory_limit.map(|limit| limit.divided_by(self.work.threads));
-        self.lookup = lookup(self.settings, share.as_ref());
+        self.lookup = self.lookup.emptied();
         let outcome = self.terms.spill(self.work.unseen());
         self.accumulator = Accumulator::in_place_of(&mut self.terms.map.stats);
         outcome
@@ -178,14 +180,6 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// The look-up of a worker that has this share of the memory.
-fn lookup(settings: Settings, share: Option<&MemoryLimit>) -> TermLookup {
-    match share {
-        None => TermLookup::new(settings),
-        Some(share) => TermLookup::within(settings, share.bytes() / 8),
-    }
-}
-
 /// Counts the batches that `feed` hands over, on all threads of the work.
 pub(super) fn count<E: From<Error>>(
     settings: Settings,
@@ -198,7 +192,7 @@ pub(super) fn count<E: From<Error>>(
     }
     // Each needs a share of the memory that is worth having.
     let shares = options.memory_limit.map_or(usize::MAX, |limit| limit.bytes() / LEAST_SHARE);
-    let work = Work { threads: threads::affordable(work.threads.min(shares)), ..work };
+    let work = Work { threads: memory::affordable(work.threads.min(shares)), ..work };
     if work.threads == 0 {
         alone(settings, options, work, feed)
     } else {

@@ -183,24 +183,29 @@ pub fn load_counts(path: &Path, limit: Option<MemoryLimit>, work: Work<'_>) -> R
     counts.map_err(|fault| fault.of(path))
 }
 
-/// Writes a file, whose terms `feed` pushes; returns its digest.
+/// Takes the terms of a file, one after another.
+type Push<'p> = &'p mut dyn FnMut(&[u8], TermStats) -> Result<()>;
+
+/// Writes a file, whose terms `feed` pushes, to what is called `path` in messages; returns its digest.
 ///
 /// The header comes last, since it holds the sums of all else; its length is known before.
-fn write<W: Write + Seek, E: From<io::Error>>(
-    out: &mut W,
+fn write(
+    out: &mut (impl Write + Seek),
     shape: Shape,
     facts: Map<String, Value>,
-    feed: impl FnOnce(&mut columns::Writer<'_, W>) -> std::result::Result<(), E>,
-) -> std::result::Result<String, E> {
-    let arrays = shape.arrays().ok_or_else(|| io::Error::from(io::ErrorKind::FileTooLarge))?;
+    path: &Path,
+    feed: impl FnOnce(Push<'_>) -> Result<()>,
+) -> Result<String> {
+    let refused = |error| Error::storage(path, "write", error);
+    let arrays = shape.arrays().ok_or_else(|| refused(io::ErrorKind::FileTooLarge.into()))?;
     // Sums are of a fixed length, so that a header of blank ones is as long as the final one will be.
     let blank = NAMES.map(|_| "0".repeat(64));
-    let start = header(arrays, &seal(facts.clone(), blank))?.len() as u64;
-    let mut writer = columns::Writer::new(out, arrays, start)?;
-    feed(&mut writer)?;
-    let metadata = seal(facts, writer.finish()?);
-    out.seek(SeekFrom::Start(0))?;
-    out.write_all(&header(arrays, &metadata)?)?;
+    let start = header(arrays, &seal(facts.clone(), blank)).map_err(refused)?.len() as u64;
+    let mut writer = columns::Writer::new(out, arrays, start).map_err(refused)?;
+    feed(&mut |term, stats| writer.push(term, stats).map_err(refused))?;
+    let metadata = seal(facts, writer.finish().map_err(refused)?);
+    let header = header(arrays, &metadata).map_err(refused)?;
+    out.seek(SeekFrom::Start(0)).and_then(|_| out.write_all(&header)).map_err(refused)?;
     Ok(metadata["digest"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -216,18 +221,13 @@ fn write_table(
     work: Work<'_>,
 ) -> Result<String> {
     let facts = table_facts(table.settings(), table.pruning(), table.n_documents());
-    let refused = |error| Error::storage(path, "write", error);
-    let digest = write(out, shape_of(table), facts, |writer| -> std::result::Result<(), Fault> {
+    write(out, shape_of(table), facts, path, |push| {
         let mut done = 0;
         for (rank, (&df, &best)) in (0u32..).zip(table.df().iter().zip(table.best())) {
             work.advance(&mut done)?;
-            writer.push(table.terms().get(rank), TermStats { df, best })?;
+            push(table.terms().get(rank), TermStats { df, best })?;
         }
         Ok(())
-    });
-    digest.map_err(|fault| match fault {
-        Fault::Input(error) => refused(error),
-        other => other.of(path),
     })
 }
 
@@ -237,22 +237,15 @@ fn save(terms: SortedTerms<'_>, facts: Map<String, Value>, path: &Path, work: Wo
 }
 
 /// Writes terms to what is called `path` in messages; returns the digest of the file.
-fn write_terms<W: Write + Seek>(
+fn write_terms(
     terms: SortedTerms<'_>,
     facts: Map<String, Value>,
-    out: &mut W,
+    out: &mut (impl Write + Seek),
     path: &Path,
     work: Work<'_>,
 ) -> Result<String> {
     let shape = Shape { n_terms: terms.n_terms(), term_bytes: terms.term_bytes() };
-    let refused = |error| Error::storage(path, "write", error);
-    let digest = write(out, shape, facts, |writer| -> std::result::Result<(), Fault> {
-        Ok(terms.for_each(work, |term, stats| writer.push(term, stats).map_err(refused))?)
-    });
-    digest.map_err(|fault| match fault {
-        Fault::Input(error) => refused(error),
-        other => other.of(path),
-    })
+    write(out, shape, facts, path, |push| terms.for_each(work, push))
 }
 
 /// Takes a file that nobody needs.
