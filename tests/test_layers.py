@@ -7,7 +7,7 @@ from layers import House
 PACKAGE = Path(__file__).parent.parent / "python" / "una_fast"
 
 LAYERS = [
-    ["_core", "_interrupt", "errors"],
+    ["_core", "_interrupt", "citations", "errors"],
     ["checks"],
     ["draw_keys", "extras", "files", "memory", "pickling", "progress", "_reference", "tokenizers"],
     ["arrow", "options"],
@@ -19,8 +19,8 @@ LAYERS = [
     ["paraphrase_config", "train_config"],
     ["encoder"],
     ["evaluation"],
-    ["paraphrase", "sentence_transformers", "training"],
-    ["experiment", "quickstart"],
+    ["paraphrase", "training"],
+    ["experiment", "quickstart", "sentence_transformers"],
     ["", "cli"],
     ["__main__"],
 ]

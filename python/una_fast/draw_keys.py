@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike
 
-__all__ = ["check_keys"]
+__all__ = ["check_keys", "rows_of_text"]
 
 
 def check_keys(
@@ -43,3 +44,16 @@ def _row_keys(rows: ArrayLike, n: int) -> np.ndarray[tuple[int], np.dtype[np.uin
     # A list of which some numbers pass 63 bits and some do not would come out of numpy as floats, without their ends.
     given: Iterable[object] = array if isinstance(rows, np.ndarray) else cast("Iterable[object]", rows)
     return np.array([whole("rows must be whole numbers: one of them", row) for row in given], dtype=np.uint64)
+
+
+def rows_of_text(sentences: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """Keys of sentences whose place in a corpus nobody knows: 64 bits of a hash of each, the same everywhere.
+
+    Equal sentences have equal keys. What is no str has any key, for the maker of negatives to refuse by its place.
+
+    Returns:
+        Shape (n,): the first 8 bytes of BLAKE2b with a digest of 8 bytes over the UTF-8, little-endian.
+    """
+    texts = (text.encode("utf-8", "surrogatepass") if isinstance(text, str) else b"" for text in sentences)
+    digests = b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in texts)
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)

@@ -1,10 +1,4 @@
-"""For trainers of sentence-transformers: STS scores as an evaluator.
-
-    from sentence_transformers import SentenceTransformerTrainer
-    from una_fast.sentence_transformers import StsEvaluator
-
-    evaluator = StsEvaluator("path/to/senteval", tasks=["STS-B-dev"])
-    trainer = SentenceTransformerTrainer(model=model, evaluator=evaluator, ...)
+"""STS scores as an evaluator.
 
 It takes part in the choice of the best checkpoint: `metric_for_best_model="eval_sts_spearman"`.
 """
@@ -13,24 +7,15 @@ import csv
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
+
+from sentence_transformers.base.evaluation import BaseEvaluator
 
 from una_fast.errors import OptionError
 from una_fast.evaluation.embed import encode_function
 from una_fast.evaluation.pairs import PairSource, check_tasks, open_source, read_found
 from una_fast.evaluation.sts import StsReport, score_tasks
-from una_fast.extras import require
 from una_fast.files import storage_errors
-
-if TYPE_CHECKING:
-    from sentence_transformers.base.evaluation import BaseEvaluator
-    from sentence_transformers.base.model import BaseModel
-else:
-    require("this evaluator", "sentence_transformers")
-    try:
-        from sentence_transformers.base.evaluation import BaseEvaluator
-    except ModuleNotFoundError:
-        from sentence_transformers.evaluation import SentenceEvaluator as BaseEvaluator  # before release 6
 
 __all__ = ["StsEvaluator"]
 
@@ -77,7 +62,7 @@ class StsEvaluator(BaseEvaluator):
 
     def __call__(
         self,
-        model: "BaseModel",
+        model: Any,
         output_path: str | None = None,
         epoch: float = -1,
         steps: int = -1,
@@ -112,6 +97,10 @@ class StsEvaluator(BaseEvaluator):
                 if file.tell() == 0:
                     writer.writeheader()
                 writer.writerow(row)
+
+    def get_config_dict(self) -> dict[str, Any]:
+        """Its settings, for the model's card."""
+        return {"tasks": list(self.found)}
 
     @property
     def description(self) -> str:
