@@ -32,6 +32,7 @@ from una_fast.errors import (
     UnaError,
 )
 from una_fast.fit import TermCounter, fit
+from una_fast.hard_negatives import generate_hard_negatives
 from una_fast.table import TermStats, TermTable, Tokens
 
 __all__ = [
@@ -52,4 +53,5 @@ __all__ = [
     "UnaError",
     "__version__",
     "fit",
+    "generate_hard_negatives",
 ]

@@ -1,13 +1,14 @@
 """String columns, in memory and on disk, as runs of bytes: pyarrow reads them, and no Python string is made.
 
-Anything with `__arrow_c_stream__` or `__arrow_c_array__` is a column, or a table that holds one; so is the column of a
-Hugging Face dataset, and a file of Parquet, Arrow, Feather, CSV or TSV. Strings, large strings, views, binary values
-that are UTF-8, and dictionaries and runs of them are read alike. pyarrow is imported when the first of them is met.
+Anything with `__arrow_c_stream__` or `__arrow_c_array__` is a column, or a table that holds one; so is a Hugging Face
+dataset, streaming or not, a dict of its splits, or its column, and a file of Parquet, Arrow, Feather, CSV or TSV.
+Strings, large strings, views, binary values that are UTF-8, and dictionaries and runs of them are read alike. pyarrow
+is imported when the first of them is met.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
@@ -131,13 +132,27 @@ def _told_otherwise(path: Path) -> str | None:
 def is_column(source: object) -> bool:
     """Returns true for an object that holds strings in Arrow's layout."""
     return (
-        hasattr(source, "__arrow_c_stream__") or hasattr(source, "__arrow_c_array__") or _is_dataset(source)
+        hasattr(source, "__arrow_c_stream__")
+        or hasattr(source, "__arrow_c_array__")
+        or _is_dataset(source)
+        or _are_splits(source)
     )
 
 
 def _is_dataset(source: object) -> bool:
-    kind = type(source)
-    return kind.__module__ == "datasets.arrow_dataset" and kind.__name__ in ("Column", "Dataset")
+    """True for what Hugging Face datasets makes, in memory or streaming: a dataset, or a column of one."""
+    return type(source).__name__ in _DATASETS.get(type(source).__module__, ())
+
+
+def _are_splits(source: object) -> bool:
+    """True for a dict of datasets by the names of their splits."""
+    return isinstance(source, Mapping) and len(source) > 0 and all(map(_is_dataset, source.values()))
+
+
+_DATASETS = {
+    "datasets.arrow_dataset": ("Column", "Dataset"),
+    "datasets.iterable_dataset": ("IterableColumn", "IterableDataset"),
+}
 
 
 def batches_of_file(path: Path, column: str | None, reading: _core.Reading) -> Iterator[Batch]:
@@ -315,6 +330,13 @@ def _bitmap(values: pa.Array) -> NDArray[np.uint8] | None:
 
 
 def _chunks(source: Any, column: str | None, pa: Any) -> Iterator[pa.Array]:
+    if _are_splits(source):
+        for split in source.values():
+            yield from _chunks(split, column, pa)
+        return
+    if _is_dataset(source) and type(source).__name__.startswith("Iterable"):
+        yield from _streamed(source, column, pa)
+        return
     if _is_dataset(source):
         source = _dataset_column(source, column)
     if hasattr(source, "__arrow_c_stream__"):
@@ -342,11 +364,35 @@ def _stream(source: Any, column: str | None, pa: Any) -> Iterator[pa.Array]:
     yield from source.chunks
 
 
+def _streamed(source: Any, column: str | None, pa: Any) -> Iterator[pa.Array]:
+    """A column of a streaming dataset, as it comes; what raises in its making comes through."""
+    if type(source).__name__ == "IterableColumn":
+        source, column = _owner(source), source.column_name
+    if source.features is not None:
+        column = choose(source.features.arrow_schema, column, "the dataset")
+        source = source.select_columns([column])
+    # By way of Python: Arrow data of its own has a type for each row where rows come one by one, and None another one.
+    for batch in source.with_format(None).iter(batch_size=_STREAMED):
+        table = pa.table({name: values for name, values in batch.items() if column in (None, name)})
+        column = choose(table.schema, column, "the dataset")
+        yield from table[column].chunks
+
+
+_STREAMED = 1 << 12
+"""Rows of a streaming dataset that are waited for at a time."""
+
+
+def _owner(column: Any) -> Any:
+    """The dataset that a column belongs to."""
+    if not _is_dataset(column.source) or "Column" in type(column.source).__name__:
+        raise InputError("a column within a dataset's column: give the column itself")
+    return column.source
+
+
 def _dataset_column(source: Any, column: str | None) -> Any:
     """A dataset's own Arrow data, in the order of its rows."""
     if type(source).__name__ == "Column":
-        if type(source.source).__name__ != "Dataset":
-            raise InputError("a column within a dataset's column: give the column itself")
+        _owner(source)
         return source.source.with_format("arrow")[source.column_name][:]
     name = choose(source.features.arrow_schema, column, "the dataset")
     return source.with_format("arrow")[name][:]

@@ -67,7 +67,8 @@ def fit(
 
     Args:
         source: a path, a glob, an iterable of `pathlib.Path`; a table or column that speaks the Arrow C interface
-            (pyarrow, polars, pandas) or a Hugging Face dataset's; a file object, as `sys.stdin.buffer`; or any
+            (pyarrow, polars, pandas); a Hugging Face dataset, streaming or not, a dict of its splits, or a column of
+            one; a file object, as `sys.stdin.buffer`; or any
             iterable of str. Text files and streams hold one sentence a line, plain or compressed by gzip, zstd,
             bzip2 or xz; `.jsonl` files a JSON object a line; files of Parquet, Arrow, Feather, CSV and TSV a table.
             How that is decided: see `una_fast.sources`.

@@ -72,6 +72,7 @@ class TermTable:
     def __init__(self, core: _core.TermTable, custom: CustomTokenizer | None = None) -> None:
         self._core = core
         self._custom = custom
+        self._path: str | None = None
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, tokenizer: Tokenizer | None = None) -> TermTable:
@@ -88,7 +89,9 @@ class TermTable:
             StorageError: for a file that cannot be read.
         """
         core = _core.TermTable.load(os.fspath(path))
-        return cls(core, matching(tokenizer, core.tokenizer, os.fspath(path)))
+        table = cls(core, matching(tokenizer, core.tokenizer, os.fspath(path)))
+        table._path = os.fspath(path)
+        return table
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Saves the table as one safetensors file: canonical bytes, atomic, durable on return.
@@ -97,6 +100,7 @@ class TermTable:
             StorageError: where the system refuses; an old file then stays as it was.
         """
         self._core.save(os.fspath(path))
+        self._path = os.fspath(path)
 
     @property
     def digest(self) -> str:

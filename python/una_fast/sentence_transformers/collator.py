@@ -10,6 +10,7 @@ from sentence_transformers.sentence_transformer.data_collator import SentenceTra
 from torch import Tensor
 
 from una_fast.augment import Augmenter
+from una_fast.by_file import ByFile
 from una_fast.checks import whole
 from una_fast.draw_keys import rows_of_text
 from una_fast.errors import InputError, OptionError
@@ -96,6 +97,14 @@ class NegativesCollator(SentenceTransformerDataCollator):
     def set_epoch(self, epoch: int) -> None:
         """Draw the negatives of this epoch from now on, here and in all workers."""
         self._epoch.fill_(whole("epoch", epoch, below=1 << 63))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """To workers that are spawned goes the name of the table's file, where it came from one."""
+        return self.__dict__ | {"augmenter": None if self.augmenter is None else ByFile(self.augmenter)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        by_file = state["augmenter"]
+        self.__dict__.update(state, augmenter=None if by_file is None else by_file.augmenter)
 
     def __call__(self, features: list[dict[str, Any]]) -> dict[str, Any]:
         """Tokenise rows.

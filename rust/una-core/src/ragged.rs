@@ -368,7 +368,9 @@ mod tests {
             for text in &texts {
                 ragged.push(text);
             }
-            prop_assert_eq!(ragged.iter().collect::<Vec<_>>(), texts);
+            prop_assert_eq!(ragged.iter().collect::<Vec<_>>(), &texts[..]);
+            let ends = texts.iter().scan(0, |end, text| { *end += text.len() as u64; Some(*end) });
+            prop_assert_eq!(ragged.offsets(), std::iter::once(0).chain(ends).collect::<Vec<_>>());
             let mut offsets = Offsets::default();
             offsets.push(at);
             let text = ragged.text().to_owned();

@@ -406,6 +406,7 @@ mod tests {
                 prop_assert_eq!(interner.term(id), term.as_bytes());
             }
             prop_assert_eq!(interner.get(b"zzzz"), None);
+            prop_assert_eq!(interner.bytes().len(), model.keys().map(String::len).sum::<usize>());
         }
     }
 }
