@@ -2,6 +2,7 @@
 
 import bz2
 import codecs
+import csv
 import gzip
 import io
 import json
@@ -179,10 +180,94 @@ def test_augment_writes_what_its_name_says(
         opened = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}[Path(name).suffix]
         with opened(name) as file:
             assert file.read() == plain
-    for name in ("o.txt.zst", "o.jsonl", "o.parquet", "o.csv"):
-        code, _, err = augment("x.txt", "-o", name)
-        assert (code, Path(name).exists()) == (1, False), name
-        assert name in err
+    code, _, err = augment("x.txt", "-o", "o.txt.zst")
+    assert (code, Path("o.txt.zst").exists()) == (1, False)
+    assert "o.txt.zst" in err
+    rows = [*zip(["red fox", "blue fox"], plain.decode().splitlines(), strict=True)]
+    for name in ("o.jsonl", "o.jsonl.gz", "o.parquet", "o.csv", "o.arrow"):
+        assert augment("x.txt", "-o", name)[0] == 0
+        assert _columns(name, "text", "negative") == rows, name
+
+
+def _columns(name: str, *columns: str) -> list[tuple[str, ...]]:
+    texts = [list(load_sentences(name, **{_option(name): column})) for column in columns]
+    return [*zip(*texts, strict=True)]
+
+
+def _option(name: str) -> Any:
+    return "text_field" if ".jsonl" in name else "column"
+
+
+def test_augment_makes_several_negatives_in_one_run(
+    here: Path, augment: Callable[..., tuple[int, bytes, str]]
+) -> None:
+    """Each view is that of a run of its own, whatever comes in and goes out."""
+    Path("x.txt").write_text("red fox\nblue fox\n")
+    Path("x.jsonl").write_text('{"text": "red fox", "n": 1.50}\n{"text": "blue fox"}\n')
+    Path("x.csv").write_text("n,text\n1.50,red fox\n,blue fox\n")
+    apart = [augment("x.txt", "--view", str(view))[1].decode().splitlines() for view in (1, 2, 3)]
+    expected = [*zip(*apart, strict=True)]
+    names = ("negative_1", "negative_2", "negative_3")
+    for source in ("x.txt", "x.jsonl", "x.csv"):
+        for output in ("o.jsonl", "o.parquet", "o.tsv"):
+            if source == "x.jsonl" and output != "o.jsonl":
+                continue
+            assert augment(source, "--view", "1", "--views", "3", "-o", output)[0] == 0, (source, output)
+            assert _columns(output, *names) == expected, (source, output)
+    assert augment("x.jsonl", "--views", "2")[1].startswith(b'{"text": "red fox", "n": 1.50, "negative_1": ')
+    assert "name an output of JSON lines or a table" in augment("x.txt", "--views", "2")[2]
+    assert (
+        "holds JSON lines, and o.parquet is the name of a table" in augment("x.jsonl", "-o", "o.parquet")[2]
+    )
+    assert "is the column of the sentences" in augment("x.txt", "--negative-field", "text", "-o", "o.csv")[2]
+
+
+def test_augment_lays_out_pairs(here: Path, augment: Callable[..., tuple[int, bytes, str]]) -> None:
+    """As generate_hard_negatives, from any file to JSON lines or a table; a row is its line's or its place."""
+    import json
+
+    Path("x.txt").write_text("red fox\n\nblue fox\n")
+    Path("x.jsonl").write_text(
+        '{"q": "red fox", "a": "old"}\n{"q": null, "a": ""}\n{"q": "blue fox", "a": "new"}\n'
+    )
+    Path("x.csv").write_text("q,a\nred fox,old\n,\nblue fox,new\n")
+    first, _, second = augment("x.txt")[1].decode().splitlines()
+    other = augment("x.txt", "--view", "1")[1].decode().splitlines()
+    for source, options, anchor, positive, positives in (
+        ("x.txt", (), "text", "positive", ("red fox", "blue fox")),
+        ("x.jsonl", ("--text-field", "q", "--positive-column", "a"), "q", "a", ("old", "new")),
+        ("x.csv", ("--column", "q", "--positive-column", "a"), "q", "a", ("old", "new")),
+    ):
+        lines = augment(source, "--format", "triplet", *options)[1].decode().splitlines()
+        assert [json.loads(line) for line in lines] == [
+            {anchor: "red fox", positive: positives[0], "negative": first},
+            {anchor: "blue fox", positive: positives[1], "negative": second},
+        ]
+        (line, _) = (
+            augment(source, "--format", "labeled-list", "--views", "2", *options)[1].decode().splitlines()
+        )
+        assert json.loads(line) == {
+            anchor: "red fox",
+            positive: [positives[0], first, other[0]],
+            "labels": [1, 0, 0],
+        }
+        assert augment(source, "--format", "n-tuple", "--views", "2", *options, "-o", "o.parquet")[0] == 0
+        assert _columns("o.parquet", anchor, positive, "negative_1", "negative_2") == [
+            ("red fox", positives[0], first, other[0]),
+            ("blue fox", positives[1], second, other[2]),
+        ]
+        out = augment(source, "--format", "labeled-pair", *options, "-o", "o.csv")
+        assert out[0] == 0
+        with open("o.csv", newline="") as file:
+            assert [*csv.reader(file)][1:3] == [["red fox", positives[0], "1"], ["red fox", first, "0"]]
+    for arguments, said in (
+        (("x.txt", "--positive-column", "a"), "only with --format"),
+        (("x.txt", "--format", "triplet", "--positive-column", "a"), "has no fields"),
+        (("x.txt", "--format", "triplet", "-o", "o.txt"), "o.txt names neither"),
+        (("x.txt", "--format", "labeled-list", "-o", "o.csv"), "lists, which o.csv cannot hold"),
+    ):
+        code, _, err = augment(*arguments)
+        assert (code, said in err) == (1, True), err
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".bz2", ".xz", ".dat"])

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from una_fast.augment import Augmenter
 
-__all__ = ["Format", "Layout", "generate_hard_negatives"]
+__all__ = ["POSITIVE", "Format", "Layout", "generate_hard_negatives", "laid_out", "names_of"]
+
+POSITIVE = "positive"
+"""The column of a text that is its own positive."""
 
 Format: TypeAlias = Literal["triplet", "n-tuple", "labeled-pair", "labeled-list"]
 """See `generate_hard_negatives`."""
@@ -104,10 +107,6 @@ def generate_hard_negatives(
     return _mapped(dataset, layout, num_proc, verbose=verbose)
 
 
-POSITIVE = "positive"
-"""The column of a text that is its own positive."""
-
-
 class Layout:
     """Tables of pairs into tables of one of the formats."""
 
@@ -132,48 +131,53 @@ class Layout:
         return POSITIVE if self.positive is None else self.positive
 
     def features(self) -> dict[str, str | list[str]]:
-        """The columns that come out, each with the name of its type; a list of one for lists."""
-        pair: dict[str, str | list[str]] = {self.anchor: "string", self.second: "string"}
-        views = names_of_views("negative", self.negatives.views)
-        more: dict[str, dict[str, str | list[str]]] = {
-            "triplet": {"negative": "string"},
-            "n-tuple": dict.fromkeys(views, "string"),
-            "labeled-pair": {"label": "int64"},
-            "labeled-list": {self.second: ["string"], "labels": ["int64"]},
-        }
-        return pair | more[self.output_format]
+        """The columns that come out, see `names_of`."""
+        return names_of(self.output_format, self.anchor, self.second, self.negatives.views)
 
     def __call__(self, table: pa.Table) -> pa.Table:
         """The rows of a table, laid out."""
-        import pyarrow as pa
-
         text = {name: _text(table[name], name) for name in self.columns if name != self.negatives.row_column}
         rows = None
         if self.negatives.row_column is not None:
             rows = table[self.negatives.row_column].to_numpy()
         made = self.negatives.made_arrow(text[self.negatives.column], rows)
-        return self.laid_out(text[self.anchor], text[self.positive or self.anchor], [*made], pa)
+        columns = text[self.anchor], text[self.positive or self.anchor], [*made]
+        return laid_out(self.output_format, *columns, list(self.features()))
 
-    def laid_out(self, anchors: Any, positives: Any, negatives: list[Any], pa: Any) -> pa.Table:
-        """Anchors, positives and columns of negatives, all large strings of one length, in this format."""
-        n, views = len(anchors), len(negatives)
-        if self.output_format == "n-tuple":
-            return pa.table([anchors, positives, *negatives], names=list(self.features()))
-        if self.output_format == "triplet":
-            repeated = np.repeat(np.arange(n), views)
-            return pa.table(
-                [anchors.take(repeated), positives.take(repeated), _by_row(negatives, pa)],
-                names=list(self.features()),
-            )
-        documents = _by_row([positives, *negatives], pa)
-        labels = np.tile(np.repeat([1, 0], [1, views]), n)
-        if self.output_format == "labeled-pair":
-            columns = [anchors.take(np.repeat(np.arange(n), 1 + views)), documents, labels]
-        else:
-            bounds = pa.array(np.arange(n + 1, dtype=np.int32) * (1 + views), pa.int32())
-            lists = [pa.ListArray.from_arrays(bounds, values) for values in (documents, pa.array(labels))]
-            columns = [anchors, *lists]
-        return pa.table(columns, names=list(self.features()))
+
+def names_of(output_format: str, anchor: str, second: str, views: int) -> dict[str, str | list[str]]:
+    """The columns of a format, each with the name of its type; a list of one for lists."""
+    pair: dict[str, str | list[str]] = {anchor: "string", second: "string"}
+    more: dict[str, dict[str, str | list[str]]] = {
+        "triplet": {"negative": "string"},
+        "n-tuple": dict.fromkeys(names_of_views("negative", views), "string"),
+        "labeled-pair": {"label": "int64"},
+        "labeled-list": {second: ["string"], "labels": ["int64"]},
+    }
+    return pair | more[output_format]
+
+
+def laid_out(
+    output_format: str, anchors: Any, positives: Any, negatives: list[Any], names: list[str]
+) -> pa.Table:
+    """Anchors, positives and columns of negatives, all large strings of one length, as the rows of a format."""
+    import pyarrow as pa
+
+    n, views = len(anchors), len(negatives)
+    if output_format == "n-tuple":
+        return pa.table([anchors, positives, *negatives], names=names)
+    if output_format == "triplet":
+        repeated = np.repeat(np.arange(n), views)
+        return pa.table(
+            [anchors.take(repeated), positives.take(repeated), _by_row(negatives, pa)], names=names
+        )
+    documents = _by_row([positives, *negatives], pa)
+    labels = np.tile(np.repeat([1, 0], [1, views]), n)
+    if output_format == "labeled-pair":
+        return pa.table([anchors.take(np.repeat(np.arange(n), 1 + views)), documents, labels], names=names)
+    bounds = pa.array(np.arange(n + 1, dtype=np.int32) * (1 + views), pa.int32())
+    lists = [pa.ListArray.from_arrays(bounds, values) for values in (documents, pa.array(labels))]
+    return pa.table([anchors, *lists], names=names)
 
 
 def _by_row(columns: list[Any], pa: Any) -> Any:
@@ -225,6 +229,10 @@ def _named(dataset: Any, column: str) -> str:
     return column
 
 
+_AT_A_TIME = 10_000
+"""Rows of a dataset that is not streamed that are worked on at a time: enough for several threads."""
+
+
 def _mapped(dataset: Any, layout: Layout, num_proc: int | None, *, verbose: bool) -> Any:
     import datasets
 
@@ -244,6 +252,7 @@ def _mapped(dataset: Any, layout: Layout, num_proc: int | None, *, verbose: bool
         options |= {
             "remove_columns": layout.columns,
             "num_proc": num_proc,
+            "batch_size": _AT_A_TIME,
             "desc": "Generating hard negatives",
         }
         dataset = dataset.select_columns(layout.columns)

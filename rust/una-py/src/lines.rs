@@ -110,6 +110,9 @@ pub(crate) struct LineBlock {
 type Batch<'py> =
     (Bound<'py, PyArray1<i64>>, Bound<'py, PyArray1<u8>>, Option<Bound<'py, PyArray1<u8>>>, usize);
 
+/// The name of a member, and its values as offsets and data.
+type Member<'py> = (String, PyReadonlyArray1<'py, i64>, PyReadonlyArray1<'py, u8>);
+
 #[pymethods]
 impl LineBlock {
     fn __len__(&self) -> usize {
@@ -143,17 +146,15 @@ impl LineBlock {
         to_bytes(py, &short(py, |_| self.aligned.lines(made))?)
     }
 
-    /// The objects, each with one more member: what was made of its sentence.
-    fn objects<'py>(
-        &self,
-        py: Python<'py>,
-        name: &str,
-        offsets: PyReadonlyArray1<'py, i64>,
-        data: PyReadonlyArray1<'py, u8>,
-    ) -> PyResult<Bound<'py, PyBytes>> {
-        let made =
-            Column { offsets: Offsets::Wide(offsets.as_slice()?), data: data.as_slice()?, validity: None };
-        to_bytes(py, &short(py, |_| self.aligned.objects(name, made))?)
+    /// The objects, each with further members: what was made of its sentence, by their names.
+    #[expect(clippy::needless_pass_by_value, reason = "arguments come from Python as values")]
+    fn objects<'py>(&self, py: Python<'py>, members: Vec<Member<'py>>) -> PyResult<Bound<'py, PyBytes>> {
+        let columns = members.iter().map(|(name, offsets, data)| {
+            let (offsets, data) = (Offsets::Wide(offsets.as_slice()?), data.as_slice()?);
+            Ok((name.as_str(), Column { offsets, data, validity: None }))
+        });
+        let columns = columns.collect::<PyResult<Vec<_>>>()?;
+        to_bytes(py, &short(py, |_| self.aligned.objects(&columns))?)
     }
 }
 

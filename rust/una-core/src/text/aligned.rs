@@ -20,7 +20,7 @@ use crate::ragged::Ragged;
 /// assert_eq!(aligned.texts().offsets(), [0, 5, 5]);
 ///
 /// let made = Column { offsets: Offsets::Wide(&[0, 5, 5]), data: b"a dog", validity: None };
-/// let written = aligned.objects("negative", made)?;
+/// let written = aligned.objects(&[("negative", made)])?;
 /// assert_eq!(written, b"{\"text\": \"a cat\", \"n\": 1e400, \"negative\": \"a dog\"}\n\n");
 /// # Ok::<(), una_core::Error>(())
 /// ```
@@ -96,33 +96,37 @@ impl Aligned {
         Ok(out)
     }
 
-    /// The objects as they are written, with one more member `name`: what was made of the sentence, or null where
-    /// there is none. Lines that hold no object stay as they are.
+    /// The objects as they are written, with one more member for each column: what was made of the sentence, or null
+    /// where there is none. Lines that hold no object stay as they are.
     ///
     /// # Errors
     /// [`crate::Error::Input`] for an object that has a member of that name, and for what was made, if it is no column
     /// of as many strings.
-    pub fn objects(&self, name: &str, made: Column<'_>) -> Result<Vec<u8>> {
-        let mut out = Vec::with_capacity(made.data.len() + self.lines.values().len());
+    pub fn objects(&self, members: &[(&str, Column<'_>)]) -> Result<Vec<u8>> {
+        let made: usize = members.iter().map(|(_, made)| made.data.len()).sum();
+        let mut out = Vec::with_capacity(made + self.lines.values().len());
         for (i, &held) in self.held.iter().enumerate() {
             let line = self.lines.get(i);
-            let value = match held {
-                Held::Text => Some(self.made(made, i)?),
-                Held::Null => None,
-                Held::Nothing | Held::Malformed => {
-                    out.extend_from_slice(line);
-                    out.push(b'\n');
-                    continue;
-                }
-            };
-            let object = std::str::from_utf8(line)
-                .map_err(|_| json::Fault { what: "invalid UTF-8".into(), at: 0 })
-                .and_then(|line| json::with_member(line, name, value))
-                .map_err(|fault| self.block.fault(self.starts[i] + fault.at, i as u64, &fault.what))?;
-            out.extend_from_slice(object.as_bytes());
+            if matches!(held, Held::Text | Held::Null) {
+                out.extend_from_slice(self.object(line, i, members)?.as_bytes());
+            } else {
+                out.extend_from_slice(line);
+            }
             out.push(b'\n');
         }
         Ok(out)
+    }
+
+    /// The object on line `i` with its members.
+    fn object(&self, line: &[u8], i: usize, members: &[(&str, Column<'_>)]) -> Result<String> {
+        let fault = |fault: json::Fault| self.block.fault(self.starts[i] + fault.at, i as u64, &fault.what);
+        let invalid = |_| json::Fault { what: "invalid UTF-8".into(), at: 0 };
+        let mut object = std::str::from_utf8(line).map_err(invalid).map_err(fault)?.to_owned();
+        for &(name, made) in members {
+            let value = if self.held[i] == Held::Text { Some(self.made(made, i)?) } else { None };
+            object = json::with_member(&object, name, value).map_err(fault)?;
+        }
+        Ok(object)
     }
 
     fn made<'c>(&self, made: Column<'c>, i: usize) -> Result<&'c str> {

@@ -127,10 +127,10 @@ fn every_line_has_its_place_beside_what_is_made_of_it() {
     assert_eq!(aligned.nulls().collect::<Vec<_>>(), [false, false, true, true, false]);
     let made = Column { offsets: Offsets::Narrow(&[0, 3, 3, 3, 3, 3]), data: b"b\nc", validity: None };
     assert_eq!(aligned.lines(made).unwrap(), b"b c\n\n\n\n\n");
-    let written = aligned.objects("m", made).unwrap();
+    let written = aligned.objects(&[("m", made)]).unwrap();
     let expected = "{\"text\":\"a\", \"n\":1e400, \"m\": \"b\\nc\"}\n\n{\"text\":null, \"m\": null}\n{\"text\":1}\n{\"text\":\" \", \"m\": \"\"}\n";
     assert_eq!(String::from_utf8(written).unwrap(), expected);
-    let error = aligned.objects("n", made).unwrap_err().to_string();
+    let error = aligned.objects(&[("n", made)]).unwrap_err().to_string();
     assert_eq!(error, "x: line 1: the JSON object has a field \"n\" already at byte 0");
 }
 
