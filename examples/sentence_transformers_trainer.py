@@ -1,4 +1,4 @@
-"""Train by SentenceTransformerTrainer with our negatives, and score: trainer.py CORPUS MODEL SENTEVAL OUTPUT [STEPS]."""
+"""Train by SentenceTransformerTrainer with our negatives and score: trainer.py CORPUS MODEL SENTEVAL OUTPUT [STEPS]."""
 
 import sys
 
