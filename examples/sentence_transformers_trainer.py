@@ -7,7 +7,7 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from sentence_transformers.sentence_transformer.training_args import SentenceTransformerTrainingArguments
 
 import una_fast
-from una_fast.sentence_transformers import EpochCallback, NegativesCollator, NTXentLoss, StsEvaluator
+from una_fast.sentence_transformers import EpochCallback, EveryNLoss, NegativesCollator, NTXentLoss, StsEvaluator
 from una_fast.sources import load_sentences
 
 if __name__ == "__main__":
@@ -28,7 +28,7 @@ if __name__ == "__main__":
         model=model,
         args=arguments,
         train_dataset=Dataset.from_dict({"row": range(len(sentences)), "anchor": sentences}),
-        loss=NTXentLoss(model),
+        loss=EveryNLoss(NTXentLoss(model), every=5),
         data_collator=collator,
         callbacks=[EpochCallback(collator)],
     )

@@ -159,7 +159,7 @@ def test_one_name_means_one_thing_in_all_commands() -> None:
         kinds.setdefault(each.name, set()).add(each.kind)
     several = {name: found for name, found in kinds.items() if len(found) > 1}
     # `corpus` is files for most commands and one of them for a quickstart; a table or model may be a name or a path.
-    assert several.keys() <= {"corpus", "output", "sts", "table", "model", "counts"}, several
+    assert several.keys() <= {"corpus", "output", "protect", "sts", "table", "model", "counts"}, several
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def config(**options: Any) -> TrainConfig:
         ("compile", True),
         ("accumulate", 0),
         ("chunk_size", 0),
-        ("checkpoint_every", 0),
+        ("checkpoint_every", -1),
         ("keep_checkpoints", 0),
         ("hard_negative_weight", -1.0),
         ("margin", math.nan),
@@ -94,7 +94,7 @@ def test_linear_schedule_is_that_of_transformers() -> None:
         ({"pairs": "p"}, "either corpus or pairs"),
         ({"corpus": None}, "either corpus or pairs"),
         ({"corpus": None, "pairs": "p", "paraphrases": "q"}, "pairs has the paraphrases already"),
-        ({"resume": True}, "resume needs checkpoint_every"),
+        ({"resume": True, "checkpoint_every": 0}, "no use for checkpoint_every=0"),
         ({"compile": "cuda_graphs", "chunk_size": 8}, "does not go with chunk_size"),
     ],
 )

@@ -239,7 +239,8 @@ def test_an_interrupt_leaves_no_half_folder_and_no_thread(
     with pytest.raises(KeyboardInterrupt):
         run(options, max_steps=3)
     assert files(tmp_path / "out") == before
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.txt", "out"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["corpus.txt", "out", "out.run"]
+    assert [path.name for path in (tmp_path / "out.run").iterdir()] == ["checkpoints"]
     assert not [thread for thread in threading.enumerate() if thread.name == "una_fast batches"]
 
 

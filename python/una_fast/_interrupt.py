@@ -10,8 +10,12 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-__all__ = ["INTERRUPTED", "is_command", "seen", "watch_imports", "watch_work"]
+__all__ = ["INTERRUPTED", "is_command", "seen", "uninterrupted", "watch_imports", "watch_work"]
 
 INTERRUPTED = 130
 
@@ -43,6 +47,23 @@ def watch_work() -> None:
 def seen() -> bool:
     """True once Ctrl-C came: an exception after that is its doing, whatever it looks like."""
     return bool(_seen)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Has Ctrl-C wait for the end of the block; where it has no handler of Python's, it is left as it is."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[Any] = []
+    signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            before(*came[-1])
 
 
 def _end(*_: object) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
 from una_fast import _core, arrow
-from una_fast.checks import check_radius, check_switch, whole
+from una_fast.checks import check_limit, check_radius, check_switch, whole
 from una_fast.draw_keys import check_keys
 from una_fast.errors import InputError, OptionError
 from una_fast.sources import default_threads
@@ -506,13 +506,8 @@ def _limits(max_replaced: float | None) -> tuple[int | None, float | None]:
     """A limit as tokens and as a share, of which one at most is set."""
     if max_replaced is None:
         return None, None
-    if isinstance(max_replaced, bool) or not isinstance(max_replaced, Real):
-        raise OptionError(f"max_replaced must be a whole number or a share, not {max_replaced!r}")
-    if not isinstance(max_replaced, Integral):
-        return None, float(max_replaced)
-    if not 1 <= max_replaced < 1 << 32:
-        raise OptionError(f"max_replaced must be at least 1 token, not {max_replaced}")
-    return int(max_replaced), None
+    check_limit("max_replaced", max_replaced)
+    return (int(max_replaced), None) if isinstance(max_replaced, Integral) else (None, float(max_replaced))
 
 
 def _checked_weights(weights: ArrayLike, row: int) -> NDArray[np.float64]:

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import math
-from numbers import Integral
+from numbers import Integral, Real
 
 from una_fast.errors import OptionError
 
-__all__ = ["check_choice", "check_radius", "check_real", "check_switch", "check_whole", "whole"]
+__all__ = [
+    "check_choice",
+    "check_limit",
+    "check_radius",
+    "check_real",
+    "check_switch",
+    "check_whole",
+    "whole",
+]
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -49,6 +57,17 @@ def check_radius(name: str, value: object) -> None:
             )
         return
     whole(name, value, below=1 << 32)
+
+
+def check_limit(name: str, value: object) -> None:
+    """Refuses what is neither a number of tokens nor a share of them."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise OptionError(f"{name} must be a whole number or a share, not {value!r}")
+    if isinstance(value, Integral):
+        if not 1 <= int(value) < 1 << 32:
+            raise OptionError(f"{name} must be at least 1 token, not {value}")
+    elif not 0 < float(value) <= 1:
+        raise OptionError(f"{name} as a share of the tokens must be above 0 and at most 1, not {value!r}")
 
 
 def check_whole(

@@ -3,7 +3,7 @@
 import argparse
 
 from una_fast.augment import PRESETS
-from una_fast.checks import check_radius
+from una_fast.checks import check_limit, check_radius
 from una_fast.options import shared
 from una_fast.sources import MAX_LINE_BYTES
 
@@ -56,6 +56,14 @@ def _radius(text: str) -> float:
         return float(text) if "." in text else int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a number of ranks or a share, got {text!r}") from None
+
+
+def _limit(text: str) -> float:
+    """A number of tokens, or a share: told apart by the point."""
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number of tokens or a share, got {text!r}") from None
 
 
 # Text: how files are read, and how text becomes terms.
@@ -178,7 +186,7 @@ KEEP_SCRIPT = shared(
     group="negatives",
     shapes=True,
 )
-EXCLUDE_SELF = shared(False, "Never replace a token by its own term.", group="negatives")
+EXCLUDE_SELF = shared(False, "Never replace a token by its own term.", group="negatives", shapes=True)
 PROTECT = shared(
     None,
     "File of terms that are never touched, one a line, of one word or several: stop words, names.",
@@ -188,10 +196,15 @@ PROTECT = shared(
 MAX_REPLACED = shared(
     None,
     "The most tokens of a sentence that go: a number such as 3, or a share such as 0.3.",
+    more="In Python and TOML a share is a number with a point.",
     group="negatives",
+    kind="other",
     metavar="N",
+    parse=_limit,
+    check=check_limit,
+    shapes=True,
 )
-MIN_SCORE = shared(0.0, "Tokens of lower TF-IDF stay.", group="negatives", least=0.0)
+MIN_SCORE = shared(0.0, "Tokens of lower TF-IDF stay.", group="negatives", least=0.0, shapes=True)
 
 # Evaluation.
 

@@ -6,6 +6,8 @@ from dataclasses import MISSING, dataclass
 from typing import Literal
 
 from una_fast import shared_options as same
+from una_fast.augment import PRESETS
+from una_fast.checks import check_choice
 from una_fast.errors import OptionError
 from una_fast.options import Options, option
 from una_fast.table import TermTable
@@ -16,6 +18,26 @@ Path = str | os.PathLike[str]
 Source = Path | Iterable[str] | Sequence[os.PathLike[str]]
 
 TrainingPooling = Literal["cls_mlp", "cls", "mean", "first_last_mean"]
+
+
+def _check_protect(name: str, value: object) -> None:
+    """Refuses what is neither a file nor a list of terms."""
+    if isinstance(value, str | os.PathLike):
+        return
+    if not isinstance(value, Sequence) or not all(isinstance(term, str) for term in value):
+        raise OptionError(f"{name} must be a file or a list of terms, got {value!r}")
+
+
+LOGGERS = ("jsonl", "tensorboard", "trackio", "wandb")
+
+
+def _check_loggers(name: str, value: object) -> None:
+    """Refuses what are neither names of loggers nor loggers."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise OptionError(f"{name} must be a list of names, got {value!r}")
+    for each in value:
+        if not callable(getattr(each, "write", None)):
+            check_choice(name, each, LOGGERS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +89,10 @@ class TrainConfig(Options):
     )
 
     model: Path = option(same.MODEL, default=MISSING)
-    pooling: TrainingPooling = option(
-        "cls_mlp",
-        "What of a transformer's states is the embedding.",
+    pooling: Literal["auto", "cls_mlp", "cls", "mean", "first_last_mean"] = option(
+        "auto",
+        "What of a transformer's states is the embedding; auto is what the model says, and cls_mlp for one that says "
+        "nothing.",
         more='"cls_mlp" is the [CLS] state under a tanh layer that only training has; "first_last_mean" the mean over '
         "tokens of the first and the last layer.",
         group="model",
@@ -110,12 +133,24 @@ class TrainConfig(Options):
         group="negatives",
         shapes=True,
     )
+    preset: Literal["una", "uda", "tfidf-random", "random"] | None = option(same.PRESET)
     radius: float = option(same.RADIUS)
     replace_prob: float = option(same.REPLACE_PROB)
     select: Literal["tfidf", "inverse", "uniform"] = option(same.SELECT)
     replace: Literal["vicinity", "uniform"] = option(same.REPLACE)
     surface: Literal["reference", "preserve"] = option(same.SURFACE)
+    exclude_self: bool = option(same.EXCLUDE_SELF)
     keep_script: bool = option(same.KEEP_SCRIPT)
+    protect: Path | Sequence[str] = option(
+        same.PROTECT,
+        default=(),
+        more="In Python and TOML also a list of terms.",
+        kind="other",
+        parse=str,
+        check=_check_protect,
+    )
+    max_replaced: float | None = option(same.MAX_REPLACED)
+    min_score: float = option(same.MIN_SCORE)
     importance: Literal["tfidf", "idf", "attention"] = option(same.IMPORTANCE)
     probe_rows: int = option(
         0,
@@ -211,9 +246,30 @@ class TrainConfig(Options):
     sts: Path | None = option(
         same.STS,
         "Folder of the STS tasks, in SentEval's layout; the output is then the best step on STS-B dev.",
-        more="Without it, the output is the last step.",
+        more="Without it and without `dev`, the output is the last step.",
+    )
+    dev: Path | None = option(
+        None,
+        "File of pairs with scores: sentence, sentence, score; the output is then the best step on them.",
+        more="Separated by tabs, .csv, or .jsonl with sentence1, sentence2 and score. It takes the place of STS-B dev.",
+        group="evaluation",
+        metavar="FILE",
     )
     eval_every: int = option(100, "Steps between two scorings.", group="evaluation", least=1, shapes=True)
+    patience: int | None = option(
+        None,
+        "Stop after so many scorings in a row that brought no better score; by default the run goes to its end.",
+        group="evaluation",
+        least=1,
+        shapes=True,
+    )
+    min_delta: float = option(
+        0.0,
+        "Of patience: by how much a score, a correlation from -1 to 1, must be better to count.",
+        group="evaluation",
+        least=0.0,
+        shapes=True,
+    )
     test: bool = option(
         True,
         "Score the output at the end on all STS tasks that the folder has, for card and report.",
@@ -233,11 +289,12 @@ class TrainConfig(Options):
         "Write report.html into the output: curves, settings and sampled negatives.",
         group="output",
     )
-    loggers: Sequence[Literal["jsonl", "tensorboard", "wandb"]] = option(
+    loggers: Sequence[Literal["jsonl", "tensorboard", "trackio", "wandb"]] = option(
         ("jsonl",),
         "Where log entries go; none given, nowhere.",
-        more='"jsonl" is `<output>.run/metrics.jsonl`.',
+        more='"jsonl" is `<output>.run/metrics.jsonl`. In Python also objects with `write(step, figures)`.',
         group="output",
+        check=_check_loggers,
     )
     log_every: int = option(
         10,
@@ -248,9 +305,10 @@ class TrainConfig(Options):
     )
     checkpoint_every: int | None = option(
         None,
-        "Steps between two checkpoints, in <output>.run/checkpoints; by default there are none.",
+        "Steps between two checkpoints, in <output>.run/checkpoints; by default one every ten minutes; 0 is never.",
+        more="Ctrl-C leaves one too, unless this is 0 or several processes train.",
         group="output",
-        least=1,
+        least=0,
     )
     keep_checkpoints: int = option(
         2,
@@ -288,6 +346,7 @@ class TrainConfig(Options):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._take_preset()
         if self.importance != "tfidf" and self.select == "uniform":
             raise OptionError(
                 f'importance={self.importance!r} has no meaning where select="uniform" chooses the tokens'
@@ -298,5 +357,17 @@ class TrainConfig(Options):
             raise OptionError("pairs has the paraphrases already: leave paraphrases out")
         if self.compile == "cuda_graphs" and self.chunk_size is not None:
             raise OptionError("compile='cuda_graphs' does not go with chunk_size: a graph reuses its output")
-        if self.resume and self.checkpoint_every is None:
-            raise OptionError("resume needs checkpoint_every: without it a run leaves no checkpoint")
+        if self.resume and self.checkpoint_every == 0:
+            raise OptionError("resume has no use for checkpoint_every=0, by which a run leaves no checkpoint")
+        if self.patience is not None and self.sts is None and self.dev is None:
+            raise OptionError("patience needs scores to wait for: give sts or dev")
+
+    def _take_preset(self) -> None:
+        """Put what the preset decides in the place of the defaults."""
+        if self.preset is None:
+            return
+        fields = type(self).__dataclass_fields__
+        for name, decided in PRESETS[self.preset].items():
+            if getattr(self, name) not in (decided, fields[name].default):
+                raise OptionError(f"preset {self.preset!r} already decides {name}")
+            object.__setattr__(self, name, decided)

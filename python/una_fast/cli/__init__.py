@@ -45,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         status: int = args.run(args)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _interrupted(args.command)
+    except KeyboardInterrupt as interrupt:
+        return _interrupted(args.command, str(interrupt))
     except Exception as error:
         if seen():  # raised by code that does not let an interrupt through as it is
             return _interrupted(args.command)
@@ -76,8 +76,8 @@ def _failed(command: str, error: Exception) -> int:
     return 1
 
 
-def _interrupted(command: str) -> int:
-    print(f"una-fast {command}: interrupted", file=sys.stderr)
+def _interrupted(command: str, where: str = "") -> int:
+    print(shown(f"una-fast {command}: interrupted {where}".rstrip(), sys.stderr), file=sys.stderr)
     return INTERRUPTED
 
 

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from una_fast import shared_options as same
 from una_fast.errors import OptionError
 from una_fast.options import Options, add_options, option
+from una_fast.sources import find_files
 
 if TYPE_CHECKING:
     from una_fast.evaluation import Encoder
     from una_fast.evaluation.pairs import PairSource
+    from una_fast.table import TermTable
 
 __all__ = ["add_parser", "run"]
 
@@ -36,7 +38,11 @@ _SICK = (
 class EvaluateOptions(Options):
     """The options of `una-fast evaluate`."""
 
-    model: str = option(help="Folder or hub name of the encoder.", group="model", positional=True)
+    model: str = option(
+        help="Folder or hub name of the encoder, or the file of a term table, whose TF-IDF is then compared.",
+        group="model",
+        positional=True,
+    )
     pooling: Literal["auto", "cls", "mean", "first_last_mean"] = option(same.POOLING)
     max_length: int | None = option(same.MAX_LENGTH)
     sts: Path | None = option(same.STS, "Folder of the tasks, in SentEval's layout.")
@@ -44,6 +50,14 @@ class EvaluateOptions(Options):
         False, "STS tasks that --sts has not come from the Hugging Face hub.", group="evaluation"
     )
     tasks: Sequence[str] = option(("sts",), "See below.", group="evaluation", metavar="TASK")
+    pairs: str | Sequence[Path] = option(
+        (),
+        "Files of pairs with scores: sentence, sentence, score, separated by tabs, .csv, or .jsonl.",
+        more="In .jsonl the names are sentence1, sentence2 and score.",
+        group="evaluation",
+        kind="paths",
+        metavar="FILE",
+    )
     json: bool = option(same.JSON, "Print the report as JSON.")
     batch_size: int = option(same.BATCH_SIZE)
     device: str = option(same.DEVICE)
@@ -60,7 +74,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subparsers.add_parser(
         "evaluate",
         help="score a sentence encoder on STS and on transfer tasks",
-        usage="una-fast evaluate MODEL --sts FOLDER [options]",
+        usage="una-fast evaluate MODEL [--sts FOLDER] [--pairs FILE...] [options]",
         description="Correlations and accuracies of an encoder, times 100.",
         epilog=_TASKS,
     )
@@ -77,7 +91,8 @@ def run(args: argparse.Namespace) -> int:
     source = _source(options)
     if transfer and options.sts is None:
         raise OptionError("transfer tasks need --sts: the hub is read for STS only")
-    encoder = load_encoder(
+    table = _table(options, wants_vectors=bool(transfer) or geometry)
+    encoder = table or load_encoder(
         options.model, pooling=options.pooling, device=options.device, max_length=options.max_length
     )
     reports = list(_reports(options, encoder, source, sts, transfer, geometry))
@@ -103,32 +118,56 @@ def _sorted_tasks(names: Sequence[str]) -> tuple[list[str], list[str], bool]:
     return sts, [task for task in wanted if task in TRANSFER], "geometry" in wanted
 
 
-def _source(options: EvaluateOptions) -> "PairSource":
+def _table(options: EvaluateOptions, *, wants_vectors: bool) -> "TermTable | None":
+    """The term table that the model is, if it is one."""
+    from una_fast.table import TermTable
+
+    if not Path(options.model).is_file():
+        return None
+    if wants_vectors:
+        raise OptionError(
+            f"{options.model} is a term table: it is scored on STS and on pairs, and not on other tasks"
+        )
+    return TermTable.load(options.model)
+
+
+def _source(options: EvaluateOptions) -> "PairSource | None":
+    """Where the tasks are; None where only pairs of the user's own are scored."""
     from una_fast.evaluation import FirstOf, HubDatasets, SentEvalFolder
 
     if options.sts is None and not options.hub:
-        raise OptionError("where the tasks are must be told: --sts FOLDER, --hub, or both")
+        if options.pairs and tuple(options.tasks) == ("sts",):
+            return None
+        raise OptionError("where the tasks are must be told: --sts FOLDER, --hub, or both; or --pairs FILE")
     folders = [] if options.sts is None else [SentEvalFolder(options.sts)]
     return FirstOf((*folders, *([HubDatasets()] if options.hub else [])))
 
 
 def _reports(
     options: EvaluateOptions,
-    encoder: "Encoder",
-    source: "PairSource",
+    encoder: "Encoder | TermTable",
+    source: "PairSource | None",
     sts: list[str],
     transfer: list[str],
     geometry: bool,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The reports that were asked for, each as text and as figures for JSON."""
-    from una_fast.evaluation import evaluate_geometry, evaluate_sts, evaluate_transfer
+    from una_fast.evaluation import evaluate_geometry, evaluate_pairs, evaluate_sts, evaluate_transfer
+    from una_fast.table import TermTable
 
     common: dict[str, Any] = {"batch_size": options.batch_size, "progress": sys.stderr.isatty()}
+    if options.pairs:
+        own = evaluate_pairs(encoder, find_files(options.pairs) or [], **common)
+        yield f"{own}\n\n{own.details()}", {"pairs": own.to_dict()["tasks"]}
+    if source is None:
+        return
     if sts:
         scores = evaluate_sts(encoder, source, tasks=sts, **common)
         if options.hub and "SICK-R" in scores.missing:
             print(_SICK, file=sys.stderr)
         yield f"{scores}\n\n{scores.details()}", scores.to_dict()
+    if isinstance(encoder, TermTable):
+        return
     if geometry:
         shape = evaluate_geometry(encoder, source, **common)
         yield str(shape), {"geometry": shape.to_dict()}

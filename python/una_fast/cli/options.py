@@ -237,7 +237,7 @@ class NegativeOptions(Options):
     exclude_self: bool = option(same.EXCLUDE_SELF)
     keep_script: bool = option(same.KEEP_SCRIPT)
     protect: Path | None = option(same.PROTECT)
-    max_replaced: str | None = option(same.MAX_REPLACED)
+    max_replaced: float | None = option(same.MAX_REPLACED)
     min_score: float = option(same.MIN_SCORE)
     seed: int = option(same.SEED)
 
@@ -270,21 +270,11 @@ class NegativeOptions(Options):
             exclude_self=self.exclude_self,
             keep_script=self.keep_script,
             protect=[] if self.protect is None else load_sentences(self.protect),
-            max_replaced=_limit(self.max_replaced),
+            max_replaced=self.max_replaced,
             min_score=self.min_score,
             seed=self.seed,
             threads=threads,
         )
-
-
-def _limit(text: str | None) -> float | None:
-    """A whole number of tokens, or a share: told apart by the point."""
-    if text is None:
-        return None
-    try:
-        return float(text) if "." in text else int(text)
-    except ValueError:
-        raise OptionError(f"--max-replaced must be a number of tokens or a share, not {text!r}") from None
 
 
 def _tell_single_terms(path: Path) -> None:

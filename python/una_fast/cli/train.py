@@ -68,13 +68,14 @@ def _summary(result: "Result") -> str:
         f"{result.output}: {result.steps} steps{resumed}, last loss {result.losses[-1][1]:.4f}",
         f"{result.rows_per_second:.0f} rows/s, {100 * result.wait_share:.1f} % of the time waiting for data",
     ]
+    dev = "STS-B dev" if result.dev_set == "STS-B-dev" else result.dev_set
     scores = {step: score for step, score in result.dev_scores if score is not None}
     if result.best_step in scores:
         best = 100 * scores[result.best_step]
-        lines.append(f"STS-B dev {best:.2f} at step {result.best_step}, whose weights are kept")
+        lines.append(f"{dev} {best:.2f} at step {result.best_step}, whose weights are kept")
     if result.last != result.output:
         score = scores.get(result.steps)
-        shown = "" if score is None else f", STS-B dev {100 * score:.2f}"
+        shown = "" if score is None else f", {dev} {100 * score:.2f}"
         lines.append(f"the last step's weights: {result.last}{shown}")
     if result.sts is not None:
         lines.append(str(result.sts))

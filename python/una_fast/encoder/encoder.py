@@ -33,7 +33,7 @@ from una_fast.encoder.hub_files import (
 from una_fast.encoder.pooling import Pooling, pool, token_states
 from una_fast.errors import OptionError
 
-__all__ = ["Encoder", "declared_pooling", "load_encoder"]
+__all__ = ["ELSEWHERE", "Encoder", "declared_pooling", "load_encoder"]
 
 
 class Encoder:
@@ -149,7 +149,7 @@ def _prompt(name: str) -> str:
     prompt = default_prompt(name)
     pooling = read_json(name, f"{modules_of(name).get('Pooling', '1_Pooling')}/config.json") or {}
     if prompt and pooling.get("include_prompt") is False:
-        raise OptionError(f"model {name!r} leaves its prompt {prompt!r} out of the mean: {_ELSEWHERE}")
+        raise OptionError(f"model {name!r} leaves its prompt {prompt!r} out of the mean: {ELSEWHERE}")
     return prompt
 
 
@@ -196,15 +196,15 @@ def declared_pooling(name: str) -> Pooling | None:
         "pooling_mode_mean_tokens": "mean",
     }
     if len(modes) != 1 or modes[0] not in known:
-        raise OptionError(f"model {name!r} pools by {modes}; only cls and mean are read here: {_ELSEWHERE}")
+        raise OptionError(f"model {name!r} pools by {modes}; only cls and mean are read here: {ELSEWHERE}")
     if LAYERS not in modules:
         return known[modes[0]]
     if modes[0] not in ("mean", "pooling_mode_mean_tokens") or not _first_and_last(name, modules[LAYERS]):
-        raise OptionError(f"model {name!r} weights its layers otherwise than first and last: {_ELSEWHERE}")
+        raise OptionError(f"model {name!r} weights its layers otherwise than first and last: {ELSEWHERE}")
     return "first_last_mean"
 
 
-_ELSEWHERE = "load it with sentence-transformers and pass that object"
+ELSEWHERE = "load it with sentence-transformers and pass that object"
 
 
 LAYERS = "WeightedLayerPooling"
@@ -214,7 +214,7 @@ LAYERS = "WeightedLayerPooling"
 def _refuse_further_modules(name: str, modules: dict[str, str]) -> None:
     further = [kind for kind in modules if kind not in ("Transformer", LAYERS, "Pooling", "Normalize")]
     if further:
-        raise OptionError(f"model {name!r} has further modules {further}: {_ELSEWHERE}")
+        raise OptionError(f"model {name!r} has further modules {further}: {ELSEWHERE}")
 
 
 def _first_and_last(name: str, folder: str) -> bool:

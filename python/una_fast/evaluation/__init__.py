@@ -18,7 +18,7 @@ from una_fast.encoder.encoder import Encoder, declared_pooling, load_encoder
 from una_fast.evaluation.geometry import GeometryReport, evaluate_geometry
 from una_fast.evaluation.hub import HubDatasets
 from una_fast.evaluation.pairs import FirstOf, SentEvalFolder
-from una_fast.evaluation.sts import StsReport, evaluate_sts
+from una_fast.evaluation.sts import StsReport, evaluate_pairs, evaluate_sts
 from una_fast.evaluation.transfer import TransferReport, evaluate_transfer
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "TransferReport",
     "declared_pooling",
     "evaluate_geometry",
+    "evaluate_pairs",
     "evaluate_sts",
     "evaluate_transfer",
     "load_encoder",

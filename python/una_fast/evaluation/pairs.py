@@ -5,6 +5,9 @@ subset that is missing, a ragged line or another number of pairs than published 
 score that looks like the published one and is not.
 """
 
+import csv
+import hashlib
+import json
 import os
 import re
 from collections.abc import Sequence
@@ -15,12 +18,16 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from una_fast.arrow import arrow_errors, opened_table, table_format
 from una_fast.errors import InputError, OptionError
+from una_fast.extras import require
 from una_fast.files import read_bytes
+from una_fast.sources import JSON_LINES, reading
 
 __all__ = [
     "PAIRS",
     "SEVEN",
+    "STS_B_DEV",
     "SUBSETS",
     "FirstOf",
     "PairSource",
@@ -28,9 +35,11 @@ __all__ = [
     "SentEvalFolder",
     "check_published",
     "check_tasks",
+    "digest_of",
     "lines_of",
     "open_source",
     "read_found",
+    "read_pairs_file",
     "read_task",
     "rows_of",
 ]
@@ -64,7 +73,10 @@ SUBSETS: dict[str, tuple[str, ...]] = {
 }
 """The subsets of each year. STS13 is without SMT, whose licence keeps it out of SentEval and of published scores."""
 
-_STS_B = {"STS-B": "sts-test.csv", "STS-B-dev": "sts-dev.csv"}
+STS_B_DEV = "STS-B-dev"
+"""The task that chooses checkpoints."""
+
+_STS_B = {"STS-B": "sts-test.csv", STS_B_DEV: "sts-dev.csv"}
 _SICK = {
     "SICK-R": {"test": "SICK_test_annotated.txt"},
     "SICK-R-all": {
@@ -260,6 +272,106 @@ def _read_subset(path: Path) -> Pairs:
         right=[rows[line][1] for line in kept],
         gold=np.array([_gold(gold[line], gold_path, line + 1) for line in kept], np.float64),
     )
+
+
+def read_pairs_file(path: str | os.PathLike[str]) -> Pairs:
+    """Pairs with scores, of any scale, out of a file of the user's.
+
+    It is JSON lines of `sentence1`, `sentence2` and `score`; or a table: delimited text (by commas in `.csv`, else by
+    tabs), Parquet, Arrow or Feather. A table has these three columns by name, or three alone in this order.
+
+    Raises:
+        InputError: A row has not two sentences and a finite score, or there are fewer than two pairs, or all scores are
+            equal.
+        StorageError: The file cannot be read.
+        MissingExtraError: A binary table, without pyarrow.
+    """
+    path = Path(path)
+    if path.suffix.lower() in JSON_LINES:
+        rows, first = _json_rows(path), 1
+    elif table_format(path) in ("parquet", "ipc", "feather"):
+        rows, first = _arrow_rows(path), 1
+    else:
+        rows, first = _delimited_rows(path)
+    pairs = _pairs(path.name, path, rows, first_line=first)
+    if len(rows) < 2 or np.ptp(pairs.gold) == 0:
+        raise InputError(
+            f"{path}: {len(rows)} pairs whose scores do not differ: nothing can be ranked by them"
+        )
+    return pairs
+
+
+_NAMES = ("sentence1", "sentence2", "score")
+
+
+def _json_rows(path: Path) -> list[list[str]]:
+    rows = []
+    for number, line in enumerate(lines_of(path), 1):
+        try:
+            row = json.loads(line)
+            texts = [row[name] for name in _NAMES[:2]]
+            score = row["score"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path}, line {number}: expected an object with {', '.join(_NAMES)}: {error!r}"
+            ) from error
+        if not all(isinstance(text, str) for text in texts):
+            raise InputError(f"{path}, line {number}: sentence1 and sentence2 must be strings")
+        rows.append([*texts, json.dumps(score)])
+    return rows
+
+
+def _arrow_rows(path: Path) -> list[list[str]]:
+    pa = require(path.name, "pyarrow")
+    with arrow_errors(path, pa), opened_table(path, reading().core) as (schema, batches):
+        columns = _places(schema.names, path)
+        if columns is None:
+            raise InputError(f"{path}: its columns are {schema.names}, expected {', '.join(_NAMES)}")
+        rows = [
+            [row[schema.names[place]] for place in columns]
+            for batch in batches(None)
+            for row in batch.to_pylist()
+        ]
+    for number, row in enumerate(rows, 1):
+        if not (isinstance(row[0], str) and isinstance(row[1], str)):
+            raise InputError(f"{path}, row {number}: {_NAMES[0]} and {_NAMES[1]} must be strings")
+    return [[row[0], row[1], str(row[2])] for row in rows]
+
+
+def _delimited_rows(path: Path) -> tuple[list[list[str]], int]:
+    """The rows, and the line of the first of them: a first one that names its columns is none."""
+    lines = lines_of(path)
+    is_csv = path.suffix.lower() == ".csv"
+    rows = list(csv.reader(lines)) if is_csv else [line.split("\t") for line in lines]
+    named = {*_NAMES} <= {cell.strip().lower() for cell in rows[0]} if rows else False
+    places = _places(rows[0], path) if named else (0, 1, 2)
+    assert places is not None
+    found = []
+    for number, row in enumerate(rows[named:], 1 + named):
+        if len(row) <= max(places) or (not named and len(row) != len(_NAMES)):
+            raise InputError(
+                f"{path}, line {number}: {len(row)} cells, expected sentence, sentence and score"
+                + ("" if named else f" (more columns must be named in the first line: {', '.join(_NAMES)})")
+            )
+        found.append([row[place] for place in places])
+    return found, 1 + named
+
+
+def _places(names: Sequence[str], path: Path) -> tuple[int, ...] | None:
+    """The places of the three columns; None where they are not to be told."""
+    known = [name.strip().lower() for name in names]
+    if {*_NAMES} <= {*known}:
+        twice = [name for name in _NAMES if known.count(name) > 1]
+        if twice:
+            raise InputError(f"{path}: two columns are called {twice[0]}")
+        return tuple(known.index(name) for name in _NAMES)
+    return (0, 1, 2) if len(known) == len(_NAMES) else None
+
+
+def digest_of(pairs: Pairs) -> str:
+    """SHA-256 of pairs and their scores."""
+    rows = zip(pairs.left, pairs.right, pairs.gold.tolist(), strict=True)
+    return hashlib.sha256(json.dumps(list(rows)).encode()).hexdigest()
 
 
 def rows_of(path: Path, *, columns: int, skip: int = 0) -> list[list[str]]:

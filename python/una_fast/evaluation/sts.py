@@ -7,13 +7,15 @@ two other settings in use: the mean over subsets, and the mean weighted by their
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from una_fast.errors import OptionError
 from una_fast.evaluation.embed import EncodeFunction, Encodes, Vector, encode_distinct, encode_function
 from una_fast.evaluation.pairs import (
     PAIRS,
@@ -23,8 +25,11 @@ from una_fast.evaluation.pairs import (
     check_tasks,
     open_source,
     read_found,
+    read_pairs_file,
     read_task,
 )
+from una_fast.evaluation.term_rows import cosines_of
+from una_fast.table import TermTable
 
 __all__ = [
     "PAIRS",
@@ -34,6 +39,7 @@ __all__ = [
     "StsReport",
     "TaskScore",
     "encode_distinct",
+    "evaluate_pairs",
     "evaluate_sts",
     "read_task",
     "score_task",
@@ -164,7 +170,7 @@ def _number(value: float | None) -> float | None:
 
 
 def evaluate_sts(
-    encode: Encodes,
+    encode: Encodes | TermTable,
     data: str | os.PathLike[str] | PairSource,
     *,
     tasks: Sequence[str] | None = None,
@@ -175,7 +181,8 @@ def evaluate_sts(
 
     Args:
         encode: A function from a list of n sentences to an array of shape (n, D); an object with `encode`,
-            such as a SentenceTransformer; or a folder or hub name for `load_encoder`.
+            such as a SentenceTransformer; a folder or hub name for `load_encoder`; or a term table, whose rows of
+            TF-IDF are compared: the line that an encoder has to pass.
         data: A folder in SentEval's layout, with `STS/` and `SICK/` in it, or another source of pairs, such as
             `HubDatasets()`.
         tasks: Names out of `PAIRS`; by default the seven.
@@ -192,24 +199,61 @@ def evaluate_sts(
         StorageError: A file cannot be read, or the hub not be reached.
     """
     names = check_tasks(tasks)
-    function = encode_function(encode, batch_size)
+    function = encode if isinstance(encode, TermTable) else encode_function(encode, batch_size)
     found = read_found(open_source(data), names)
     scored = score_tasks(function, found, batch_size=batch_size, progress=progress)
     return StsReport(tasks=scored, missing=tuple(name for name in names if name not in found))
 
 
+def evaluate_pairs(
+    encode: Encodes | TermTable,
+    files: Sequence[str | os.PathLike[str]],
+    *,
+    batch_size: int = 64,
+    progress: bool = False,
+) -> StsReport:
+    """Score an encoder on files of pairs of the user's own, each as a task of its name.
+
+    Args:
+        encode: As for `evaluate_sts`.
+        files: Files of two sentences and a score, of any scale, see `read_pairs_file`.
+        batch_size: Sentences encoded at a time.
+        progress: Show a progress bar.
+
+    Raises:
+        OptionError: No file, two of one name, or a batch size below 1.
+        InputError: A file does not hold pairs with scores, or `encode` returned something other than n finite vectors.
+        StorageError: A file cannot be read.
+    """
+    read = [read_pairs_file(path) for path in files]
+    found = {pairs.name: [pairs] for pairs in read}
+    if not read or len(found) < len(read):
+        raise OptionError(
+            f"files must be one or more, each of another name, got {[os.fspath(path) for path in files]}"
+        )
+    function = encode if isinstance(encode, TermTable) else encode_function(encode, batch_size)
+    return StsReport(tasks=score_tasks(function, found, batch_size=batch_size, progress=progress), missing=())
+
+
 def score_tasks(
-    encode: EncodeFunction, found: Mapping[str, Sequence[Pairs]], *, batch_size: int, progress: bool = False
+    encode: EncodeFunction | TermTable,
+    found: Mapping[str, Sequence[Pairs]],
+    *,
+    batch_size: int,
+    progress: bool = False,
 ) -> tuple[TaskScore, ...]:
     """Score pairs that were read before: each distinct sentence of all tasks is encoded once.
 
     Args:
-        encode: A function from a list of n sentences to an array of shape (n, D).
+        encode: A function from a list of n sentences to an array of shape (n, D), or a term table.
         found: The subsets of each task.
         batch_size: Sentences encoded at a time.
         progress: Show a progress bar.
     """
     texts = [text for subsets in found.values() for pairs in subsets for text in (*pairs.left, *pairs.right)]
+    if isinstance(encode, TermTable):
+        cosines = cosines_of(encode, texts)
+        return tuple(_correlated(name, subsets, cosines) for name, subsets in found.items())
     vectors = encode_distinct(encode, texts, batch_size=batch_size, progress=progress)
     return tuple(score_task(name, subsets, vectors) for name, subsets in found.items())
 
@@ -219,7 +263,13 @@ def score_task(task: str, subsets: Sequence[Pairs], vectors: dict[str, Vector]) 
 
     Cosines that differ by less than the rounding of their vectors tie.
     """
-    cosines = [_cosines(pairs, vectors) for pairs in subsets]
+    return _correlated(task, subsets, partial(_cosines, vectors=vectors))
+
+
+def _correlated(
+    task: str, subsets: Sequence[Pairs], cosines_of_pairs: Callable[[Pairs], NDArray[np.float64]]
+) -> TaskScore:
+    cosines = [cosines_of_pairs(pairs) for pairs in subsets]
     whole = _score(task, np.concatenate(cosines), np.concatenate([pairs.gold for pairs in subsets]))
     parts = tuple(
         _score(pairs.name, cosine, pairs.gold) for pairs, cosine in zip(subsets, cosines, strict=True)

@@ -41,7 +41,6 @@ from pathlib import Path
 from typing import Any
 
 from una_fast.encoder.hub_files import looks_like_path
-from una_fast.encoder.pooling import Pooling
 from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.evaluation.pairs import SEVEN
 from una_fast.files import storage_errors
@@ -62,7 +61,7 @@ _OURS = {
     "output": "an experiment chooses the folder of each run",
     "seed": "a plan has seeds",
     "sts": "a plan has evaluation.sts",
-    "resume": "an experiment always does, where checkpoint_every makes checkpoints",
+    "resume": "an experiment always does",
     "progress": "the command decides it",
 }
 """Options of TrainConfig that a plan may not set, and what stands in their place."""
@@ -145,13 +144,13 @@ class Run:
             name: _OPTIONS[name].from_toml(value) for name, value in self.options.items()
         }
         try:
-            resume = options.get("checkpoint_every") is not None
+            resume = options.get("checkpoint_every") != 0
             return TrainConfig(**options, seed=self.seed, output=output, resume=resume, **machine)
         except OptionError as error:
             raise OptionError(f"{self.title}: {error}") from error
 
-    def start(self) -> tuple[str, Pooling]:
-        """The model it starts from, and the pooling by which that is scored before training."""
+    def start(self) -> tuple[str, str]:
+        """The model it starts from, and the pooling by which it is trained, "auto" where the model is to say."""
         config = self.config(Path("unused"))
         return str(config.model), "cls" if config.pooling == "cls_mlp" else config.pooling
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from una_fast.errors import InputError
 from una_fast.evaluation import load_encoder
@@ -17,6 +18,10 @@ from una_fast.experiment.summary import Summary, summarise
 from una_fast.files import read_bytes, remove_folder, storage_errors
 from una_fast.training import train
 from una_fast.training.output import MANIFEST
+from una_fast.training.start import trained_pooling
+
+if TYPE_CHECKING:
+    from una_fast.encoder.pooling import Pooling
 
 __all__ = ["run_experiment"]
 
@@ -34,8 +39,8 @@ def run_experiment(
 ) -> Summary:
     """Run the runs of a plan that have not finished yet, then write summary and report.
 
-    A process that is killed leaves the run it was at to the next one, which starts it again, or continues it where
-    `checkpoint_every` is among its options; on the CPU the outcome is the same, byte for byte.
+    A process that is killed leaves the run it was at to the next one, which continues it at its last checkpoint, or starts
+    it again; on the CPU the outcome is the same, byte for byte.
 
     Args:
         plan: What to run.
@@ -66,15 +71,18 @@ def run_experiment(
 
 def _score_starts(plan: Plan, store: Store, tell: Tell) -> None:
     """Score every model that runs start from, before it has learnt anything."""
-    known = {(row["model"], row["pooling"]) for row in store.starts()}
+    known = {(row["model"], row["asked"]) for row in store.starts()}
     for run in plan.runs():
-        model, pooling = run.start()
-        if (model, pooling) in known:
+        model, asked = run.start()
+        if (model, asked) in known:
             continue
-        known.add((model, pooling))
-        encoder = load_encoder(model, pooling=pooling, device=run.config(Path("unused")).device)
+        known.add((model, asked))
+        config = run.config(Path("unused"))
+        trained = trained_pooling(config)
+        pooling: Pooling = "cls" if trained == "cls_mlp" else trained
+        encoder = load_encoder(model, pooling=pooling, device=config.device)
         scores = score(encoder, plan.evaluation).spearman
-        store.add_start({"model": model, "pooling": pooling, "scores": scores})
+        store.add_start({"model": model, "pooling": pooling, "asked": asked, "scores": scores})
         tell(f"before training, {model}: {_mean_text(scores)}")
 
 

@@ -189,7 +189,7 @@ def _starts(store: Store, runs: Sequence[Run]) -> tuple[Start, ...]:
             mean=_defined_mean(row["scores"]),
         )
         for row in store.starts()
-        if (row["model"], row["pooling"]) in wanted
+        if (row["model"], row["asked"]) in wanted
     )
 
 

@@ -155,7 +155,7 @@ def run_quickstart(options: QuickstartOptions, terminal: Terminal) -> dict[str, 
     model_name = "A small BERT, drawn at random" if options.model is None else _name_of(options.model)
     terminal.line(model_name)
     pooling = _pooling_of(options.model)
-    sts_before = _score(model, options.sts, pooling="mean" if pooling == "mean" else "cls")
+    sts_before = _score(model, options.sts, pooling="cls" if pooling == "cls_mlp" else pooling)
 
     # 5. Two views of a sentence are to be close, and its negative is to be far.
     terminal.section("5. Train it")
@@ -287,11 +287,14 @@ def _train_config(
     )
 
 
+_POOLINGS = {"cls_mlp": "[CLS], a tanh layer in training", "first_last_mean": "mean of first and last layer"}
+
+
 def _pooling_of(model: str | None) -> "TrainingPooling":
-    """Mean pooling for a model that declares it; else the published [CLS] state under a training head."""
+    """The pooling that a model declares; else the published [CLS] state under a training head."""
     from una_fast.evaluation import declared_pooling
 
-    return "mean" if model is not None and declared_pooling(model) == "mean" else "cls_mlp"
+    return (None if model is None else declared_pooling(model)) or "cls_mlp"
 
 
 def _score(model: str, data: str | None, *, pooling: Any) -> "StsReport | None":
@@ -358,7 +361,7 @@ def _settings(options: QuickstartOptions, config: "TrainConfig") -> tuple[tuple[
         ("negatives", f"every {config.every} steps"),
         ("longest input", f"{config.max_length} word pieces"),
         ("learning rate", f"{config.learning_rate:g}, {config.schedule}"),
-        ("pooling", {"cls_mlp": "[CLS], a tanh layer in training", "mean": "mean"}[config.pooling]),
+        ("pooling", _POOLINGS.get(config.pooling, config.pooling)),
         ("temperature", f"{config.temperature:g}"),
         ("tokens replaced", f"{config.replace_prob:.0%} of a sentence, on average"),
         ("replaced by", f"terms at most {config.radius:,} ranks away"),

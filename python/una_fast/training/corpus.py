@@ -18,7 +18,16 @@ from una_fast.training.shuffle import Rows
 if TYPE_CHECKING:
     from una_fast.sources import Sentences, Source
 
-__all__ = ["Corpus", "Explains", "NegativeSource", "open_corpus", "open_negatives", "open_table", "take"]
+__all__ = [
+    "Corpus",
+    "Explains",
+    "NegativeSource",
+    "open_corpus",
+    "open_negatives",
+    "open_table",
+    "protected_terms",
+    "take",
+]
 
 
 class NegativeSource(Protocol):
@@ -165,6 +174,20 @@ def _fit(config: TrainConfig, corpus: Corpus) -> TermTable:
     return counter.freeze()
 
 
+def protected_terms(config: TrainConfig) -> Sequence[str]:
+    """The terms that no negative of a run touches.
+
+    Raises:
+        InputError: Their file holds something else than lines of text.
+        StorageError: It cannot be read.
+    """
+    from una_fast.sources import load_sentences
+
+    if isinstance(config.protect, str | os.PathLike):
+        return load_sentences(Path(config.protect))
+    return config.protect or []
+
+
 def open_negatives(config: TrainConfig, table: TermTable) -> NegativeSource:
     """The maker of negatives that the options describe."""
     augmenter = Augmenter(
@@ -174,7 +197,11 @@ def open_negatives(config: TrainConfig, table: TermTable) -> NegativeSource:
         select=config.select,
         replace=config.replace,
         surface=config.surface,
+        exclude_self=config.exclude_self,
         keep_script=config.keep_script,
+        protect=list(protected_terms(config)),
+        max_replaced=config.max_replaced,
+        min_score=config.min_score,
         seed=config.seed,
         threads=config.threads,
     )

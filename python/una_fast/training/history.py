@@ -26,12 +26,14 @@ from una_fast.training.probe import ProbeReport
 
 __all__ = [
     "METRICS",
+    "Callback",
     "Clock",
     "DivergedError",
     "History",
     "Log",
     "OutOfMemoryError",
     "Result",
+    "TrainingInterrupted",
     "open_loggers",
 ]
 
@@ -52,6 +54,7 @@ class History:
         geometry: Step, alignment and uniformity there; see `una_fast.evaluation.evaluate_geometry`.
         best_step: The step whose weights are the output so far; 0 before the first.
         best_score: Its score.
+        unrecorded: True where the last step is done and its log entry and scores are still to come.
     """
 
     steps: int = 0
@@ -61,11 +64,12 @@ class History:
     geometry: list[tuple[int, float, float]] = field(default_factory=list)
     best_step: int = 0
     best_score: float = -math.inf
+    unrecorded: bool = False
     _pending: list[Tensor] = field(default_factory=list)
 
     def add(self, loss: Tensor) -> None:
         """Count a step; its loss is not looked at yet."""
-        self.steps += 1
+        self.steps, self.unrecorded = self.steps + 1, True
         self._pending.append(loss)
 
     def log(self, rate: float) -> float:
@@ -87,6 +91,31 @@ class History:
         self.best_step = self.steps
         return True
 
+    @contextmanager
+    def recording(self) -> Iterator[None]:
+        """Enters what the block says of the last step; where it is interrupted, nothing of it."""
+        before = self._entries()
+        try:
+            yield
+        except BaseException:
+            for name, entries in before.items():
+                setattr(self, name, entries)
+            raise
+
+    def _entries(self) -> dict[str, Any]:
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
+
+    def is_stale(self, patience: int | None, min_delta: float) -> bool:
+        """Returns true where so many scores in a row have not been better than the best before them."""
+        peak, waited = -math.inf, 0
+        for _, score in self.dev_scores:
+            if score is not None and score > peak + min_delta:
+                peak, waited = score, 0
+            else:
+                waited += 1
+        return patience is not None and waited >= patience
+
     def adopt_best(self, step: int, score: float) -> None:
         """Take over what this same run had saved after its last checkpoint, before it was interrupted."""
         self.best_step, self.best_score = step, score
@@ -106,6 +135,7 @@ class History:
             **{name: [tuple(entry) for entry in state[name]] for name in tables},
             best_step=state["best_step"],
             best_score=-math.inf if state["best_score"] is None else state["best_score"],
+            unrecorded=state["unrecorded"],
             _pending=[torch.tensor(loss) for loss in state["pending"]],
         )
 
@@ -140,6 +170,20 @@ class Clock:
 METRICS = "metrics.jsonl"
 
 
+class Callback:
+    """What a user's program does as a run goes on; override either. On several GPUs rank 0 calls it."""
+
+    def on_step(self, step: int, figures: Mapping[str, float]) -> None:
+        """Called at every log entry: `loss`, `learning_rate` and `rows_per_second` up to a step, counted from 1."""
+
+    def on_score(self, step: int, scores: Mapping[str, float]) -> bool | None:
+        """Called when the model was scored on the development set; True ends the run after this step."""
+
+
+class TrainingInterrupted(KeyboardInterrupt):  # it is Ctrl-C, and no error
+    """Ctrl-C ended a run; the message says where, and how to go on."""
+
+
 class Log(Protocol):
     """One place for log entries."""
 
@@ -160,12 +204,15 @@ def open_loggers(config: TrainConfig, folder: Path, *, done: int) -> Iterator[li
         MissingExtraError: A logger's package is not installed.
         StorageError: The folder or a file cannot be written.
     """
-    makers = {"jsonl": _json_lines, "tensorboard": _tensorboard, "wandb": _wandb}
+    makers = {"jsonl": _json_lines, "tensorboard": _tensorboard, "trackio": _trackio, "wandb": _wandb}
     with ExitStack() as stack:
         with storage_errors():
-            if config.loggers:
+            if any(isinstance(each, str) for each in config.loggers):
                 folder.mkdir(parents=True, exist_ok=True)
-            logs = [stack.enter_context(makers[name](config, folder, done)) for name in config.loggers]
+            logs = [
+                stack.enter_context(makers[each](config, folder, done)) if isinstance(each, str) else each
+                for each in config.loggers
+            ]
         yield logs
 
 
@@ -223,6 +270,21 @@ class _TensorBoard:
 
 
 @contextmanager
+def _trackio(config: TrainConfig, folder: Path, done: int) -> Iterator[Log]:
+    trackio = require("loggers=trackio", "trackio")
+    run = trackio.init(
+        project=os.environ.get("TRACKIO_PROJECT", "una-fast"),
+        name=folder.name.removesuffix(".run"),
+        config=config.settings(),
+        resume="allow" if done else "never",
+    )
+    try:
+        yield _WandB(run)
+    finally:
+        run.finish()
+
+
+@contextmanager
 def _wandb(config: TrainConfig, folder: Path, done: int) -> Iterator[Log]:
     wandb = require("loggers=wandb", "wandb")
     name = folder / "wandb-run"
@@ -265,7 +327,8 @@ class Result:
         losses: Mean loss of the steps since the entry before, by step counted from 1.
         learning_rates: By step.
         best_step: The step whose weights are the output.
-        dev_scores: Spearman on the development set by step, None where it is undefined.
+        dev_set: The development set: "STS-B-dev", or the name of a file; None where there is none.
+        dev_scores: Spearman on it by step, None where it is undefined.
         sts: The scores of the output on the STS tasks there are; None where it was not tested.
         rows_per_second: Rows encoded with gradients, by the time outside of scoring and saving; on this rank.
         wait_share: Share of that time in which the loop waited for a batch.
@@ -283,6 +346,7 @@ class Result:
     rows_per_second: float
     wait_share: float
     resumed_at: int = 0
+    dev_set: str | None = None
     sts: StsReport | None = None
     probe_before: ProbeReport | None = None
     probe_after: ProbeReport | None = None
@@ -298,6 +362,7 @@ class Result:
             "losses": [list(entry) for entry in self.losses],
             "learning_rates": [list(entry) for entry in self.learning_rates],
             "best_step": self.best_step,
+            "dev_set": self.dev_set,
             "dev_scores": [list(entry) for entry in self.dev_scores],
             "sts": None if self.sts is None else self.sts.to_dict(),
             "rows_per_second": self.rows_per_second,

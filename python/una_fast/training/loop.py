@@ -1,8 +1,10 @@
 """The training loop, to be read from top to bottom."""
 
 import platform
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from importlib import metadata
 from itertools import islice
@@ -15,6 +17,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
+from una_fast._interrupt import uninterrupted
 from una_fast.encoder.backbone import (
     check_cls,
     check_vocabulary,
@@ -26,8 +29,9 @@ from una_fast.encoder.backbone import (
     weights_digest,
 )
 from una_fast.encoder.hub_files import require_model
-from una_fast.errors import OptionError
+from una_fast.errors import OptionError, StorageError
 from una_fast.page.layout import AnnotatedSentence, annotate
+from una_fast.sources import load_sentences
 from una_fast.train_config import TrainConfig
 from una_fast.training.checkpoint import (
     Checkpoint,
@@ -44,17 +48,20 @@ from una_fast.training.corpus import (
     open_corpus,
     open_negatives,
     open_table,
+    protected_terms,
     take,
 )
 from una_fast.training.data import Batch, BatchBuilder, Prefetcher
 from una_fast.training.distributed import Processes, processes_of_run
 from una_fast.training.history import (
+    Callback,
     Clock,
     DivergedError,
     History,
     Log,
     OutOfMemoryError,
     Result,
+    TrainingInterrupted,
     open_loggers,
 )
 from una_fast.training.loss import info_nce, margin_nce, nt_xent
@@ -71,6 +78,7 @@ from una_fast.training.output import (
     LAST,
     alone_at,
     check_drawing,
+    holds_start,
     input_files,
     prepare_output,
     read_manifest,
@@ -81,15 +89,20 @@ from una_fast.training.output import (
 from una_fast.training.probe import ProbeReport, probe, seeded
 from una_fast.training.scorer import Scorer, Tasks
 from una_fast.training.shuffle import permute
-from una_fast.training.start import check_declared, check_start
+from una_fast.training.start import check_declared, check_start, trained_pooling
 
 if TYPE_CHECKING:
     from una_fast.table import TermTable
 
 __all__ = ["train"]
 
+CHECKPOINT_SECONDS = 600.0
+"""Time between two checkpoints where no number of steps is asked for."""
 
-def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Result:
+
+def train(
+    config: TrainConfig, *, augmenter: NegativeSource | None = None, callbacks: Sequence[Callback] = ()
+) -> Result:
     """Train a sentence encoder and save it.
 
     With the same configuration, corpus, number of threads and versions, a run on the CPU gives the same
@@ -98,6 +111,7 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
     Args:
         config: The options.
         augmenter: Another maker of negatives than TF-IDF's; the options of the table then have no effect.
+        callbacks: Called at log entries and scorings; `on_score` may end the run.
 
     Returns:
         The course of the run. The random state of torch is left as it was.
@@ -105,6 +119,7 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
     Raises:
         OptionError: An option that does not fit the model, the corpus, the machine or the checkpoints.
         InputError: Text that cannot be used, or paraphrases that are not aligned to it.
+        TrainingInterrupted: Ctrl-C: a `KeyboardInterrupt` that says where the run goes on, with resume=True.
         DivergedError: The loss or the weights became NaN or infinite; checkpoints and output stay.
         OutOfMemoryError: The GPU has too little memory for a batch.
         StorageError: The output cannot be written.
@@ -115,6 +130,7 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
     tasks = Tasks.read(config)
     require_model(str(config.model))
     check_declared(config)
+    config = replace(config, pooling=trained_pooling(config))
     output = prepare_output(config)
     with (
         alone_at(output),
@@ -126,7 +142,7 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
         check_cls(tokenizer, str(config.model), config.pooling)
         backbone = load_backbone(config.model, dropout=config.dropout)
         check_vocabulary(backbone, tokenizer)
-        model = SentenceEncoder(backbone, config.pooling).to(device)
+        model = SentenceEncoder(backbone, trained_pooling(config)).to(device)
         _check_length(config.max_length, model, tokenizer)
         with processes.in_turn():
             corpus = open_corpus(config)
@@ -136,7 +152,9 @@ def train(config: TrainConfig, *, augmenter: NegativeSource | None = None) -> Re
             table = open_table(config, corpus, processes)
             augmenter = open_negatives(config, table)
         scorer = Scorer(config, model, tokenizer, tasks, device)
-        run = _Run(config, output, model, tokenizer, corpus, augmenter, table, scorer, device, processes)
+        run = _Run(
+            config, output, model, tokenizer, corpus, augmenter, table, scorer, device, processes, callbacks
+        )
         with _memory_advice(run):
             return run.train()
 
@@ -156,6 +174,7 @@ class _Run:
         scorer: Scorer,
         device: torch.device,
         processes: Processes,
+        callbacks: Sequence[Callback],
     ) -> None:
         self.config = config
         self.output = output
@@ -168,11 +187,16 @@ class _Run:
         self.scorer = scorer
         self.device = device
         self.processes = processes
+        self.callbacks = callbacks if processes.first else ()
         self.precision = choose_precision(config.precision, device)
         self.history = History()
         self.corpus_digest = corpus.digest()
+        self.protect_digest = load_sentences(protected_terms(config)).digest() if config.protect else None
         self.checkpoints = Checkpoints(self.folder / "checkpoints", config.keep_checkpoints)
         self.start_digest = weights_digest(model)
+        self.stop_asked = False
+        self.random: dict[str, Tensor] = {}
+        self.checkpointed_at = time.monotonic()
 
     def train(self) -> Result:
         config, model = self.config, self.model
@@ -185,6 +209,13 @@ class _Run:
 
         # Where to begin: at step 0, or where the newest checkpoint ended.
         done = self.resume(optimizer)
+        self.random = _random_state(self.device)
+        with self.kept_at_interrupt(optimizer):
+            return self.finish(**self.steps(optimizer, done), probe_before=probe_before)
+
+    def steps(self, optimizer: torch.optim.Optimizer, done: int) -> dict[str, Any]:
+        """Take the steps from `done` on; figures of their speed."""
+        config, model = self.config, self.model
 
         # Data: batch after batch out of one thread, which has a tokenizer of its own (they are
         # not thread-safe).
@@ -200,7 +231,12 @@ class _Run:
             batches = stack.enter_context(Prefetcher(builder.build, numbers, ahead=config.prefetch))
             bar = stack.enter_context(self.bar(total, done))
             logs = stack.enter_context(self.loggers(done))
+            if self.history.unrecorded:  # Ctrl-C came between that step and its records
+                self.record(total, 0.0, bar, logs)
             for step, parts in enumerate(_by(config.accumulate, batches), done):
+                if self.is_over():
+                    break
+                self.random = _random_state(self.device)  # of a step that is interrupted, to be taken again
                 rate = learning_rate_at(step, total, config)
                 for group in optimizer.param_groups:
                     group["lr"] = rate
@@ -209,31 +245,78 @@ class _Run:
                 for place, batch in enumerate(parts, 1):
                     loss += self.backward(shared, batch, last=place == len(parts))
                     rows += batch.rows
-                if config.max_grad_norm is not None:
-                    nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
-                optimizer.step()
-                optimizer.zero_grad(set_to_none=True)
+                with uninterrupted():  # a step is taken whole, or not at all
+                    if config.max_grad_norm is not None:
+                        nn.utils.clip_grad_norm_(model.parameters(), config.max_grad_norm)
+                    optimizer.step()
+                    optimizer.zero_grad(set_to_none=True)
+                    # The loss stays a tensor: reading it would make the loop wait for the GPU at every step.
+                    self.history.add(loss)
+                    self.random = _random_state(self.device)
 
-                # The loss stays a tensor: reading it would make the loop wait for the GPU at every step.
-                self.history.add(loss)
-                last = step + 1 == total
-                scoring = last or (self.scorer.has_dev and (step + 1) % config.eval_every == 0)
-                if scoring or (step + 1) % config.log_every == 0:
-                    self.log(rate, rows / clock(), bar, logs)
-                bar.update()
+                speed = rows / clock()
                 with clock.paused():
-                    if scoring:
-                        self.keep_if_best(logs)
-                    if not last and config.checkpoint_every and (step + 1) % config.checkpoint_every == 0:
+                    self.record(total, speed, bar, logs)
+                    if self.is_checkpoint_due(total):
                         self.checkpoint(optimizer)
             seconds, waited = clock(), batches.seconds_waited
+        return {"rows_per_second": rows / seconds, "wait_share": waited / seconds, "resumed_at": done}
 
-        return self.finish(
-            rows_per_second=rows / seconds,
-            wait_share=waited / seconds,
-            resumed_at=done,
-            probe_before=probe_before,
-        )
+    def record(self, total: int, speed: float, bar: "tqdm[Any]", logs: list[Log]) -> None:
+        """Enter the last step into logs and history where it is its turn, and score the model where it is."""
+        config, step = self.config, self.history.steps
+        scoring = step == total or (self.scorer.has_dev and step % config.eval_every == 0)
+        if scoring or step % config.log_every == 0:
+            with self.history.recording():
+                self.log(learning_rate_at(step - 1, total, config), speed, bar, logs)
+                if scoring:
+                    self.keep_if_best(logs)
+        self.history.unrecorded = False
+        bar.update()
+
+    def is_over(self) -> bool:
+        """Returns true where the run is to end before its last step."""
+        stale = self.history.is_stale(self.config.patience, self.config.min_delta)
+        return stale or self.stop_asked
+
+    def is_checkpoint_due(self, total: int) -> bool:
+        every, step = self.config.checkpoint_every, self.history.steps
+        if step == total or not self.makes_checkpoints:
+            return False
+        if every is not None:
+            return step % every == 0
+        if step % self.config.log_every:
+            return False
+        # By time, and only where the loop waits for the GPU anyway.
+        due = time.monotonic() - self.checkpointed_at > CHECKPOINT_SECONDS
+        return self.processes.from_first(due)
+
+    @property
+    def makes_checkpoints(self) -> bool:
+        every = self.config.checkpoint_every
+        return bool(every) if every is not None else not holds_start(self.config)
+
+    @contextmanager
+    def kept_at_interrupt(self, optimizer: torch.optim.Optimizer) -> Iterator[None]:
+        """Have Ctrl-C leave a checkpoint of the last whole step, and say how to go on."""
+        try:
+            yield
+        except KeyboardInterrupt as interrupt:
+            if self.processes.world == 1 and self.makes_checkpoints and self.history.steps:
+                try:
+                    self.checkpoint(optimizer)
+                except (DivergedError, StorageError) as error:
+                    raise TrainingInterrupted(
+                        f"after step {self.history.steps}; no checkpoint: {error}"
+                    ) from interrupt
+            raise TrainingInterrupted(self.way_on()) from interrupt
+
+    def way_on(self) -> str:
+        step, found = self.history.steps, self.checkpoints.steps()
+        if not found:
+            return f"after step {step}, without a checkpoint: the same command starts again"
+        kept = int(found[-1].name.removeprefix("step-"))
+        return f"after step {step}; the same command with --resume (resume=True) goes on after step {kept}"
 
     def backward(self, shared: nn.Module, batch: Batch, *, last: bool) -> Tensor:
         """Add a batch's part of the step's gradient to the weights; its part of the loss."""
@@ -284,15 +367,18 @@ class _Run:
         if not self.processes.first:
             yield []
             return
-        with open_loggers(self.config, self.folder, done=done) as logs:
+        with open_loggers(self.config, self.folder, done=done - self.history.unrecorded) as logs:
             yield logs
 
     def log(self, rate: float, speed: float, bar: "tqdm[Any]", logs: list[Log]) -> None:
         """Read the losses since the last entry and show them."""
         loss = self.history.log(rate)
         bar.set_postfix({"loss": f"{loss:.4f}", "lr": f"{rate:.2e}", "rows/s": f"{speed:.0f}"})
+        figures = {"loss": loss, "learning_rate": rate, "rows_per_second": speed}
         for log in logs:
-            log.write(self.history.steps, {"loss": loss, "learning_rate": rate, "rows_per_second": speed})
+            log.write(self.history.steps, figures)
+        for callback in self.callbacks:
+            callback.on_step(self.history.steps, figures)
 
     def keep_if_best(self, logs: list[Log]) -> None:
         """Score the model where there is a development set, and save it if it is the best so far."""
@@ -301,9 +387,12 @@ class _Run:
         if found is not None:
             for log in logs:
                 log.write(self.history.steps, found.figures())
+            asked = [callback.on_score(self.history.steps, found.figures()) for callback in self.callbacks]
+            self.stop_asked = any(answer is True for answer in asked)
             if found.geometry is not None:
                 self.history.geometry.append((self.history.steps, *found.geometry))
-        score = self.processes.from_first(None if found is None else found.spearman)
+        told = (None if found is None else found.spearman, self.stop_asked)
+        score, self.stop_asked = self.processes.from_first(told)
         if self.history.best(score) and self.processes.first:
             self.save(self.output, self.history.best_step)
         self.processes.wait()
@@ -326,7 +415,7 @@ class _Run:
     def checkpoint(self, optimizer: torch.optim.Optimizer) -> None:
         """Write down all that the steps to come depend on."""
         self.check_weights()
-        random = self.processes.collect(_random_state(self.device))
+        random = self.processes.collect(self.random)
         if self.processes.first:
             self.checkpoints.save(
                 Checkpoint(
@@ -342,6 +431,7 @@ class _Run:
                 )
             )
         self.processes.wait()
+        self.checkpointed_at = time.monotonic()
 
     def resume(self, optimizer: torch.optim.Optimizer) -> int:
         """Put back the newest checkpoint, if the run is to be resumed and there is one; the steps done."""
@@ -394,6 +484,7 @@ class _Run:
             losses=tuple(history.losses),
             learning_rates=tuple(history.learning_rates),
             best_step=history.best_step,
+            dev_set=self.scorer.dev_name,
             dev_scores=tuple(history.dev_scores),
             sts=scores,
             probe_after=self.probe(),
@@ -439,6 +530,8 @@ class _Run:
             "corpus": {"sentences": len(self.corpus.sentences), "sha256": self.corpus_digest},
             "paraphrases": self.corpus.paraphrases is not None,
             "table": None if self.table is None else self.table.digest,
+            "protect": self.protect_digest,
+            "dev": self.scorer.dev_digest,
             "settings": self.config.settings(),
             "start": self.start_digest,
             "device": self.device.type,
@@ -458,6 +551,7 @@ class _Run:
             "best_step": history.best_step,
             "losses": history.losses,
             "learning_rates": history.learning_rates,
+            "dev_set": self.scorer.dev_name,
             "dev_scores": history.dev_scores,
             "geometry": history.geometry,
             "versions": _versions(),

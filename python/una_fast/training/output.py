@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerBase
 from una_fast.encoder.backbone import position_limit
 from una_fast.encoder.encoder import LAYERS
 from una_fast.errors import OptionError
+from una_fast.evaluation.pairs import STS_B_DEV
 from una_fast.extras import require
 from una_fast.files import alone_in, replacing, replacing_folder, storage_errors, write_text
 from una_fast.progress import quiet_transformers
@@ -51,6 +52,7 @@ __all__ = [
     "MANIFEST",
     "alone_at",
     "check_drawing",
+    "holds_start",
     "input_files",
     "prepare_output",
     "read_manifest",
@@ -85,7 +87,7 @@ def prepare_output(config: TrainConfig) -> Path:
         raise OptionError(f"output {path} is the working folder, or holds it: name a folder in it")
     if path.is_dir() and any(path.iterdir()) and not (path / MANIFEST).is_file():
         raise OptionError(f"output {path} holds something other than a trained encoder: name another folder")
-    if config.checkpoint_every is not None and Path(config.model).resolve().is_relative_to(path.resolve()):
+    if config.checkpoint_every and holds_start(config):
         raise OptionError(
             f"output {path} holds the model to start from: a run that saves over it could not be resumed; name another"
         )
@@ -95,13 +97,19 @@ def prepare_output(config: TrainConfig) -> Path:
     return path
 
 
+def holds_start(config: TrainConfig) -> bool:
+    """True where the output is to replace the model that the run starts from."""
+    return Path(config.model).resolve().is_relative_to(Path(config.output).resolve())
+
+
 _WRITTEN = (MANIFEST, CARD, REPORT, TABLE, LAST, "config.json", "model.safetensors", "modules.json")
 """Names that every run writes, or may write."""
 
 
 def input_files(config: TrainConfig) -> list[Path]:
     """The files that a run reads its text and its table from."""
-    sources = (config.corpus, config.paraphrases, config.pairs, config.table)
+    protect = config.protect if isinstance(config.protect, str | os.PathLike) else None
+    sources = (config.corpus, config.paraphrases, config.pairs, config.table, protect, config.dev)
     named = [source for source in sources if isinstance(source, str | os.PathLike | list | tuple)]
     return [path for source in named for path in find_files(source) or []]
 
@@ -355,11 +363,16 @@ def _card(manifest: dict[str, Any]) -> str:
         ]
         kept = f"The weights are those of step {manifest['step']}; the best is step {manifest['best_step']}, "
         kept += f"the last is step {manifest['steps']}.\n\n"
-        sections.append(f"## STS-B development split\n\n{kept}" + _table(("step", "Spearman x100"), rows))
+        sections.append(f"## {_dev_title(manifest)}\n\n{kept}" + _table(("step", "Spearman x100"), rows))
     if manifest.get("sts"):
         sections.append("## STS test sets\n\n" + _table(("task", "Spearman x100"), sts_rows(manifest["sts"])))
     sections.append("Source of the method: Shu and Lampos, arXiv 2401.02594.\n")
     return "\n".join(sections)
+
+
+def _dev_title(manifest: dict[str, Any]) -> str:
+    name = manifest["dev_set"]
+    return "STS-B development split" if name == STS_B_DEV else f"Development set {name}"
 
 
 def sts_rows(scores: dict[str, Any]) -> list[tuple[str, str]]:
@@ -419,8 +432,12 @@ def _figures(manifest: dict[str, Any]) -> list[str]:
     shown = [(f"{manifest['losses'][-1][1]:.4f}", "last loss")]
     for step, name in ((manifest["best_step"], "best"), (manifest["steps"], "last")):
         if step in scores:
-            shown.append((f"{100 * scores[step]:.2f}", f"STS-B dev, {name} step ({step:,})"))
+            shown.append((f"{100 * scores[step]:.2f}", f"{_dev_label(manifest)}, {name} step ({step:,})"))
     return [f"<li><b>{value}</b><span>{name}</span></li>" for value, name in shown]
+
+
+def _dev_label(manifest: dict[str, Any]) -> str:
+    return "STS-B dev" if manifest["dev_set"] == STS_B_DEV else escape(manifest["dev_set"])
 
 
 def _scores(scores: dict[str, Any]) -> str:
@@ -446,7 +463,7 @@ def _curves(manifest: dict[str, Any]) -> str:
             scores,
             "dev",
             "Spearman x 100",
-            "STS-B development split; the line marks the step that is kept.",
+            f"{escape(_dev_title(manifest))}; the line marks the step that is kept." if scores else "",
             best,
         ),
         (

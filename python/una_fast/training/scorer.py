@@ -10,7 +10,15 @@ from transformers import PreTrainedTokenizerBase
 from una_fast.encoder.encoder import Encoder, load_encoder
 from una_fast.errors import OptionError
 from una_fast.evaluation.geometry import NEAR, geometry_of
-from una_fast.evaluation.pairs import SEVEN, Pairs, SentEvalFolder, read_task
+from una_fast.evaluation.pairs import (
+    SEVEN,
+    STS_B_DEV,
+    Pairs,
+    SentEvalFolder,
+    digest_of,
+    read_pairs_file,
+    read_task,
+)
 from una_fast.evaluation.sts import StsReport, encode_distinct, score_task, score_tasks
 from una_fast.train_config import TrainConfig
 from una_fast.training.model import SentenceEncoder
@@ -23,29 +31,38 @@ class Tasks:
     """The pairs that a run is scored on.
 
     Attributes:
-        dev: STS-B's development split; None where a run has no development set.
+        dev: The pairs by which the best step is chosen; None where a run has no development set.
+        dev_name: "STS-B-dev", or the name of the user's own file.
         test: The test tasks by name; there may be none.
     """
 
     dev: list[Pairs] | None
+    dev_name: str
     test: dict[str, list[Pairs]]
 
     @classmethod
     def read(cls, config: TrainConfig) -> Self:
-        """The tasks in the folder `sts`, if there is one; the test tasks only where `test` asks for them.
+        """The file `dev` and the tasks in the folder `sts`, if they are given; those to test only where `test` asks.
 
         Raises:
-            OptionError: The folder has no development split.
+            OptionError: The folder is to give the development set, and has none.
+            InputError: The file does not hold pairs with scores.
         """
-        if config.sts is None:
-            return cls(dev=None, test={})
-        root = Path(config.sts)
-        dev = read_task(root, "STS-B-dev")
-        if dev is None:
-            raise OptionError(f"sts is {str(root)!r}, which has no STS/STSBenchmark/sts-dev.csv")
-        source = SentEvalFolder(root)
-        test = {task: pairs for task in SEVEN if config.test and (pairs := source.read(task)) is not None}
-        return cls(dev=dev, test=test)
+        dev, name = None, STS_B_DEV
+        if config.dev is not None:
+            own = read_pairs_file(config.dev)
+            dev, name = [own], own.name
+        elif config.sts is not None:
+            dev = read_task(Path(config.sts), STS_B_DEV)
+            if dev is None:
+                raise OptionError(
+                    f"sts is {str(config.sts)!r}, which has no STS/STSBenchmark/sts-dev.csv: give dev, a file of pairs "
+                    "with scores"
+                )
+        source = None if config.sts is None or not config.test else SentEvalFolder(config.sts)
+        found = {} if source is None else {task: source.read(task) for task in SEVEN}
+        test = {task: pairs for task, pairs in found.items() if pairs is not None}
+        return cls(dev=dev, dev_name=name, test=test)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,16 +71,18 @@ class DevScore:
 
     Attributes:
         spearman: Spearman of cosines and gold scores; NaN where it is undefined.
-        geometry: Alignment and uniformity; None where no pair is near enough to tell.
+        name: Of the set, as log entries have it: "sts_b_dev", or "dev" for one of the user's own.
+        geometry: Alignment and uniformity; None where no pair is near enough to tell, or the scale is the user's own.
     """
 
     spearman: float
+    name: str
     geometry: tuple[float, float] | None
 
     def figures(self) -> dict[str, float]:
         """The score as a log entry has it."""
         named = () if self.geometry is None else zip(("alignment", "uniformity"), self.geometry, strict=True)
-        return {"sts_b_dev": self.spearman, **dict(named)}
+        return {self.name: self.spearman, **dict(named)}
 
 
 class Scorer:
@@ -88,6 +107,17 @@ class Scorer:
         """True where there is a development set."""
         return self._tasks.dev is not None
 
+    @property
+    def dev_name(self) -> str | None:
+        """The name of the development set, if there is one."""
+        return self._tasks.dev_name if self.has_dev else None
+
+    @property
+    def dev_digest(self) -> str | None:
+        """SHA-256 of a development set of the user's own."""
+        own = self._tasks.dev if self._tasks.dev_name != STS_B_DEV else None
+        return None if own is None else digest_of(own[0])
+
     def score_dev(self) -> DevScore | None:
         """Score the model as it is on the development set; None where there is no set."""
         dev = self._tasks.dev
@@ -96,9 +126,11 @@ class Scorer:
         encoder = Encoder(self._model.backbone, self._tokenizer, pooling=self._model.pooling)
         texts = [text for pairs in dev for text in (*pairs.left, *pairs.right)]
         vectors = encode_distinct(encoder, texts, batch_size=self._batch_size)
-        near = [geometry_of(pairs, vectors) for pairs in dev if (pairs.gold > NEAR).any()]
+        is_own = self._tasks.dev_name != STS_B_DEV
+        near = [geometry_of(pairs, vectors) for pairs in dev if not is_own and (pairs.gold > NEAR).any()]
         geometry = (near[-1].alignment, near[-1].uniformity) if near else None
-        return DevScore(spearman=score_task("STS-B-dev", dev, vectors).spearman, geometry=geometry)
+        spearman = score_task(self._tasks.dev_name, dev, vectors).spearman
+        return DevScore(spearman=spearman, name="dev" if is_own else "sts_b_dev", geometry=geometry)
 
     def test(self, folder: Path) -> StsReport | None:
         """Score what was saved on the test tasks there are, as its users will find it."""

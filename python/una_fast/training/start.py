@@ -7,12 +7,30 @@ from torch import nn
 from transformers import PreTrainedTokenizerBase
 
 from una_fast.encoder.backbone import input_names, tokenise
+from una_fast.encoder.encoder import ELSEWHERE, declared_pooling
 from una_fast.encoder.hub_files import default_prompt, text_settings
 from una_fast.errors import OptionError
-from una_fast.train_config import TrainConfig
+from una_fast.train_config import TrainConfig, TrainingPooling
 from una_fast.training.model import SentenceEncoder
 
-__all__ = ["check_declared", "check_start"]
+__all__ = ["check_declared", "check_start", "trained_pooling"]
+
+
+def trained_pooling(config: TrainConfig) -> TrainingPooling:
+    """The pooling of a run: the one asked for, or else that of the start, or else the published one.
+
+    Raises:
+        OptionError: The start pools, or goes on after pooling, as training does not.
+    """
+    if config.pooling != "auto":
+        return config.pooling
+    try:
+        return declared_pooling(str(config.model)) or "cls_mlp"
+    except OptionError as error:
+        told = str(error).removesuffix(f": {ELSEWHERE}")
+        raise OptionError(
+            f'{told}; pooling="cls" or "mean", given by name, trains the transformer alone'
+        ) from error
 
 
 def check_declared(config: TrainConfig) -> None:
