@@ -14,7 +14,7 @@ from una_fast.experiment.plan import Evaluation, Variant
 from una_fast.experiment.report import render_report
 from una_fast.experiment.samples import Sample, sample_negatives
 from una_fast.experiment.statistics import Interval, compare
-from una_fast.experiment.summary import ArmSummary, Comparison, Spread, Start
+from una_fast.experiment.summary import TF_IDF, ArmSummary, Comparison, Spread, Start
 
 HOSTILE = "<script>alert('$x$ & \"y\"')</script>"
 TASKS = ("STS12", "STS-B")
@@ -57,6 +57,7 @@ def make_summary(word: str = "una") -> Summary:
         arms=(make_arm("plain", plain, None), make_arm(word, (0.51, 0.55, 0.56), plain)),
         starts=(
             Start(model="/home/me/bert", pooling="cls", scores={"STS12": 0.3, "STS-B": None}, mean=None),
+            Start(model=TF_IDF, pooling=None, scores={"STS12": 0.5, "STS-B": 0.7}, mean=0.6),
         ),
     )
     return Summary(
@@ -100,7 +101,7 @@ def test_text_of_plan_and_corpus_stays_text() -> None:
 
 def test_the_figures_are_those_of_the_summary() -> None:
     page = render()
-    for figure in ("54.00", "+2.00", "+1.00 .. +3.00", "-1.23 .. +4.56", "0.25", "52.00 ± 1.50", "75%"):
+    for figure in ("54.00", "+2.00", "+1.00 .. +3.00", "-1.23 .. +4.56", "0.25", "52.00 ± 1.50", "75%", "with nothing trained, scores 60.00"):
         assert figure in page
 
 

@@ -149,6 +149,15 @@ class Run:
         except OptionError as error:
             raise OptionError(f"{self.title}: {error}") from error
 
+    def table(self) -> str:
+        """What tells the term table of its text from those of others."""
+        named = (
+            *(self.options.get(name) for name in FILES),
+            self.options.get("tokenizer"),
+            self.options.get("table"),
+        )
+        return repr(named)
+
     def start(self) -> tuple[str, str]:
         """The model it starts from, and the pooling by which it is trained, "auto" where the model is to say."""
         config = self.config(Path("unused"))

@@ -9,7 +9,7 @@ from una_fast.experiment.pictures import differences, scores
 from una_fast.experiment.plan import Plan
 from una_fast.experiment.samples import Sample
 from una_fast.experiment.statistics import largest_coverage
-from una_fast.experiment.summary import HEAD, Comparison, Spread, Summary, cells, title_of
+from una_fast.experiment.summary import HEAD, Comparison, Spread, Start, Summary, cells, title_of
 from una_fast.page.layout import LEGEND, annotate, escape, examples, figure, page, section, settings_list
 
 __all__ = ["render_report"]
@@ -47,8 +47,7 @@ def _header(plan: Plan, summary: Summary) -> str:
 
 def _comparison(plan: Plan, summary: Summary, comparison: Comparison, name: str) -> str:
     starts = "".join(
-        f"<p>Before training, {escape(_last_part(start.model))} ({start.pooling} pooling) scores "
-        f"{'nothing defined' if start.mean is None else f'{100 * start.mean:.2f}'}.</p>"
+        f"<p>{_title(start)} scores {'nothing defined' if start.mean is None else f'{100 * start.mean:.2f}'}.</p>"
         for start in comparison.starts
     )
     body = [
@@ -63,7 +62,16 @@ def _comparison(plan: Plan, summary: Summary, comparison: Comparison, name: str)
     return section(escape(title_of(comparison)), "".join(body))
 
 
-_SCORES = "A dot is a run, the upright line the mean of an arm, the broken line the model before training."
+def _title(start: Start) -> str:
+    if start.pooling is None:
+        return f"{escape(start.model)}, compared by cosine with nothing trained,"
+    return f"Before training, {escape(_last_part(start.model))} ({start.pooling} pooling)"
+
+
+_SCORES = (
+    "A dot is a run, the upright line the mean of an arm, broken lines the model before training and the TF-IDF of the "
+    "table."
+)
 _DIFFERENCES = (
     "A dot is the difference of two runs with the same seed, the upright line their mean. Upper bar: interval over "
     "seeds. Lower bar: interval over test pairs."
@@ -78,7 +86,10 @@ def _tasks(summary: Summary, comparison: Comparison) -> str:
     head = ("arm", *summary.tasks)
     rows = [(arm.arm, *(_spread(arm.tasks[task]) for task in summary.tasks)) for arm in comparison.arms]
     starts = [
-        (f"before: {_last_part(start.model)}", *(_number(start.scores[task]) for task in summary.tasks))
+        (
+            start.model if start.pooling is None else f"before: {_last_part(start.model)}",
+            *(_number(start.scores[task]) for task in summary.tasks),
+        )
         for start in comparison.starts
     ]
     return _table(head, [*starts, *rows], "Each task, mean and standard deviation over seeds")

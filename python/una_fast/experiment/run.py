@@ -8,13 +8,13 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from una_fast.errors import InputError
-from una_fast.evaluation import load_encoder
+from una_fast.evaluation import evaluate_sts, load_encoder
 from una_fast.experiment.plan import FILES, Plan, Run
 from una_fast.experiment.report import render_report
-from una_fast.experiment.samples import sample_negatives
+from una_fast.experiment.samples import Sources, sample_negatives
 from una_fast.experiment.scoring import score
 from una_fast.experiment.store import Cosines, Row, Store, finished_runs, open_store
-from una_fast.experiment.summary import Summary, summarise
+from una_fast.experiment.summary import TF_IDF, Summary, summarise
 from una_fast.files import read_bytes, remove_folder, storage_errors
 from una_fast.training import train
 from una_fast.training.output import MANIFEST
@@ -39,8 +39,8 @@ def run_experiment(
 ) -> Summary:
     """Run the runs of a plan that have not finished yet, then write summary and report.
 
-    A process that is killed leaves the run it was at to the next one, which continues it at its last checkpoint, or starts
-    it again; on the CPU the outcome is the same, byte for byte.
+    A process that is killed leaves the run it was at to the next one, which continues it at its last checkpoint, or
+    starts it again; on the CPU the outcome is the same, byte for byte.
 
     Args:
         plan: What to run.
@@ -61,6 +61,7 @@ def run_experiment(
     with open_store(plan, Path(output)) as store:
         if train_missing:
             _score_starts(plan, store, tell)
+            _score_tables(plan, store, tell)
             _train_missing(plan, store, keep_encoders=keep_encoders, progress=progress, tell=tell)
         summary = summarise(plan, store)
         tell("writing the report")
@@ -84,6 +85,21 @@ def _score_starts(plan: Plan, store: Store, tell: Tell) -> None:
         scores = score(encoder, plan.evaluation).spearman
         store.add_start({"model": model, "pooling": pooling, "asked": asked, "scores": scores})
         tell(f"before training, {model}: {_mean_text(scores)}")
+
+
+def _score_tables(plan: Plan, store: Store, tell: Tell) -> None:
+    """Score the TF-IDF of every table that runs use: the line that their encoders have to pass."""
+    known = {row["asked"] for row in store.starts() if row["pooling"] is None}
+    sources = Sources()
+    for run in plan.runs():
+        if run.table() in known:
+            continue
+        known.add(run.table())
+        evaluation = plan.evaluation
+        report = evaluate_sts(sources.table(run), evaluation.sts, tasks=evaluation.tasks).to_dict()
+        scores = {name: task["spearman"] for name, task in report["tasks"].items()}
+        store.add_start({"model": TF_IDF, "pooling": None, "asked": run.table(), "scores": scores})
+        tell(f"{TF_IDF}, nothing trained: {_mean_text(scores)}")
 
 
 def _train_missing(plan: Plan, store: Store, *, keep_encoders: bool, progress: bool, tell: Tell) -> None:

@@ -14,7 +14,7 @@ from una_fast.training.distributed import Processes
 if TYPE_CHECKING:
     from una_fast.table import TermTable
 
-__all__ = ["Sample", "sample_negatives"]
+__all__ = ["Sample", "Sources", "sample_negatives"]
 
 SENTENCES = 3
 
@@ -35,30 +35,37 @@ def sample_negatives(plan: Plan) -> tuple[Sample, ...]:
     """
     condition, seed = plan.conditions[0].name, plan.seeds[0]
     found: dict[tuple[Explanation, ...], list[str]] = {}
-    sources = _Sources()
+    sources = Sources()
     for run in plan.runs():
         if (run.condition, run.seed) == (condition, seed) and run.config(Path("unused")).every:
             found.setdefault(sources.explain(run), []).append(run.arm)
     return tuple(Sample(arms=tuple(arms), explanations=texts) for texts, arms in found.items())
 
 
-class _Sources:
-    """Corpora and tables that arms share, each read and fitted once."""
+class Sources:
+    """Corpora and tables that runs share, each read and fitted once."""
 
     def __init__(self) -> None:
         self._corpora: dict[str, Corpus] = {}
         self._tables: dict[str, TermTable] = {}
 
-    def explain(self, run: Run) -> tuple[Explanation, ...]:
-        config = run.config(Path("unused"))
+    def corpus(self, run: Run) -> Corpus:
+        """The text of a run."""
         files = repr([run.options.get(name) for name in FILES])
         if files not in self._corpora:
-            self._corpora[files] = open_corpus(config)
-        corpus = self._corpora[files]
-        name = repr((files, config.tokenizer, config.table))
-        if name not in self._tables:
-            self._tables[name] = open_table(config, corpus, Processes())
-        source = open_negatives(config, self._tables[name])
+            self._corpora[files] = open_corpus(run.config(Path("unused")))
+        return self._corpora[files]
+
+    def table(self, run: Run) -> "TermTable":
+        """The term table of a run, fitted on its text where none is given."""
+        if run.table() not in self._tables:
+            self._tables[run.table()] = open_table(run.config(Path("unused")), self.corpus(run), Processes())
+        return self._tables[run.table()]
+
+    def explain(self, run: Run) -> tuple[Explanation, ...]:
+        """The first negatives of a run."""
+        corpus = self.corpus(run)
+        source = open_negatives(run.config(Path("unused")), self.table(run))
         return tuple(_explain(source, corpus, example_rows(corpus.sentences, SENTENCES)))
 
 

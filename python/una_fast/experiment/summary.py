@@ -54,14 +54,30 @@ class ArmSummary:
     difference: Difference | None
 
 
+TF_IDF = "TF-IDF of the table"
+"""The name of a term table that is scored as an encoder."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """A start model before training: its scores by task, and the mean of them."""
+    """A start model before training, or a term table: its scores by task, and the mean of them.
+
+    A table has no pooling.
+    """
 
     model: str
-    pooling: str
+    pooling: str | None
     scores: dict[str, float | None]
     mean: float | None
+
+    @property
+    def title(self) -> str:
+        """Its name in tables and sentences."""
+        return (
+            self.model
+            if self.pooling is None
+            else f"before training, {Path(self.model).name} ({self.pooling})"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,7 +196,7 @@ def _spread(values: Sequence[float]) -> Spread:
 
 def _starts(store: Store, runs: Sequence[Run]) -> tuple[Start, ...]:
     """The start models of some runs, each once."""
-    wanted = {run.start() for run in runs}
+    wanted = {run.start() for run in runs} | {(TF_IDF, run.table()) for run in runs}
     return tuple(
         Start(
             model=row["model"],
@@ -231,10 +247,7 @@ def _text_table(summary: Summary, comparison: Comparison) -> str:
     rows = [HEAD, *map(cells, comparison.arms)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
-    starts = [
-        f"before training, {Path(start.model).name} ({start.pooling}): {_number(start.mean) or 'undefined'}"
-        for start in comparison.starts
-    ]
+    starts = [f"{start.title}: {_number(start.mean) or 'undefined'}" for start in comparison.starts]
     tasks = f"mean of {len(summary.tasks)} tasks: {', '.join(summary.tasks)}"
     return "\n".join([title_of(comparison), tasks, *starts, "", *lines])
 
