@@ -101,7 +101,16 @@ def test_text_of_plan_and_corpus_stays_text() -> None:
 
 def test_the_figures_are_those_of_the_summary() -> None:
     page = render()
-    for figure in ("54.00", "+2.00", "+1.00 .. +3.00", "-1.23 .. +4.56", "0.25", "52.00 ± 1.50", "75%", "with nothing trained, scores 60.00"):
+    for figure in (
+        "54.00",
+        "+2.00",
+        "+1.00 .. +3.00",
+        "-1.23 .. +4.56",
+        "0.25",
+        "52.00 ± 1.50",
+        "75%",
+        "with nothing trained, scores 60.00",
+    ):
         assert figure in page
 
 

@@ -10,6 +10,7 @@ LAYERS = [
     ["_core", "_interrupt", "citations", "errors"],
     ["checks"],
     ["draw_keys", "extras", "files", "memory", "pickling", "progress", "_reference", "tokenizers"],
+    ["hub"],
     ["arrow", "options"],
     ["sources"],
     ["mapped_corpus", "table"],

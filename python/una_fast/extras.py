@@ -13,6 +13,7 @@ _EXTRAS = {
         ("filelock", "matplotlib", "safetensors", "tokenizers", "torch", "transformers"), "train"
     ),
     **dict.fromkeys(("datasets", "sklearn"), "evaluate"),
+    "huggingface_hub": "hub",
     **dict.fromkeys(("accelerate", "sentence_transformers"), "sentence-transformers"),
 }
 """The extra of una-fast that brings a module; any other module is a package of its own."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -16,6 +18,8 @@ from una_fast.arrow import large_strings
 from una_fast.checks import whole
 from una_fast.errors import InputError
 from una_fast.extras import require
+from una_fast.files import replacing, storage_errors, write_text
+from una_fast.hub import bibtex, fetch, front_matter, upload
 from una_fast.pickling import Pieces
 from una_fast.sources import default_threads
 from una_fast.tokenizers import CustomTokenizer, Tokenizer, is_custom, matching, missing
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 __all__ = ["SINGLE_TERMS", "TermStats", "TermTable", "Tokens", "single_terms"]
+
+TABLE_FILE = "table.safetensors"
+"""The file of a table in a folder or repository."""
 
 Array = TypeVar("Array", bound=np.ndarray[Any, Any])
 
@@ -101,6 +108,127 @@ class TermTable:
         """
         self._core.save(os.fspath(path))
         self._path = os.fspath(path)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        repo_id_or_path: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        token: str | bool | None = None,
+        cache_dir: str | os.PathLike[str] | None = None,
+        local_files_only: bool = False,
+        tokenizer: Tokenizer | None = None,
+    ) -> TermTable:
+        """Loads a table from a folder, as `save_pretrained` makes one, or from a repository of the Hugging Face hub.
+
+        Args:
+            repo_id_or_path: the folder, a name on the hub, or the file of a table.
+            revision: branch, tag or commit of the repository.
+            token: for a repository that is private; True takes the one that `hf auth login` left.
+            cache_dir: where downloads are kept, by default where huggingface_hub keeps them.
+            local_files_only: whether to do without the network.
+            tokenizer: as for `load`.
+
+        Raises:
+            OptionError: for what is neither a folder nor a name on the hub; and as `load`.
+            StorageError: where there is no such table, or the hub does not give it.
+            ArtifactError: as `load`.
+            MissingExtraError: without huggingface_hub, for a name on the hub.
+        """
+        if os.path.isfile(repo_id_or_path):
+            return cls.load(repo_id_or_path, tokenizer=tokenizer)
+        path = fetch(
+            repo_id_or_path,
+            TABLE_FILE,
+            revision=revision,
+            token=token,
+            cache_dir=cache_dir,
+            local_files_only=local_files_only,
+        )
+        return cls.load(path, tokenizer=tokenizer)
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Saves the table as `table.safetensors` in a folder, with a card that says what it is.
+
+        Raises:
+            StorageError: where the system refuses.
+            MissingExtraError: without huggingface_hub, which makes the card.
+        """
+        card = self._card()
+        place = Path(folder)
+        with storage_errors(place):
+            place.mkdir(parents=True, exist_ok=True)
+        self.save(place / TABLE_FILE)
+        with replacing(place / "README.md") as fresh:
+            write_text(fresh, card)
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        commit_message: str | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+    ) -> str:
+        """Uploads the table and its card to a repository of the Hugging Face hub, which is made where there is none.
+
+        Args:
+            repo_id: its name, "user/name".
+            private: whether a repository that is made is private; by default as your account says.
+            token: yours; by default the one that `hf auth login` left.
+            commit_message: what the commit says.
+            revision: the branch to commit to.
+            create_pr: whether to open a pull request in place of a commit.
+
+        Returns:
+            The address of the commit, or of the pull request.
+
+        Raises:
+            OptionError: for what is no name on the hub.
+            StorageError: where the hub refuses, or cannot be reached.
+            MissingExtraError: without huggingface_hub.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            before, self._path = self._path, None
+            try:
+                self.save_pretrained(folder)
+            finally:
+                self._path = before
+            return upload(
+                Path(folder),
+                repo_id,
+                files=None,
+                private=private,
+                token=token,
+                commit_message=commit_message or f"A term table of {len(self):,} terms",
+                revision=revision,
+                create_pr=create_pr,
+            )
+
+    def _card(self) -> str:
+        front = front_matter({}, library_name="una-fast", tags=["una-fast", "tf-idf", "hard-negatives"])
+        facts = {
+            "terms": f"{len(self):,}",
+            "sentences": f"{self.n_documents:,}",
+            "tokenizer": self.tokenizer,
+            "lower-cased": "yes" if self.lowercase else "no",
+            "min_df": self.min_df,
+            "max_terms": self.max_terms or "-",
+            "sha256": self.digest,
+        }
+        rows = "".join(f"| {name} | {value} |\n" for name, value in facts.items())
+        usage = (
+            "from una_fast import Augmenter, TermTable\n\n"
+            'table = TermTable.from_pretrained("<this repository>")\n'
+            'Augmenter(table).augment(["A sentence."])'
+        )
+        return (
+            f"{front}\n# Term table\n\nTerms by falling maximum TF-IDF, from which una-fast makes hard negatives.\n\n"
+            f"| | |\n|---|---|\n{rows}\n```python\n{usage}\n```\n\n{bibtex()}"
+        )
 
     @property
     def digest(self) -> str:

@@ -284,6 +284,17 @@ class TrainConfig(Options):
         short="o",
         metavar="FOLDER",
     )
+    language: Sequence[str] = option(
+        (), "Languages of the text, for the card: codes such as en or zh.", group="output", metavar="CODE"
+    )
+    license: str | None = option(
+        None,
+        "Licence of the weights, for the card: a name as the hub has it, such as apache-2.0.",
+        group="output",
+    )
+    dataset_names: Sequence[str] = option(
+        (), "Datasets of the hub that the text comes from, for the card.", group="output", metavar="NAME"
+    )
     report: bool = option(
         True,
         "Write report.html into the output: curves, settings and sampled negatives.",

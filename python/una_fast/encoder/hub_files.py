@@ -6,11 +6,11 @@ from typing import Any
 
 from una_fast.errors import ArtifactError, OptionError
 from una_fast.files import read_bytes
+from una_fast.hub import looks_like_path
 
 __all__ = [
     "default_prompt",
     "file_of",
-    "looks_like_path",
     "modules_of",
     "place_of",
     "read_json",
@@ -39,11 +39,6 @@ def require_model(name: str) -> None:
     fault = _fault_of_hub(name)
     if fault is not None:
         raise OptionError(f"model {name!r} is no folder here, and {fault}")
-
-
-def looks_like_path(name: str) -> bool:
-    """True for what cannot be a name on the hub, which is one word, or two with a slash between."""
-    return Path(name).is_absolute() or name.startswith((".", "~")) or name.count("/") > 1
 
 
 def _fault_of_hub(name: str) -> str | None:

@@ -40,10 +40,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from una_fast.encoder.hub_files import looks_like_path
 from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.evaluation.pairs import SEVEN
 from una_fast.files import storage_errors
+from una_fast.hub import looks_like_path
 from una_fast.options import options_of
 from una_fast.sources import find_files
 from una_fast.train_config import TrainConfig

@@ -546,6 +546,12 @@ class _Run:
             "format": 1,
             **self.identity(),
             "pooling": self.model.pooling,
+            "card": {
+                "base_model": None if Path(self.config.model).is_dir() else str(self.config.model),
+                "language": list(self.config.language),
+                "license": self.config.license,
+                "datasets": list(self.config.dataset_names),
+            },
             "step": step,
             "steps": history.steps,
             "best_step": history.best_step,

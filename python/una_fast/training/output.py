@@ -23,8 +23,10 @@ from una_fast.errors import OptionError
 from una_fast.evaluation.pairs import STS_B_DEV
 from una_fast.extras import require
 from una_fast.files import alone_in, replacing, replacing_folder, storage_errors, write_text
+from una_fast.hub import bibtex, front_matter
 from una_fast.progress import quiet_transformers
 from una_fast.sources import find_files
+from una_fast.table import TABLE_FILE as TABLE
 from una_fast.train_config import TrainConfig
 from una_fast.training.model import SentenceEncoder
 
@@ -65,7 +67,6 @@ __all__ = [
 MANIFEST = "training.json"
 CARD = "README.md"
 REPORT = "report.html"
-TABLE = "table.safetensors"
 LAST = "last"
 """The folder, within the output, of the last step's weights, where they are not the best."""
 
@@ -324,17 +325,16 @@ def _json(value: object) -> str:
     return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-_FRONT = """\
----
-library_name: sentence-transformers
-pipeline_tag: sentence-similarity
-tags:
-- sentence-transformers
-- feature-extraction
-- sentence-similarity
-- una-fast
----
-"""
+def _front(manifest: dict[str, Any]) -> str:
+    tasks = (manifest.get("sts") or {}).get("tasks", {})
+    return front_matter(
+        {name: task["spearman"] for name, task in tasks.items()},
+        model_name="Sentence encoder",
+        library_name="sentence-transformers",
+        pipeline_tag="sentence-similarity",
+        tags=["sentence-transformers", "feature-extraction", "sentence-similarity", "una-fast"],
+        **manifest["card"],
+    )
 
 
 def _card(manifest: dict[str, Any]) -> str:
@@ -350,7 +350,7 @@ def _card(manifest: dict[str, Any]) -> str:
         'embeddings = model.encode(["A sentence.", "Another one."])'
     )
     sections = [
-        f"{_FRONT}\n# Sentence encoder\n",
+        f"{_front(manifest)}\n# Sentence encoder\n",
         f"Trained from `{manifest['model']}` by {method} with una-fast, on {manifest['corpus']['sentences']} "
         f"sentences for {manifest['steps']} steps. Pooling: {manifest['pooling']}. "
         "Compare embeddings by cosine.\n",
@@ -366,7 +366,8 @@ def _card(manifest: dict[str, Any]) -> str:
         sections.append(f"## {_dev_title(manifest)}\n\n{kept}" + _table(("step", "Spearman x100"), rows))
     if manifest.get("sts"):
         sections.append("## STS test sets\n\n" + _table(("task", "Spearman x100"), sts_rows(manifest["sts"])))
-    sections.append("Source of the method: Shu and Lampos, arXiv 2401.02594.\n")
+    sections.append("## Versions\n\n" + _table(("package", "version"), list(manifest["versions"].items())))
+    sections.append(bibtex())
     return "\n".join(sections)
 
 
