@@ -16,7 +16,7 @@ LAYERS = [
     ["mapped_corpus", "table"],
     ["encode", "fit"],
     ["augment"],
-    ["by_file", "page", "shared_options"],
+    ["by_file", "page", "shared_options", "static"],
     ["datasets"],
     ["hard_negatives"],
     ["paraphrase_config", "train_config"],

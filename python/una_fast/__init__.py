@@ -33,6 +33,7 @@ from una_fast.errors import (
 )
 from una_fast.fit import TermCounter, fit
 from una_fast.hard_negatives import generate_hard_negatives
+from una_fast.static import StaticEmbedding, static_embedding
 from una_fast.table import TermStats, TermTable, Tokens
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "InternalError",
     "MissingExtraError",
     "OptionError",
+    "StaticEmbedding",
     "StorageError",
     "TermCounter",
     "TermStats",
@@ -54,4 +56,5 @@ __all__ = [
     "__version__",
     "fit",
     "generate_hard_negatives",
+    "static_embedding",
 ]

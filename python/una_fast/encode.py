@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from una_fast.augment import Augmenter
 
-__all__ = ["EncodedNegatives", "NegativeEncoder", "TokenizerLike"]
+__all__ = ["EncodedNegatives", "NegativeEncoder", "TokenizerLike", "backend_of", "plain_copy"]
 
 
 @runtime_checkable
@@ -121,10 +121,10 @@ class NegativeEncoder:
         self._augmenter = augmenter
         self._multiple = pad_to_multiple_of
         self.max_length = max_length
-        original = _backend(tokenizer)
+        original = backend_of(tokenizer)
         _check_sides(tokenizer, original)
         self.pad_id = _pad_id(tokenizer, original) if pad_id is None else pad_id
-        self._backend = _copy(original)
+        self._backend = plain_copy(original)
         _refuse_spanning_tokens(self._backend)
         prefix, suffix = _special_ids(self._backend)
         self._core = _core.Encoder(
@@ -222,8 +222,14 @@ def _refuse(text: str, expected: list[int], composed: list[int]) -> None:
     )
 
 
-def _backend(tokenizer: TokenizerLike) -> Tokenizer:
-    require("a negative as token ids", "tokenizers")
+def backend_of(tokenizer: TokenizerLike, what: str = "a negative as token ids") -> Tokenizer:
+    """The compiled half of a tokenizer; `what` needs it.
+
+    Raises:
+        OptionError: for what is no fast tokenizer.
+        MissingExtraError: without tokenizers.
+    """
+    require(what, "tokenizers")
     from tokenizers import Tokenizer
 
     if isinstance(tokenizer, str | os.PathLike):
@@ -241,7 +247,7 @@ def _backend(tokenizer: TokenizerLike) -> Tokenizer:
     return tokenizer
 
 
-def _copy(tokenizer: Tokenizer) -> Tokenizer:
+def plain_copy(tokenizer: Tokenizer) -> Tokenizer:
     """A tokenizer of the same parts that neither cuts nor pads.
 
     Not by way of JSON: that moves the scores of a Unigram model by a last bit, and breaks ties the other way.

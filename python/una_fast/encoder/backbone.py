@@ -25,6 +25,7 @@ from transformers import (
 )
 
 from una_fast.encoder.hub_files import place_of
+from una_fast.encoder.static import is_static, load_static, load_static_tokenizer
 from una_fast.errors import OptionError
 from una_fast.progress import quiet_transformers
 
@@ -115,6 +116,8 @@ def load_backbone(model: str | os.PathLike[str], *, dropout: float | None = None
         OptionError: `model` cannot be loaded, or `dropout` is set and its family has no known name for it.
     """
     name = os.fspath(model)
+    if is_static(name):
+        return load_static(name, dropout=dropout)
     source = _source_of(name)
     try:
         config = AutoConfig.from_pretrained(**source, trust_remote_code=False)
@@ -242,6 +245,8 @@ def load_tokenizer(model: str | os.PathLike[str]) -> PreTrainedTokenizerBase:
         OptionError: There is no tokenizer, or it has no pad token.
     """
     name = os.fspath(model)
+    if is_static(name):
+        return load_static_tokenizer(name)
     try:
         tokenizer = AutoTokenizer.from_pretrained(**_source_of(name), trust_remote_code=False)
     except (OSError, ValueError, ImportError) as error:

@@ -31,6 +31,7 @@ from una_fast.encoder.hub_files import (
     text_settings,
 )
 from una_fast.encoder.pooling import Pooling, pool, token_states
+from una_fast.encoder.static import is_static
 from una_fast.errors import OptionError
 
 __all__ = ["ELSEWHERE", "Encoder", "declared_pooling", "load_encoder"]
@@ -183,6 +184,8 @@ def declared_pooling(name: str) -> Pooling | None:
     """
     modules = modules_of(name)
     _refuse_further_modules(name, modules)
+    if is_static(name):
+        return "mean"
     config = read_json(name, f"{modules.get('Pooling', '1_Pooling')}/config.json")
     if config is None:
         return None
@@ -212,7 +215,11 @@ LAYERS = "WeightedLayerPooling"
 
 
 def _refuse_further_modules(name: str, modules: dict[str, str]) -> None:
-    further = [kind for kind in modules if kind not in ("Transformer", LAYERS, "Pooling", "Normalize")]
+    further = [
+        kind
+        for kind in modules
+        if kind not in ("Transformer", LAYERS, "Pooling", "Normalize", "StaticEmbedding")
+    ]
     if further:
         raise OptionError(f"model {name!r} has further modules {further}: {ELSEWHERE}")
 

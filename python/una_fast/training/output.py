@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerBase
 
 from una_fast.encoder.backbone import position_limit
 from una_fast.encoder.encoder import LAYERS
+from una_fast.encoder.static import StaticBackbone, save_static
 from una_fast.errors import OptionError
 from una_fast.evaluation.pairs import STS_B_DEV
 from una_fast.extras import require
@@ -175,10 +176,13 @@ def save_encoder(
         backbone = model.backbone
         # Older releases of transformers save the path that the model came from.
         backbone.config._name_or_path = ""
-        with _layers_shown(model), quiet_transformers():
-            backbone.save_pretrained(folder, safe_serialization=True)
-        _plain_tokenizer(tokenizer).save_pretrained(folder)
-        _write_modules(folder, model, max_length=position_limit(backbone, tokenizer))
+        if isinstance(backbone, StaticBackbone):
+            save_static(folder, backbone)
+        else:
+            with _layers_shown(model), quiet_transformers():
+                backbone.save_pretrained(folder, safe_serialization=True)
+            _plain_tokenizer(tokenizer).save_pretrained(folder)
+            _write_modules(folder, model, max_length=position_limit(backbone, tokenizer))
         if table is not None:
             table.save(folder / TABLE)
         _write_records(folder, manifest)

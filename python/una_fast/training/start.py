@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from una_fast.encoder.backbone import input_names, tokenise
 from una_fast.encoder.encoder import ELSEWHERE, declared_pooling
 from una_fast.encoder.hub_files import default_prompt, text_settings
+from una_fast.encoder.static import StaticBackbone
 from una_fast.errors import OptionError
 from una_fast.train_config import TrainConfig, TrainingPooling
 from una_fast.training.model import SentenceEncoder
@@ -86,6 +87,10 @@ def check_start(
             ) from error
     model.train(was_training)
     _freeze_unused(model)
+    if isinstance(model.backbone, StaticBackbone):
+        paired = (
+            paired or model.backbone.config.token_dropout > 0
+        )  # which drops neither of two tokens, mostly
     if not paired and torch.equal(vectors[0], vectors[1]):
         _refuse_equal_views(config, name)
 

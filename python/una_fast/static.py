@@ -1,0 +1,132 @@
+"""Static encoders: one vector a token, whose mean is a text's. One is made of a term table, with nothing trained."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from una_fast.checks import whole
+from una_fast.encode import backend_of, plain_copy
+from una_fast.extras import require
+from una_fast.files import replacing_folder, write_text
+from una_fast.table import as_sequence
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from tokenizers import Tokenizer
+
+    from una_fast.encode import TokenizerLike
+    from una_fast.table import TermTable
+
+__all__ = ["StaticEmbedding", "static_embedding"]
+
+
+class StaticEmbedding:
+    """A vector for each token of a tokenizer; a text's is the mean of its tokens', without special tokens.
+
+    What sentence-transformers calls by the same name: `save_pretrained` writes a folder that `SentenceTransformer`
+    loads, `una_fast.training.train` starts from, and `una_fast.evaluation.evaluate_sts` scores.
+
+    Attributes:
+        tokenizer: a `tokenizers.Tokenizer`.
+        vectors: float32, shape (V, D), by token id.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, vectors: NDArray[np.float32]) -> None:
+        self.tokenizer = tokenizer
+        self.vectors = vectors
+
+    def encode(self, sentences: Iterable[str]) -> NDArray[np.float32]:
+        """The vectors of texts, float32, shape (n, D), not normalised; a text without a token is zero.
+
+        Raises:
+            InputError: for what are no sentences.
+        """
+        texts = list(as_sequence(sentences))
+        ids = [encoding.ids for encoding in self.tokenizer.encode_batch(texts, add_special_tokens=False)]
+        made = np.zeros((len(ids), self.vectors.shape[1]), np.float32)
+        for row, tokens in enumerate(ids):
+            if tokens:
+                made[row] = self.vectors[tokens].mean(axis=0)
+        return made
+
+    def save_pretrained(self, folder: str | os.PathLike[str]) -> None:
+        """Saves it as sentence-transformers does: whole or not at all.
+
+        Raises:
+            StorageError: where the system refuses.
+            MissingExtraError: without safetensors.
+        """
+        save_file = require("save_pretrained", "safetensors.numpy").save_file
+        with replacing_folder(Path(folder)) as place:
+            save_file({"embedding.weight": self.vectors}, place / "model.safetensors")
+            self.tokenizer.save(str(place / "tokenizer.json"))
+            write_text(place / "modules.json", json.dumps(MODULES, indent=2) + "\n")
+            write_text(place / "config_sentence_transformers.json", json.dumps(SETTINGS, indent=2) + "\n")
+
+    def __repr__(self) -> str:
+        rows, width = self.vectors.shape
+        return f"StaticEmbedding({rows:,} tokens of {width} dimensions)"
+
+
+MODULES = [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.StaticEmbedding"}]
+SETTINGS: dict[str, Any] = {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"}
+
+
+def static_embedding(
+    table: TermTable, tokenizer: TokenizerLike, dim: int = 256, seed: int = 0
+) -> StaticEmbedding:
+    """A static encoder of nothing but a table: random vectors, each times the idf of its token.
+
+    Vectors drawn at random are nearly orthogonal, so that the cosine of two texts is about the weight of the tokens
+    that they share. Nothing is trained: it is a start, and the line that a trained encoder has to pass.
+
+    The idf of a token is ln(N / df), its df the sum of those of the terms that it is a part of, and N at most; a token
+    of no term has df = 1. Terms are tokenized as they stand at the start of a text and as they stand within one.
+
+    Args:
+        table: the fitted table.
+        tokenizer: a `tokenizers.Tokenizer`, a fast tokenizer of transformers, or the path of a tokenizer.json.
+        dim: width of the vectors.
+        seed: of the draws, numpy's PCG64.
+
+    Raises:
+        OptionError: for a tokenizer or a number of another kind.
+        MissingExtraError: without tokenizers.
+    """
+    whole("dim", dim, least=1, below=1 << 16)
+    chosen = plain_copy(backend_of(tokenizer, "static_embedding"))
+    weights = _idf_of_tokens(table, chosen)
+    rng = np.random.default_rng(whole("seed", seed))
+    vectors = rng.standard_normal((len(weights), dim), np.float32) * weights[:, None].astype(np.float32)
+    return StaticEmbedding(chosen, vectors)
+
+
+def _idf_of_tokens(table: TermTable, tokenizer: Any) -> NDArray[np.float64]:
+    """The idf of each token id, shape (V,)."""
+    size = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+    df = np.zeros(size, np.float64)
+    terms, counts = table.terms, table.df
+    for first in range(0, len(terms), _AT_A_TIME):
+        for term, count in zip(
+            _tokens(tokenizer, terms[first : first + _AT_A_TIME]), counts[first:].tolist(), strict=False
+        ):
+            df[term] += count
+    return np.log(table.n_documents / np.clip(df, 1, table.n_documents))
+
+
+def _tokens(tokenizer: Any, terms: Sequence[str]) -> list[list[int]]:
+    """The distinct tokens of each term, at the start of a text and after a space."""
+    written = [
+        tokenizer.encode_batch([before + term for term in terms], add_special_tokens=False)
+        for before in ("", " ")
+    ]
+    return [sorted({*start.ids, *within.ids}) for start, within in zip(*written, strict=True)]
+
+
+_AT_A_TIME = 1 << 14

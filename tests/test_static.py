@@ -1,0 +1,195 @@
+"""Static encoders: made of a table, started from, trained, scored, and saved as what they were."""
+
+import json
+import math
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("transformers")
+
+import tokenizers
+
+import una_fast
+from training_support import make_sentences, tiny_bert, write_lines
+from una_fast.encoder.backbone import load_backbone
+from una_fast.errors import OptionError
+from una_fast.evaluation import evaluate_pairs, load_encoder
+from una_fast.training import TrainConfig, train
+
+SENTENCES = make_sentences(100)
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_bert(tmp_path_factory.mktemp("static") / "bert") / "tokenizer.json"
+
+
+@pytest.fixture
+def start(tokenizer: Path, tmp_path: Path) -> Path:
+    una_fast.static_embedding(una_fast.fit(SENTENCES), tokenizer, dim=16, seed=3).save_pretrained(
+        tmp_path / "start"
+    )
+    return tmp_path / "start"
+
+
+def run(start: Path, tmp_path: Path, **changes: Any) -> Any:
+    options: dict[str, Any] = {
+        "corpus": write_lines(tmp_path / "corpus.txt", SENTENCES),
+        "output": tmp_path / "out",
+        "batch_size": 10,
+        "learning_rate": 0.5,
+        "device": "cpu",
+        "report": False,
+        "max_steps": 5,
+    }
+    return train(TrainConfig(**{"model": start, **options, **changes}))
+
+
+def test_vectors_are_as_long_as_the_idf_of_their_token() -> None:
+    words = {word: i for i, word in enumerate(["[UNK]", "the", "dog", "s", "bird", "cat"])}
+    pieces = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
+    pieces.pre_tokenizer = tokenizers.pre_tokenizers.Punctuation()
+    table = una_fast.fit(["the cat-s", "the dog", "the dog-s", "the old"], tokenizer="whitespace")
+    made = una_fast.static_embedding(table, pieces, dim=4096, seed=1)
+    lengths = np.linalg.norm(made.vectors, axis=1) / math.sqrt(4096)
+    assert lengths[words["the"]] == 0.0, "in every sentence"
+    for token, df in (("dog", 2), ("s", 2), ("cat", 1), ("bird", 1)):
+        assert lengths[words[token]] == pytest.approx(math.log(4 / df), rel=0.05), token
+    same = una_fast.static_embedding(table, pieces, dim=4096, seed=1)
+    other = una_fast.static_embedding(table, pieces, dim=4096, seed=2)
+    assert (made.vectors == same.vectors).all()
+    assert not (made.vectors == other.vectors).all()
+    assert made.vectors.dtype == np.float32
+
+
+def test_what_cannot_be_is_named(tokenizer: Path, tmp_path: Path) -> None:
+    table = una_fast.fit(SENTENCES)
+    with pytest.raises(OptionError, match="dim must be at least 1"):
+        una_fast.static_embedding(table, tokenizer, dim=0)
+    with pytest.raises(OptionError, match="tokenizer must be"):
+        una_fast.static_embedding(table, 7)  # type: ignore[arg-type]
+    (tmp_path / "modules.json").write_text('[{"type": "StaticEmbedding", "path": ""}]')
+    with pytest.raises(OptionError, match=r"static encoder without model\.safetensors"):
+        load_backbone(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"no")
+    with pytest.raises(OptionError, match="cannot be loaded"):
+        load_backbone(tmp_path)
+
+
+def test_it_is_the_same_encoder_wherever_it_is_loaded(start: Path) -> None:
+    texts = [*SENTENCES[:20], "", "zzz unknown 한국어"]
+    ours = load_encoder(start, device="cpu")(texts)
+    made = una_fast.static_embedding(
+        una_fast.fit(SENTENCES), start / "tokenizer.json", dim=16, seed=3
+    ).encode(texts)
+    np.testing.assert_allclose(ours, made, atol=1e-5)
+    library = pytest.importorskip("sentence_transformers")
+    theirs = library.SentenceTransformer(str(start), device="cpu").encode(texts)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["nt_xent", "info_nce", "margin"])
+def test_it_is_trained_by_the_same_loop_and_saved_as_what_it_was(
+    start: Path, tmp_path: Path, loss: str
+) -> None:
+    result = run(start, tmp_path, loss=loss)
+    names = {path.name for path in result.output.iterdir()} - {
+        "README.md",
+        "training.json",
+        "table.safetensors",
+    }
+    assert names == {path.name for path in start.iterdir()}
+    assert (result.output / "tokenizer.json").read_bytes() == (start / "tokenizer.json").read_bytes()
+    texts = SENTENCES[:20]
+    ours = load_encoder(result.output, device="cpu")(texts)
+    assert not np.allclose(ours, load_encoder(start, device="cpu")(texts), atol=1e-3), "it has learnt"
+    library = pytest.importorskip("sentence_transformers")
+    np.testing.assert_allclose(
+        ours, library.SentenceTransformer(str(result.output), device="cpu").encode(texts), atol=1e-5
+    )
+    manifest = json.loads((result.output / "training.json").read_text())
+    assert manifest["pooling"] == "mean"
+
+
+def test_training_repeats_itself_and_resumes(
+    start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from test_training_comfort import interrupted_at
+    from una_fast.training import TrainingInterrupted
+
+    whole = run(start, tmp_path, output=tmp_path / "whole")
+    interrupted_at(monkeypatch, 3)
+    with pytest.raises(TrainingInterrupted):
+        run(start, tmp_path)
+    result = run(start, tmp_path, resume=True)
+    weights = [(each.output / "model.safetensors").read_bytes() for each in (whole, result)]
+    assert (result.resumed_at, weights[0]) == (2, weights[1])
+
+
+def test_dropped_tokens_are_the_two_views(start: Path, tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match="dropout is 0"):
+        run(start, tmp_path, dropout=0.0, every=0)
+    backbone = load_backbone(start, dropout=0.5)
+    backbone.train()
+    import torch
+
+    ids, mask = torch.arange(1, 41).view(1, 40), torch.ones(1, 40, dtype=torch.long)
+    states = backbone(ids, mask).last_hidden_state
+    dropped = (states == 0).all(dim=-1).sum().item()
+    assert 8 < dropped < 32
+    assert load_backbone(start).config.token_dropout == 0.2
+
+
+def model2vec_folder(folder: Path, tokenizer: Path, *, folded: bool) -> Path:
+    """A folder as model2vec saves one: with a table for each token, or fewer vectors with weights and a mapping."""
+    from safetensors.numpy import save_file
+
+    size = tokenizers.Tokenizer.from_file(str(tokenizer)).get_vocab_size()
+    draw = np.random.default_rng(1)
+    tensors = {"embeddings": draw.standard_normal((size, 8)).astype(np.float32)}
+    if not folded:
+        tensors = {
+            "embeddings": draw.standard_normal((10, 8)).astype(np.float32),
+            "weights": draw.uniform(0.5, 2.0, size),
+            "mapping": draw.integers(0, 10, size),
+        }
+    folder.mkdir()
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "tokenizer.json").write_bytes(tokenizer.read_bytes())
+    config = {
+        "model_type": "model2vec",
+        "architectures": ["StaticModel"],
+        "normalize": False,
+        "hidden_dim": 8,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
+
+
+@pytest.mark.parametrize("folded", [True, False])
+def test_a_model_of_model2vec_stays_one(tokenizer: Path, tmp_path: Path, folded: bool) -> None:
+    start = model2vec_folder(tmp_path / "start", tokenizer, folded=folded)
+    result = run(start, tmp_path, loss="info_nce")
+    assert (result.output / "config.json").read_bytes() == (start / "config.json").read_bytes()
+    texts = [*SENTENCES[:20], "zzz the 한국어 dog"]
+    vectors = [load_encoder(place, device="cpu")(texts) for place in (start, result.output)]
+    model2vec = pytest.importorskip("model2vec")
+    for place, ours in zip((start, result.output), vectors, strict=True):
+        theirs = model2vec.StaticModel.from_pretrained(str(place)).encode(texts)
+        cosines = (ours * theirs).sum(1) / np.linalg.norm(ours, axis=1) / np.linalg.norm(theirs, axis=1)
+        np.testing.assert_allclose(cosines, 1.0, atol=1e-5)
+
+
+def test_it_is_scored_as_any_encoder(start: Path, tmp_path: Path) -> None:
+    dev = write_lines(
+        tmp_path / "dev.tsv",
+        [f"{a}\t{a} {b}\t{i % 3}" for i, (a, b) in enumerate(pairwise(SENTENCES))],
+    )
+    made = una_fast.static_embedding(una_fast.fit(SENTENCES), start / "tokenizer.json", dim=16, seed=3)
+    one, two = (evaluate_pairs(encoder, [dev])["dev.tsv"].spearman for encoder in (start, made))
+    assert one == pytest.approx(two, abs=1e-6)
