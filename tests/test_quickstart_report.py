@@ -94,11 +94,11 @@ def test_similarity_is_shown_only_where_it_was_measured() -> None:
     report = make_report()
     assert "Sentence similarity" not in render_report(report)
     rows = (
-        StsRow(task="STS12", pairs=3108, before=30.0, after=40.5),
-        StsRow(task="STS13", pairs=1500, before=20.0, after=10.0),
+        StsRow(task="STS12", pairs=3108, untrained=61.25, before=30.0, after=40.5),
+        StsRow(task="STS13", pairs=1500, untrained=60.25, before=20.0, after=10.0),
     )
     page = render_report(replace(report, sts=rows))
-    for figure in ("Sentence similarity", "3,108", "+10.50", "-10.00", "25.25"):
+    for figure in ("Sentence similarity", "3,108", "+10.50", "-10.00", "25.25", "line to beat", "60.75"):
         assert figure in page
 
 

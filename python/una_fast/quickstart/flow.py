@@ -17,7 +17,8 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, cast
 
 from una_fast import shared_options as same
 from una_fast.augment import Augmenter, Explanation
@@ -39,9 +40,11 @@ from una_fast.quickstart.report import (
 from una_fast.quickstart.starter import build_starter
 from una_fast.quickstart.terminal import Terminal
 from una_fast.sources import load_sentences
+from una_fast.static import static_embedding
 from una_fast.table import TermTable
 
 if TYPE_CHECKING:
+    from una_fast.encode import TokenizerLike
     from una_fast.evaluation import StsReport
     from una_fast.train_config import TrainingPooling
     from una_fast.training import ProbeReport, Result, TrainConfig
@@ -155,6 +158,7 @@ def run_quickstart(options: QuickstartOptions, terminal: Terminal) -> dict[str, 
     model_name = "A small BERT, drawn at random" if options.model is None else _name_of(options.model)
     terminal.line(model_name)
     pooling = _pooling_of(options.model)
+    sts_untrained = _score_untrained(table, model, options.sts)
     sts_before = _score(model, options.sts, pooling="cls" if pooling == "cls_mlp" else pooling)
 
     # 5. Two views of a sentence are to be close, and its negative is to be far.
@@ -183,7 +187,7 @@ def run_quickstart(options: QuickstartOptions, terminal: Terminal) -> dict[str, 
         losses=result.losses,
         before=_view_probe(result.probe_before),
         after=_view_probe(result.probe_after),
-        sts=_sts_rows(sts_before, sts_after),
+        sts=_sts_rows(sts_untrained, sts_before, sts_after),
     )
     _tell_change(report, terminal)
     figures = _figures(report, table, result)
@@ -344,12 +348,34 @@ def _view_probe(probe: "ProbeReport | None") -> ViewProbe:
     )
 
 
-def _sts_rows(before: "StsReport | None", after: "StsReport | None") -> tuple[StsRow, ...]:
-    if before is None or after is None:
+def _score_untrained(table: TermTable, model: str, data: str | None) -> "StsReport | None":
+    """The scores of a static encoder of the table, with the model's own word pieces."""
+    if data is None:
+        return None
+    from una_fast.encoder.backbone import load_tokenizer
+    from una_fast.evaluation import evaluate_sts
+
+    try:
+        encoder: Any = static_embedding(table, cast("TokenizerLike", load_tokenizer(model)))
+    except OptionError:  # a tokenizer that is not compiled: the table's own words do as well
+        encoder = table
+    return evaluate_sts(encoder, data)
+
+
+def _sts_rows(*reports: "StsReport | None") -> tuple[StsRow, ...]:
+    """The scores by task: untrained, before and after."""
+    found = [report.tasks for report in reports if report is not None]
+    if len(found) < len(reports):
         return ()
     return tuple(
-        StsRow(task=old.name, pairs=old.n_pairs, before=100 * old.spearman, after=100 * new.spearman)
-        for old, new in zip(before.tasks, after.tasks, strict=True)
+        StsRow(
+            task=old.name,
+            pairs=old.n_pairs,
+            untrained=100 * line.spearman,
+            before=100 * old.spearman,
+            after=100 * new.spearman,
+        )
+        for line, old, new in zip(*found, strict=True)
     )
 
 
@@ -380,6 +406,11 @@ def _tell_change(report: QuickstartReport, terminal: Terminal) -> None:
             *((row.task, f"{row.before:.2f}", f"{row.after:.2f}") for row in report.sts),
         ]
     )
+    if report.sts:
+        line = fmean(row.untrained for row in report.sts)
+        terminal.line(
+            f"the line to beat: {line:.2f} in the mean of tasks, by the table's idf with nothing trained"
+        )
 
 
 def _figures(report: QuickstartReport, table: TermTable, result: "Result") -> dict[str, Any]:
