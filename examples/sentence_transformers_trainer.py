@@ -7,7 +7,13 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from sentence_transformers.sentence_transformer.training_args import SentenceTransformerTrainingArguments
 
 import una_fast
-from una_fast.sentence_transformers import EpochCallback, EveryNLoss, NegativesCollator, NTXentLoss, StsEvaluator
+from una_fast.sentence_transformers import (
+    EpochCallback,
+    EveryNLoss,
+    NegativesCollator,
+    NTXentLoss,
+    StsEvaluator,
+)
 from una_fast.sources import load_sentences
 
 if __name__ == "__main__":

@@ -291,7 +291,7 @@ def test_edges() -> None:
         ({"replace": "x"}, "replace must be one of"),
         ({"surface": "x"}, "surface must be one of"),
         ({"max_replaced": 0}, "max_replaced must be at least 1 token"),
-        ({"max_replaced": 1.5}, "max_replaced as a share must be above 0 and at most 1"),
+        ({"max_replaced": 1.5}, "max_replaced as a share of the tokens must be above 0 and at most 1"),
         ({"max_replaced": True}, "max_replaced must be a whole number or a share"),
         ({"min_score": float("nan")}, "min_score must be a finite number"),
         ({"protect": "the"}, "protect must be terms"),

@@ -26,7 +26,7 @@ def learning_rate_at(step: int, total: int, config: TrainConfig) -> float:
 
 
 def make_optimizer(model: nn.Module, config: TrainConfig, device: torch.device) -> torch.optim.Optimizer:
-    """AdamW; weight decay, if any, pulls on matrices only."""
+    """AdamW, its update as one fused kernel where torch has it; weight decay, if any, pulls on matrices only."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     matrices = [parameter for parameter in trained if parameter.ndim >= 2]
     vectors = [parameter for parameter in trained if parameter.ndim < 2]
@@ -34,7 +34,7 @@ def make_optimizer(model: nn.Module, config: TrainConfig, device: torch.device) 
         {"params": matrices, "weight_decay": config.weight_decay},
         {"params": vectors, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=device.type == "cuda")
+    return torch.optim.AdamW(groups, lr=config.learning_rate, fused=device.type in ("cuda", "cpu"))
 
 
 def all_finite(parameters: Iterable[nn.Parameter]) -> bool:
