@@ -7,13 +7,7 @@ from sentence_transformers import SentenceTransformer, SentenceTransformerTraine
 from sentence_transformers.sentence_transformer.training_args import SentenceTransformerTrainingArguments
 
 import una_fast
-from una_fast.sentence_transformers import (
-    EpochCallback,
-    EveryNLoss,
-    NegativesCollator,
-    NTXentLoss,
-    StsEvaluator,
-)
+import una_fast.sentence_transformers as una
 from una_fast.sources import load_sentences
 
 if __name__ == "__main__":
@@ -29,16 +23,16 @@ if __name__ == "__main__":
         report_to=[],
     )
     augmenter = una_fast.Augmenter(una_fast.fit(sentences), surface="preserve", seed=arguments.seed)
-    collator = NegativesCollator.for_model(model, arguments, augmenter)
+    collator = una.NegativesCollator.for_model(model, arguments, augmenter)
     trainer = SentenceTransformerTrainer(
         model=model,
         args=arguments,
         train_dataset=Dataset.from_dict({"row": range(len(sentences)), "anchor": sentences}),
-        loss=EveryNLoss(NTXentLoss(model), every=5),
+        loss=una.EveryNLoss(una.NTXentLoss(model), every=5),
         data_collator=collator,
-        callbacks=[EpochCallback(collator)],
+        callbacks=[una.EpochCallback(collator)],
     )
-    evaluator = StsEvaluator(senteval, tasks=["STS-B-dev", "STS-B", "SICK-R"])
+    evaluator = una.StsEvaluator(senteval, tasks=["STS-B-dev", "STS-B", "SICK-R"])
     print("before", evaluator(model))
     trainer.train()
     model.save_pretrained(output)

@@ -53,6 +53,7 @@ from una_fast.training.corpus import (
 )
 from una_fast.training.data import Batch, BatchBuilder, Prefetcher
 from una_fast.training.distributed import Processes, processes_of_run
+from una_fast.training.dropout import FastDropout
 from una_fast.training.history import (
     Callback,
     Clock,
@@ -330,9 +331,11 @@ class _Run:
             gathered = self.processes.gather(embeddings)
             return batch_loss(gathered, batch.views, config) / config.accumulate
 
+        compiled = config.compile != "off"
+        fast = FastDropout() if self.device.type == "cpu" and not compiled else nullcontext()
         # Processes exchange gradients once a step, in the last of its backward passes.
         quiet = cast("type[AbstractContextManager[None]]", getattr(shared, "no_sync", nullcontext))
-        with nullcontext() if last else quiet():
+        with fast, nullcontext() if last else quiet():
             if config.chunk_size is None:
                 return backward(shared, inputs, loss, autocast)
             return backward_in_chunks(
