@@ -68,7 +68,7 @@ def test_killed_at_any_place_and_resumed(tmp_path: Path) -> None:
     """Protects a run from kill -9 at a step or at a change of a file; `killed_training.py` tries every place."""
     script = Path(__file__).with_name("killed_training.py")
     done = subprocess.run(
-        [sys.executable, script, tmp_path / "runs", "--every", "41"],
+        [sys.executable, script, tmp_path / "runs", "--every", "83"],
         capture_output=True,
         text=True,
         check=False,
