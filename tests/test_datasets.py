@@ -293,3 +293,19 @@ def test_data_that_cannot_be_is_refused() -> None:
 def test_importing_the_package_does_not_import_datasets() -> None:
     code = "import sys, una_fast; assert 'datasets' not in sys.modules and 'pyarrow' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_two_tokenizers_of_one_name_are_kept_apart(tmp_path: Path) -> None:
+    """A table holds the name of a callable alone, and its digest too: both tables may be alive at once."""
+    by_space, by_letter = (lambda text: text.split(), lambda text: [*text])
+    made = []
+    for tokenizer in (by_space, by_letter):
+        path = tmp_path / str(len(made))
+        una_fast.fit(TEXTS, tokenizer=by_space).save(path)
+        table = una_fast.TermTable.load(path, tokenizer=tokenizer)
+        made.append(Negatives(una_fast.Augmenter(table)))
+    dill = pytest.importorskip("dill")
+    for negatives in made:
+        again = dill.loads(dill.dumps(negatives, recurse=True))
+        assert again({"text": TEXTS}) == negatives({"text": TEXTS})
+    assert made[0]({"text": TEXTS}) != made[1]({"text": TEXTS})

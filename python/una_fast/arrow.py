@@ -40,6 +40,7 @@ __all__ = [
     "named_format",
     "nulls",
     "opened_table",
+    "refusals",
     "strings",
     "table_format",
 ]
@@ -252,7 +253,7 @@ def _csv(path: Path, delimiter: str, reading: _core.Reading, stack: ExitStack) -
 
 
 @contextmanager
-def _refusals(where: str, pa: Any) -> Iterator[None]:
+def refusals(where: str, pa: Any) -> Iterator[None]:
     """Turns what pyarrow refuses into an `InputError`; `where` begins the message."""
     try:
         yield
@@ -266,7 +267,7 @@ def _refusals(where: str, pa: Any) -> Iterator[None]:
 def arrow_errors(path: Path, pa: Any) -> Iterator[None]:
     """Turns what pyarrow raises into this package's errors, with the file's name."""
     try:
-        with _refusals(str(path), pa):
+        with refusals(str(path), pa):
             yield
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: the name of a column is not UTF-8") from error
@@ -289,7 +290,7 @@ def batches_of_object(source: Any, column: str | None) -> Iterator[Batch]:
     kind = type(source).__name__
     pa = _pyarrow(kind)
     where = f"{kind}: the column" if column is None else f"{kind}: column {column!r}"
-    with _refusals(where, pa):
+    with refusals(where, pa):
         for chunk in _chunks(source, column, pa):
             yield from batches_of_column(chunk, where)
 
@@ -447,7 +448,7 @@ def batches_of_column(values: pa.Array, where: str) -> Iterator[Batch]:
 
     if not (_holds_strings(values.type) or _holds_bytes(values.type) or pa.types.is_null(values.type)):
         raise InputError(f"{where} holds {values.type}, not strings")
-    with _refusals(where, pa):
+    with refusals(where, pa):
         n_null = 0
         is_dictionary = pa.types.is_dictionary(values.type)
         if is_dictionary:
@@ -559,7 +560,7 @@ def column_of(rows: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
 
     if rows.schema.names.count(name) != 1:
         raise InputError(f"no column {name!r}, or several; there are {rows.schema.names}")
-    with _refusals(f"column {name!r} cannot be {kind}", pa):
+    with refusals(f"column {name!r} cannot be {kind}", pa):
         values = rows[name].cast(kind).combine_chunks()
     if values.null_count:
         raise InputError(f"column {name!r} holds {values.null_count} nulls")

@@ -281,6 +281,11 @@ class Augmenter:
         """The options it was made with; `Augmenter(table, **options)` makes it again."""
         return dict(self._options)
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The options that decide the text of negatives: all but the threads."""
+        return {name: value for name, value in self._options.items() if name != "threads"}
+
     def augment(
         self,
         sentences: Iterable[str],

@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 from una_fast.augment import Augmenter
 from una_fast.errors import ArtifactError
 from una_fast.table import TermTable
+from una_fast.tokenizers import is_custom
 
 if TYPE_CHECKING:
     from una_fast.tokenizers import CustomTokenizer
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["ByFile"]
 
 _OPEN: WeakValueDictionary[str, TermTable] = WeakValueDictionary()
-"""Tables of this process by their digest. A process that is forked off has them too, and reads no file."""
+"""Tables of this process by their digest. A process that is forked off has them too, and reads no file.
+
+Those with a tokenizer of Python's are not among them: the digest knows its name alone.
+"""
 
 
 class ByFile:
@@ -28,11 +32,12 @@ class ByFile:
 
     def __init__(self, augmenter: Augmenter) -> None:
         self.augmenter = augmenter
-        _OPEN.setdefault(augmenter.table.digest, augmenter.table)
+        if not is_custom(augmenter.table.tokenizer):
+            _OPEN.setdefault(augmenter.table.digest, augmenter.table)
 
     def __reduce__(self) -> tuple[Any, ...]:
         table = self.augmenter.table
-        options = {name: value for name, value in self.augmenter.options.items() if name != "threads"}
+        options = self.augmenter.settings
         if table._path is None or not os.path.isfile(table._path):
             return _of_table, (table, options)
         return _of_file, (table._path, table.digest, table._custom, options)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from una_fast.by_file import ByFile
 from una_fast.checks import whole
@@ -13,7 +13,12 @@ from una_fast.errors import InputError, OptionError
 if TYPE_CHECKING:
     from una_fast.augment import Augmenter
 
-__all__ = ["Negatives", "names_of_views"]
+Made = TypeVar("Made")
+
+__all__ = ["NEGATIVE", "Negatives", "columns_of_views", "negatives_of", "numbered"]
+
+NEGATIVE = "negative"
+"""The column of negatives; see `columns_of_views`."""
 
 
 class Negatives:
@@ -35,7 +40,7 @@ class Negatives:
         augmenter: Augmenter,
         *,
         column: str = "text",
-        output: str = "negative",
+        output: str = NEGATIVE,
         row_column: str | None = None,
         epoch: int = 0,
         views: int = 1,
@@ -95,28 +100,24 @@ class Negatives:
 
     def made(self, sentences: Sequence[Any], rows: Any = None) -> dict[str, list[str | None]]:
         """The negatives of sentences by their column; None has None."""
-        keys = rows_of_text(sentences) if rows is None else rows
         texts = ["" if sentence is None else sentence for sentence in sentences]
-        columns: dict[str, list[str | None]] = {}
-        for view, name in enumerate(self._outputs()):
-            try:
-                made = self.augmenter.augment(texts, rows=keys, epoch=self.epoch, view=view)
-            except InputError as error:
-                raise InputError(f"column {self.column!r}: {error}") from error
-            columns[name] = [None if old is None else new for old, new in zip(sentences, made, strict=True)]
-        return columns
+        keys = rows_of_text(sentences) if rows is None else rows
+        made = negatives_of(
+            self.augmenter.augment, texts, keys, self.column, epoch=self.epoch, views=self.views
+        )
+        return {
+            name: [None if old is None else new for old, new in zip(sentences, view, strict=True)]
+            for name, view in zip(self._outputs(), made, strict=True)
+        }
 
     def made_arrow(self, sentences: Any, rows: Any = None) -> Iterator[Any]:
         """The negatives of a column of Arrow, view by view, as large strings; null has null."""
         keys = rows_of_text(sentences.to_pylist()) if rows is None else rows
-        try:
-            for view in range(self.views):
-                yield self.augmenter.augment_arrow(sentences, rows=keys, epoch=self.epoch, view=view)
-        except InputError as error:
-            raise InputError(f"column {self.column!r}: {error}") from error
+        make = self.augmenter.augment_arrow
+        return negatives_of(make, sentences, keys, self.column, epoch=self.epoch, views=self.views)
 
     def _outputs(self) -> list[str]:
-        return [self.output] if self.views == 1 else names_of_views(self.output, self.views)
+        return columns_of_views(self.output, self.views)
 
     def _check_columns(self, names: list[str]) -> None:
         for column in (self.column, self.row_column):
@@ -153,6 +154,26 @@ def _names_of(batch: Any) -> list[str]:
     return list(batch)
 
 
-def names_of_views(name: str, views: int) -> list[str]:
-    """Columns of several negatives a row, counted from 1, as `mine_hard_negatives` names them."""
-    return [f"{name}_{view}" for view in range(1, views + 1)]
+def negatives_of(
+    make: Callable[..., Made], sentences: Any, rows: Any, column: str, *, epoch: int, views: int
+) -> Iterator[Made]:
+    """The negatives of sentences of a column, view by view, as `make` gives them.
+
+    Raises:
+        InputError: for what is no sentence; it names the column.
+    """
+    try:
+        for view in range(views):
+            yield make(sentences, rows=rows, epoch=epoch, view=view)
+    except InputError as error:
+        raise InputError(f"column {column!r}: {error}") from error
+
+
+def numbered(name: str, n: int) -> list[str]:
+    """Columns of one name, counted from 1, as `mine_hard_negatives` calls them."""
+    return [f"{name}_{number}" for number in range(1, n + 1)]
+
+
+def columns_of_views(name: str, views: int) -> list[str]:
+    """The columns of so many negatives a row: that name for one, numbered for several."""
+    return [name] if views == 1 else numbered(name, views)

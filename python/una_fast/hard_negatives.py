@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 
+from una_fast.arrow import refusals
 from una_fast.checks import check_choice, whole
-from una_fast.datasets import Negatives, names_of_views
+from una_fast.datasets import NEGATIVE, Negatives, numbered
 from una_fast.errors import InputError, OptionError
 from una_fast.extras import require
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from una_fast.augment import Augmenter
 
-__all__ = ["POSITIVE", "Format", "Layout", "generate_hard_negatives", "laid_out", "names_of"]
+__all__ = ["POSITIVE", "Format", "generate_hard_negatives", "laid_out", "names_of"]
 
 POSITIVE = "positive"
 """The column of a text that is its own positive."""
@@ -79,32 +80,22 @@ def generate_hard_negatives(
     require("generate_hard_negatives", "datasets")
     check_choice("output_format", output_format, get_args(Format))
     whole("num_negatives", num_negatives, least=1, below=1 << 32)
-    options: dict[str, Any] = {
-        "anchor_column_name": anchor_column_name,
-        "positive_column_name": positive_column_name,
-        "source_column_name": source_column_name,
-        "num_negatives": num_negatives,
-        "output_format": output_format,
-        "row_column": row_column,
-        "epoch": epoch,
-        "num_proc": num_proc,
-        "verbose": verbose,
-    }
-    if isinstance(dataset, Mapping):
-        splits = {
-            name: generate_hard_negatives(split, augmenter, **options) for name, split in dataset.items()
-        }
-        return splits if type(dataset) is dict else cast("Any", type(dataset))(splits)
-    anchor, positive, source = _columns(dataset, anchor_column_name, positive_column_name, row_column)
-    if source_column_name is not None:
-        source = _named(dataset, source_column_name)
-    layout = Layout(
-        Negatives(augmenter, column=source, row_column=row_column, epoch=epoch, views=num_negatives),
-        anchor=anchor,
-        positive=positive,
-        output_format=output_format,
-    )
-    return _mapped(dataset, layout, num_proc, verbose=verbose)
+
+    def of(split: Any) -> Any:
+        anchor, positive = _pair(split, anchor_column_name, positive_column_name, row_column)
+        source = anchor if source_column_name is None else _named(split, source_column_name)
+        layout = Layout(
+            Negatives(augmenter, column=source, row_column=row_column, epoch=epoch, views=num_negatives),
+            anchor=anchor,
+            positive=positive,
+            output_format=output_format,
+        )
+        return _mapped(split, layout, num_proc, verbose=verbose)
+
+    if not isinstance(dataset, Mapping):
+        return of(dataset)
+    splits = {name: of(split) for name, split in dataset.items()}
+    return splits if type(dataset) is dict else cast("Any", type(dataset))(splits)
 
 
 class Layout:
@@ -149,8 +140,8 @@ def names_of(output_format: str, anchor: str, second: str, views: int) -> dict[s
     """The columns of a format, each with the name of its type; a list of one for lists."""
     pair: dict[str, str | list[str]] = {anchor: "string", second: "string"}
     more: dict[str, dict[str, str | list[str]]] = {
-        "triplet": {"negative": "string"},
-        "n-tuple": dict.fromkeys(names_of_views("negative", views), "string"),
+        "triplet": {NEGATIVE: "string"},
+        "n-tuple": dict.fromkeys(numbered(NEGATIVE, views), "string"),
         "labeled-pair": {"label": "int64"},
         "labeled-list": {second: ["string"], "labels": ["int64"]},
     }
@@ -191,16 +182,14 @@ def _text(column: Any, name: str) -> Any:
     """A column of text in one piece, as large strings."""
     import pyarrow as pa
 
-    try:
-        return pa.chunked_array(column.chunks, column.type).cast(pa.large_string()).combine_chunks()
-    except pa.ArrowException as error:
-        raise InputError(f"column {name!r} holds {column.type}, no text: {error}") from error
+    with refusals(f"column {name!r} holds {column.type}, no text", pa):
+        return column.cast(pa.large_string()).combine_chunks()
 
 
-def _columns(
+def _pair(
     dataset: Any, anchor: str | None, positive: str | None, row_column: str | None
-) -> tuple[str, str | None, str]:
-    """The columns of anchors, positives (None for the anchors themselves) and sources."""
+) -> tuple[str, str | None]:
+    """The columns of anchors and of positives, None for the anchors themselves."""
     key = None if row_column is None else _named(dataset, row_column)
     names = [name for name in _names(dataset) if name != key]
     if not names:
@@ -214,7 +203,7 @@ def _columns(
         raise OptionError(
             "the only column is called 'positive': call it 'anchor', and it is paired with itself"
         )
-    return first, second, first
+    return first, second
 
 
 def _names(dataset: Any) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from una_fast.extras import require
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
 
-__all__ = ["bibtex", "fetch", "front_matter", "looks_like_path", "upload"]
+__all__ = ["Uploads", "bibtex", "fetch", "front_matter", "looks_like_path"]
 
 
 def looks_like_path(name: str) -> bool:
@@ -58,41 +59,55 @@ def fetch(
         )
 
 
-def upload(
-    folder: Path,
-    repo_id: str,
-    *,
-    files: Sequence[str] | None,
-    private: bool | None,
-    token: str | bool | None,
-    commit_message: str,
-    revision: str | None,
-    create_pr: bool,
-) -> str:
-    """Uploads a folder, or these files of it, into a repository, which is made where there is none.
+class Uploads(ABC):
+    """What can be uploaded to the hub."""
 
-    Returns:
-        The address of the commit, or of the pull request.
+    @abstractmethod
+    def _to_upload(self) -> AbstractContextManager[tuple[Path, list[str] | None, str]]:
+        """A folder, those of its files that go (None is all), and what the commit says by default."""
 
-    Raises:
-        OptionError: `repo_id` is no name on the hub.
-        StorageError: the hub refuses, or cannot be reached.
-        MissingExtraError: without huggingface_hub.
-    """
-    api = require("push_to_hub", "huggingface_hub").HfApi(token=token)
-    with _hub_errors(f"{repo_id!r}"):
-        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
-        if revision is not None and not revision.startswith("refs/"):
-            api.create_branch(repo_id, branch=revision, exist_ok=True)
-        commit = api.upload_folder(
-            repo_id=repo_id,
-            folder_path=folder,
-            commit_message=commit_message,
-            revision=revision,
-            create_pr=create_pr,
-            allow_patterns=None if files is None else list(files),
-        )
-    return str(commit.pr_url if create_pr else commit.commit_url)
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool | None = None,
+        token: str | bool | None = None,
+        commit_message: str | None = None,
+        revision: str | None = None,
+        create_pr: bool = False,
+    ) -> str:
+        """Uploads it, with its card, to a repository of the Hugging Face hub, which is made where there is none.
+
+        Args:
+            repo_id: its name, "user/name".
+            private: whether a repository that is made is private; by default as your account says.
+            token: yours; by default the one that `hf auth login` left.
+            commit_message: what the commit says.
+            revision: the branch to commit to.
+            create_pr: whether to open a pull request in place of a commit.
+
+        Returns:
+            The address of the commit, or of the pull request.
+
+        Raises:
+            OptionError: for what is no name on the hub.
+            StorageError: where the hub refuses, or cannot be reached.
+            MissingExtraError: without huggingface_hub.
+        """
+        api = require("push_to_hub", "huggingface_hub").HfApi(token=token)
+        with self._to_upload() as (folder, files, message), _hub_errors(f"{repo_id!r}"):
+            repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+            if revision is not None and not revision.startswith("refs/"):
+                api.create_branch(repo_id, branch=revision, exist_ok=True)
+            commit = api.upload_folder(
+                repo_id=repo_id,
+                folder_path=folder,
+                commit_message=commit_message or message,
+                revision=revision,
+                create_pr=create_pr,
+                allow_patterns=files,
+            )
+        return str(commit.pr_url if create_pr else commit.commit_url)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, islice
@@ -19,7 +20,7 @@ from una_fast.checks import whole
 from una_fast.errors import InputError
 from una_fast.extras import require
 from una_fast.files import replacing, storage_errors, write_text
-from una_fast.hub import bibtex, fetch, front_matter, upload
+from una_fast.hub import Uploads, bibtex, fetch, front_matter
 from una_fast.pickling import Pieces
 from una_fast.sources import default_threads
 from una_fast.tokenizers import CustomTokenizer, Tokenizer, is_custom, matching, missing
@@ -69,7 +70,7 @@ class Tokens(NamedTuple):
     spans: list[tuple[int, int]]
 
 
-class TermTable:
+class TermTable(Uploads):
     """Terms sorted by falling maximum TF-IDF; equal scores by the terms' UTF-8 bytes.
 
     Immutable. Made by `una_fast.fit`, `TermCounter.freeze` or `TermTable.load`. Pickled, it is the bytes of its file,
@@ -155,58 +156,22 @@ class TermTable:
             StorageError: where the system refuses.
             MissingExtraError: without huggingface_hub, which makes the card.
         """
+        self._save_files(Path(folder))
+        self._path = os.fspath(Path(folder) / TABLE_FILE)
+
+    def _save_files(self, folder: Path) -> None:
         card = self._card()
-        place = Path(folder)
-        with storage_errors(place):
-            place.mkdir(parents=True, exist_ok=True)
-        self.save(place / TABLE_FILE)
-        with replacing(place / "README.md") as fresh:
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        self._core.save(os.fspath(folder / TABLE_FILE))
+        with replacing(folder / "README.md") as fresh:
             write_text(fresh, card)
 
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        private: bool | None = None,
-        token: str | bool | None = None,
-        commit_message: str | None = None,
-        revision: str | None = None,
-        create_pr: bool = False,
-    ) -> str:
-        """Uploads the table and its card to a repository of the Hugging Face hub, which is made where there is none.
-
-        Args:
-            repo_id: its name, "user/name".
-            private: whether a repository that is made is private; by default as your account says.
-            token: yours; by default the one that `hf auth login` left.
-            commit_message: what the commit says.
-            revision: the branch to commit to.
-            create_pr: whether to open a pull request in place of a commit.
-
-        Returns:
-            The address of the commit, or of the pull request.
-
-        Raises:
-            OptionError: for what is no name on the hub.
-            StorageError: where the hub refuses, or cannot be reached.
-            MissingExtraError: without huggingface_hub.
-        """
+    @contextmanager
+    def _to_upload(self) -> Iterator[tuple[Path, None, str]]:
         with tempfile.TemporaryDirectory() as folder:
-            before, self._path = self._path, None
-            try:
-                self.save_pretrained(folder)
-            finally:
-                self._path = before
-            return upload(
-                Path(folder),
-                repo_id,
-                files=None,
-                private=private,
-                token=token,
-                commit_message=commit_message or f"A term table of {len(self):,} terms",
-                revision=revision,
-                create_pr=create_pr,
-            )
+            self._save_files(Path(folder))
+            yield Path(folder), None, f"A term table of {len(self):,} terms"
 
     def _card(self) -> str:
         front = front_matter({}, library_name="una-fast", tags=["una-fast", "tf-idf", "hard-negatives"])

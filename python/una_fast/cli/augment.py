@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -26,7 +26,7 @@ from una_fast.arrow import (
 )
 from una_fast.cli.options import NegativeOptions, ReadOptions, tell_missing, tell_window
 from una_fast.cli.written import binary_output, table_writer, written_format
-from una_fast.datasets import names_of_views
+from una_fast.datasets import NEGATIVE, columns_of_views
 from una_fast.errors import InputError, OptionError
 from una_fast.extras import require
 from una_fast.files import check_apart
@@ -65,7 +65,7 @@ class AugmentOptions(NegativeOptions, ReadOptions):
         metavar="FILE",
     )
     negative_field: str = option(
-        "negative", "Field or column to add; with several views NAME_1, NAME_2 and so on.", group="output"
+        NEGATIVE, "Field or column to add; with several views NAME_1, NAME_2 and so on.", group="output"
     )
     format: Literal["triplet", "n-tuple", "labeled-pair", "labeled-list"] | None = option(
         None,
@@ -93,7 +93,7 @@ class AugmentOptions(NegativeOptions, ReadOptions):
     @property
     def negative_names(self) -> list[str]:
         """The fields or columns to add."""
-        return [self.negative_field] if self.views == 1 else names_of_views(self.negative_field, self.views)
+        return columns_of_views(self.negative_field, self.views)
 
     @property
     def name(self) -> str:
@@ -260,7 +260,7 @@ def _pair_writer(lines: _core.Lines, how: Reading, options: AugmentOptions, stac
         )
     positives = None
     if second is not None:
-        reading = ReadOptions(**{**vars(_read_options(options)), "text_field": second}).reading()
+        reading = replace(options, text_field=second).reading()
         positives = iter(_core.Lines.of_file(options.input, reading=reading.core))
     write = _layout_writer(anchor, second, options, stack)
 
@@ -274,10 +274,6 @@ def _pair_writer(lines: _core.Lines, how: Reading, options: AugmentOptions, stac
         write([batch], [other], columns)
 
     return write_block
-
-
-def _read_options(options: AugmentOptions) -> ReadOptions:
-    return ReadOptions(**{name: getattr(options, name) for name in ReadOptions.__dataclass_fields__})
 
 
 def _layout_writer(anchor: str, second: str | None, options: AugmentOptions, stack: ExitStack) -> Any:

@@ -79,9 +79,11 @@ class StaticBackbone(PreTrainedModel):  # type: ignore[no-untyped-call]
 
 def is_static(name: str) -> bool:
     """Returns true for the folder or repository of a static encoder."""
-    return (
-        _MODULE in modules_of(name) or (read_json(name, "config.json") or {}).get("model_type") == "model2vec"
-    )
+    return _MODULE in modules_of(name) or _is_model2vec(name)
+
+
+def _is_model2vec(name: str) -> bool:
+    return (read_json(name, "config.json") or {}).get("model_type") == "model2vec"
 
 
 def _place(name: str, file: str) -> Path:
@@ -117,8 +119,7 @@ def load_static(name: str, *, dropout: float | None = None) -> StaticBackbone:
         hidden_size=vectors.shape[1],
         token_dropout=TOKEN_DROPOUT if dropout is None else dropout,
     )
-    is_model2vec = (read_json(name, "config.json") or {}).get("model_type") == "model2vec"
-    unknown = _unknown(_place(name, "tokenizer.json")) if is_model2vec else None
+    unknown = _unknown(_place(name, "tokenizer.json")) if _is_model2vec(name) else None
     return StaticBackbone(config, vectors=vectors, source=name, unknown=unknown)
 
 
@@ -155,8 +156,7 @@ def load_static_tokenizer(name: str) -> PreTrainedTokenizerBase:
 def save_static(folder: Path, backbone: StaticBackbone) -> None:
     """Write a static encoder as its start was: the same layout, the tokenizer byte for byte, other vectors."""
     name = backbone.source
-    is_model2vec = "StaticEmbedding" not in modules_of(name) or file_of(name, "config.json") is not None
-    key = "embeddings" if is_model2vec else "embedding.weight"
+    key = "embeddings" if _is_model2vec(name) else "embedding.weight"
     place = folder / modules_of(name).get(_MODULE, "").strip("./")
     place.mkdir(parents=True, exist_ok=True)
     vectors = backbone.embeddings.weight.detach().cpu().contiguous()

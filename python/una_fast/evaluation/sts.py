@@ -199,7 +199,7 @@ def evaluate_sts(
         StorageError: A file cannot be read, or the hub not be reached.
     """
     names = check_tasks(tasks)
-    function = encode if isinstance(encode, TermTable) else encode_function(encode, batch_size)
+    function = _encoder_of(encode, batch_size)
     found = read_found(open_source(data), names)
     scored = score_tasks(function, found, batch_size=batch_size, progress=progress)
     return StsReport(tasks=scored, missing=tuple(name for name in names if name not in found))
@@ -231,8 +231,12 @@ def evaluate_pairs(
         raise OptionError(
             f"files must be one or more, each of another name, got {[os.fspath(path) for path in files]}"
         )
-    function = encode if isinstance(encode, TermTable) else encode_function(encode, batch_size)
+    function = _encoder_of(encode, batch_size)
     return StsReport(tasks=score_tasks(function, found, batch_size=batch_size, progress=progress), missing=())
+
+
+def _encoder_of(encode: Encodes | TermTable, batch_size: int) -> EncodeFunction | TermTable:
+    return encode if isinstance(encode, TermTable) else encode_function(encode, batch_size)
 
 
 def score_tasks(

@@ -65,9 +65,9 @@ def _settings(collator: NegativesCollator) -> dict[str, Any]:
     """What decides the negatives of a run, long lists by their number."""
     augmenter = collator.augmenter
     assert augmenter is not None
-    options = {name: value for name, value in augmenter.options.items() if name != "threads"}
-    options["protect"] = len(options["protect"])
-    return {"views": collator.views, **options, "table": f"sha256 {augmenter.table.digest}"}
+    settings = augmenter.settings
+    settings["protect"] = len(settings["protect"])
+    return {"views": collator.views, **settings, "table": f"sha256 {augmenter.table.digest}"}
 
 
 def unwrapped(model: Any) -> Any:

@@ -12,16 +12,12 @@ from torch import Tensor
 from una_fast.augment import Augmenter
 from una_fast.by_file import ByFile
 from una_fast.checks import whole
+from una_fast.datasets import NEGATIVE, columns_of_views, negatives_of
 from una_fast.draw_keys import rows_of_text
 from una_fast.errors import InputError, OptionError
+from una_fast.hard_negatives import POSITIVE
 
 __all__ = ["NegativesCollator"]
-
-POSITIVE = "positive"
-"""The column that repeats the anchor."""
-
-NEGATIVE = "negative"
-"""The column of the negatives; `negative_1`, `negative_2` and so on where there are several."""
 
 _UNKNOWN = -1
 """The epoch before anyone told it, which counts as 0."""
@@ -72,8 +68,7 @@ class NegativesCollator(SentenceTransformerDataCollator):
         Raises:
             OptionError: The model routes its columns, and `args` has no `router_mapping`; or an option is out of range.
         """
-        routes = [type(module).__name__ for module in model.children()].count("Router")
-        if routes and not args.router_mapping:
+        if not args.router_mapping and any(type(module).__name__ == "Router" for module in model.children()):
             raise OptionError(
                 "router_mapping is missing from the training arguments: the model has a Router, which must be told "
                 'the task of each column, {"anchor": "query", "positive": "document"} for example'
@@ -167,15 +162,10 @@ class NegativesCollator(SentenceTransformerDataCollator):
                 "callbacks=[EpochCallback(collator)], or call set_epoch",
                 stacklevel=2,
             )
-        names = [NEGATIVE] if self.views == 1 else [f"{NEGATIVE}_{n}" for n in range(1, self.views + 1)]
-        try:
-            keys = rows_of_text(sentences) if rows is None else rows
-            return {
-                name: self.augmenter.augment(sentences, rows=keys, epoch=self.epoch, view=view)
-                for view, name in enumerate(names)
-            }
-        except InputError as error:
-            raise InputError(f"column {source!r}: {error}") from error
+        keys = rows_of_text(sentences) if rows is None else rows
+        make = self.augmenter.augment
+        made = negatives_of(make, sentences, keys, source, epoch=self.epoch, views=self.views)
+        return dict(zip(columns_of_views(NEGATIVE, self.views), made, strict=True))
 
     def _resolve_prompts(self, batch: dict[str, Any]) -> Any:
         return self._inherited(super()._resolve_prompts(batch))

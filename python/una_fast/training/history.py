@@ -21,8 +21,9 @@ from una_fast.errors import UnaError
 from una_fast.evaluation.sts import StsReport
 from una_fast.extras import require
 from una_fast.files import read_bytes, replacing, storage_errors
-from una_fast.hub import upload
+from una_fast.hub import Uploads
 from una_fast.train_config import TrainConfig
+from una_fast.training.output import LAST, MANIFEST
 from una_fast.training.probe import ProbeReport
 
 __all__ = [
@@ -317,7 +318,7 @@ class OutOfMemoryError(UnaError, MemoryError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class Result(Uploads):
     """The result of a training run.
 
     Attributes:
@@ -352,44 +353,12 @@ class Result:
     probe_before: ProbeReport | None = None
     probe_after: ProbeReport | None = None
 
-    def push_to_hub(
-        self,
-        repo_id: str,
-        *,
-        private: bool | None = None,
-        token: str | bool | None = None,
-        commit_message: str | None = None,
-        revision: str | None = None,
-        create_pr: bool = False,
-    ) -> str:
-        """Upload the encoder, its card and its records to the Hugging Face hub; other files in the folder stay here.
-
-        Args:
-            repo_id: The repository, "user/name"; it is made where there is none.
-            private: Whether a repository that is made is private; by default as your account says.
-            token: Yours; by default the one that `hf auth login` left.
-            commit_message: What the commit says.
-            revision: The branch to commit to.
-            create_pr: Whether to open a pull request in place of a commit.
-
-        Returns:
-            The address of the commit, or of the pull request.
-
-        Raises:
-            OptionError: `repo_id` is no name on the hub.
-            StorageError: The hub refuses, or cannot be reached.
-        """
-        files = json.loads(read_bytes(self.output / "training.json"))["files"]
-        return upload(
-            self.output,
-            repo_id,
-            files=[file for file in files if not file.startswith("last/")],
-            private=private,
-            token=token,
-            commit_message=commit_message or f"An encoder trained for {self.steps} steps",
-            revision=revision,
-            create_pr=create_pr,
-        )
+    @contextmanager
+    def _to_upload(self) -> Iterator[tuple[Path, list[str], str]]:
+        """What the run wrote, its last weights beside the best left out; other files in the folder stay here."""
+        written = json.loads(read_bytes(self.output / MANIFEST))["files"]
+        files = [file for file in written if not file.startswith(f"{LAST}/")]
+        yield self.output, files, f"An encoder trained for {self.steps} steps"
 
     def to_dict(self) -> dict[str, Any]:
         """The result for JSON."""

@@ -131,7 +131,8 @@ def train(
     tasks = Tasks.read(config)
     require_model(str(config.model))
     check_declared(config)
-    config = replace(config, pooling=trained_pooling(config))
+    pooling = trained_pooling(config)
+    config = replace(config, pooling=pooling)
     output = prepare_output(config)
     with (
         alone_at(output),
@@ -143,7 +144,7 @@ def train(
         check_cls(tokenizer, str(config.model), config.pooling)
         backbone = load_backbone(config.model, dropout=config.dropout)
         check_vocabulary(backbone, tokenizer)
-        model = SentenceEncoder(backbone, trained_pooling(config)).to(device)
+        model = SentenceEncoder(backbone, pooling).to(device)
         _check_length(config.max_length, model, tokenizer)
         with processes.in_turn():
             corpus = open_corpus(config)

@@ -27,6 +27,7 @@ from una_fast.files import alone_in, replacing, replacing_folder, storage_errors
 from una_fast.hub import bibtex, front_matter
 from una_fast.progress import quiet_transformers
 from una_fast.sources import find_files
+from una_fast.static import SETTINGS
 from una_fast.table import TABLE_FILE as TABLE
 from una_fast.train_config import TrainConfig
 from una_fast.training.model import SentenceEncoder
@@ -278,14 +279,13 @@ def _write_modules(folder: Path, model: SentenceEncoder, *, max_length: int) -> 
         "pooling_mode_max_tokens": False,
         "pooling_mode_mean_sqrt_len_tokens": False,
     }
-    settings: dict[str, object] = {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"}
     (folder / places[-1]).mkdir()
     write_text(folder / places[-1] / "config.json", _json(pooling))
     write_text(folder / "modules.json", _json(modules))
     write_text(
         folder / "sentence_bert_config.json", _json({"max_seq_length": max_length, "do_lower_case": False})
     )
-    write_text(folder / "config_sentence_transformers.json", _json(settings))
+    write_text(folder / "config_sentence_transformers.json", _json(SETTINGS))
 
 
 def _write_layers(folder: Path, model: SentenceEncoder) -> None:
