@@ -6,6 +6,7 @@ As a command, under torchrun too, it writes what each process saw: `python sente
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,22 +70,34 @@ def rows(n: int = 48, *, numbered: bool = True) -> Dataset:
     return Dataset.from_dict({"row": list(range(n)), **data} if numbered else data)
 
 
-def run(folder: Path, *, resume: bool = False, collating: Any = None, **options: Any) -> list[Any]:
-    """Train, and return the texts of each step by column."""
+def trainer_of(
+    folder: Path,
+    make_loss: Callable[[SentenceTransformer], nn.Module],
+    *,
+    dataset: Any = None,
+    maker: Augmenter | None = None,
+    views: int = 1,
+    **options: Any,
+) -> SentenceTransformerTrainer:
+    """A trainer of the model in the folder, with negatives and the callback that tells their epoch."""
     model = SentenceTransformer(str(folder / "model"), device="cpu")
     args = arguments(folder / "out", **options)
-    collator = NegativesCollator.for_model(model, args, augmenter(), views=2, **(collating or {}))
-    loss = Recorder(model)
-    trainer = SentenceTransformerTrainer(
+    collator = NegativesCollator.for_model(model, args, maker or augmenter(), views=views)
+    return SentenceTransformerTrainer(
         model=model,
         args=args,
-        train_dataset=rows(),
-        loss=loss,
+        train_dataset=rows() if dataset is None else dataset,
+        loss=make_loss(model),
         data_collator=collator,
         callbacks=[EpochCallback(collator)],
     )
+
+
+def run(folder: Path, *, resume: bool = False, **options: Any) -> list[Any]:
+    """Train, and return the texts of each step by column."""
+    trainer = trainer_of(folder, Recorder, views=2, **options)
     trainer.train(resume_from_checkpoint=resume)
-    return loss.seen
+    return list(trainer.loss.seen)
 
 
 def gradient(folder: Path, *, rank: int = 0, world: int = 1) -> list[float]:

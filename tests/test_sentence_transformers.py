@@ -301,26 +301,13 @@ def test_trap_3_a_router_without_a_mapping_is_refused_as_by_the_trainer(folder: 
 
 def test_trap_4_the_trainer_takes_datasets_of_its_own_kind_with_numbered_rows(folder: Path) -> None:
     """Rows come from a Dataset as mappings; a streaming one works as well."""
-    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
-
-    from sentence_transformers_support import Recorder, arguments, augmenter, rows
-    from una_fast.sentence_transformers import EpochCallback, NegativesCollator
+    from sentence_transformers_support import Recorder, rows, trainer_of
 
     seen = []
     for dataset in (rows(16), rows(16).to_iterable_dataset()):
-        model = SentenceTransformer(str(folder / "model"), device="cpu")
-        args = arguments(folder / "out", max_steps=2)
-        collator = NegativesCollator.for_model(model, args, augmenter())
-        loss = Recorder(model)
-        SentenceTransformerTrainer(
-            model=model,
-            args=args,
-            train_dataset=dataset,
-            loss=loss,
-            data_collator=collator,
-            callbacks=[EpochCallback(collator)],
-        ).train()
-        seen.append({row for step in loss.seen for row in zip(*step, strict=True)})
+        trainer = trainer_of(folder, Recorder, dataset=dataset, max_steps=2)
+        trainer.train()
+        seen.append({row for step in trainer.loss.seen for row in zip(*step, strict=True)})
     assert seen[0] == seen[1]
 
 
@@ -360,26 +347,14 @@ def test_trap_6_an_epoch_that_nobody_told_is_no_secret(model: Any) -> None:
 
 def test_trap_7_negatives_count_at_every_nth_step_of_the_optimiser(folder: Path) -> None:
     """A collator cannot know the step: workers read ahead, and gradients are accumulated."""
-    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
-
-    from sentence_transformers_support import Recorder, arguments, augmenter, rows
-    from una_fast.sentence_transformers import EpochCallback, EveryNLoss, NegativesCollator
+    from sentence_transformers_support import Recorder, trainer_of
+    from una_fast.sentence_transformers import EveryNLoss
 
     def columns_by_batch(*, resume: bool = False, **options: Any) -> list[int]:
-        model = SentenceTransformer(str(folder / "model"), device="cpu")
-        args = arguments(folder / "out", gradient_accumulation_steps=2, dataloader_num_workers=1, **options)
-        collator = NegativesCollator.for_model(model, args, augmenter())
-        inner = Recorder(model)
-        trainer = SentenceTransformerTrainer(
-            model=model,
-            args=args,
-            train_dataset=rows(),
-            loss=EveryNLoss(inner, every=3),
-            data_collator=collator,
-            callbacks=[EpochCallback(collator)],
-        )
+        options |= {"gradient_accumulation_steps": 2, "dataloader_num_workers": 1}
+        trainer = trainer_of(folder, lambda model: EveryNLoss(Recorder(model), every=3), **options)
         trainer.train(resume_from_checkpoint=resume)
-        return [len(step) for step in inner.seen]
+        return [len(step) for step in trainer.loss.loss.seen]
 
     whole = columns_by_batch()
     assert whole == [3, 3, 2, 2, 2, 2] * 3
@@ -410,28 +385,20 @@ def test_every_n_needs_to_know_the_step_and_a_model(model: Any) -> None:
 @pytest.mark.parametrize("kind", ["plain", "cached", "matryoshka"])
 def test_losses_of_the_library_take_the_negatives(folder: Path, kind: str) -> None:
     """Protects the work with its losses: two steps of a trainer with each, every other step with negatives."""
-    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
     from sentence_transformers.sentence_transformer import losses
 
-    from sentence_transformers_support import arguments, augmenter, rows
-    from una_fast.sentence_transformers import EpochCallback, EveryNLoss, NegativesCollator
+    from sentence_transformers_support import trainer_of
+    from una_fast.sentence_transformers import EveryNLoss
 
-    model = SentenceTransformer(str(folder / "model"), device="cpu")
-    inner = losses.MultipleNegativesRankingLoss(model)
-    if kind == "cached":
-        inner = losses.CachedMultipleNegativesRankingLoss(model, mini_batch_size=4)
-    if kind == "matryoshka":
-        inner = losses.MatryoshkaLoss(model, inner, matryoshka_dims=[32, 8])
-    args = arguments(folder / "out", max_steps=4)
-    collator = NegativesCollator.for_model(model, args, augmenter(), views=2)
-    trainer = SentenceTransformerTrainer(
-        model=model,
-        args=args,
-        train_dataset=rows(),
-        loss=EveryNLoss(inner, every=2),
-        data_collator=collator,
-        callbacks=[EpochCallback(collator)],
-    )
+    def make_loss(model: Any) -> Any:
+        inner = losses.MultipleNegativesRankingLoss(model)
+        if kind == "cached":
+            inner = losses.CachedMultipleNegativesRankingLoss(model, mini_batch_size=4)
+        if kind == "matryoshka":
+            inner = losses.MatryoshkaLoss(model, inner, matryoshka_dims=[32, 8])
+        return EveryNLoss(inner, every=2)
+
+    trainer = trainer_of(folder, make_loss, views=2, max_steps=4)
     assert np.isfinite(trainer.train().training_loss)
 
 
@@ -475,24 +442,18 @@ def test_a_negative_meets_another_mask_in_its_second_pass(model: Any) -> None:
 
 def test_the_card_tells_loss_settings_and_citation(folder: Path) -> None:
     """Protects the record of how a model was made."""
-    from sentence_transformers import SentenceTransformer, SentenceTransformerTrainer
+    from sentence_transformers_support import augmenter, trainer_of
+    from una_fast.sentence_transformers import EveryNLoss, NTXentLoss
 
-    from sentence_transformers_support import arguments, augmenter, rows
-    from una_fast.sentence_transformers import EpochCallback, EveryNLoss, NegativesCollator, NTXentLoss
-
-    model = SentenceTransformer(str(folder / "model"), device="cpu")
-    args = arguments(folder / "out", max_steps=2)
     made = augmenter(protect=["guitar"])
-    collator = NegativesCollator.for_model(model, args, made)
-    SentenceTransformerTrainer(
-        model=model,
-        args=args,
-        train_dataset=rows(),
-        loss=EveryNLoss(NTXentLoss(model, temperature=0.07), every=2),
-        data_collator=collator,
-        callbacks=[EpochCallback(collator)],
-    ).train()
-    model.save_pretrained(str(folder / "saved"))
+    trainer = trainer_of(
+        folder,
+        lambda model: EveryNLoss(NTXentLoss(model, temperature=0.07), every=2),
+        maker=made,
+        max_steps=2,
+    )
+    trainer.train()
+    trainer.model.save_pretrained(str(folder / "saved"))
     card = (folder / "saved" / "README.md").read_text()
     for told in (
         '"every": 2',
