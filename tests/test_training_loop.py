@@ -369,8 +369,11 @@ def test_a_logger_that_is_not_installed_is_named(
         run(options, loggers=("wandb",))
 
 
-def test_compiled_training_takes_the_same_steps(options: dict[str, Any], tmp_path: Path) -> None:
+def test_compiled_training_takes_the_same_steps(
+    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Protects `compile`: the same losses to rounding, dropout off."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "inductor"))  # not a folder that stays
     options = {**options, "max_steps": 2, "dropout": 0.0, "log_every": 1}
     plain = run(options)
     try:
