@@ -95,6 +95,7 @@ def test_a_start_that_lowers_case_is_refused(tmp_path: Path) -> None:
         ("nosuch", "is no folder here, and the hub"),
         ("a b", "is no folder here, and no name on the hub is like that"),
         ("empty", "a folder without config.json"),
+        ("adapter", "is an adapter of peft, not a whole model: merge it"),
     ],
 )
 def test_a_model_that_is_not_there_is_told_first(
@@ -103,6 +104,8 @@ def test_a_model_that_is_not_there_is_told_first(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     Path("empty").mkdir()
+    Path("adapter").mkdir()
+    Path("adapter", "adapter_config.json").write_text("{}")
     with pytest.raises(OptionError, match=message):
         load_encoder(name)
     with pytest.raises(OptionError, match=message):

@@ -31,6 +31,11 @@ def require_model(name: str) -> None:
     """
     folder = Path(name)
     if folder.is_dir():
+        if (folder / "adapter_config.json").is_file():
+            raise OptionError(
+                f"model {name!r} is an adapter of peft, not a whole model: merge it into its model first, "
+                "peft.AutoPeftModel.from_pretrained(...).merge_and_unload().save_pretrained(...)"
+            )
         if not any((folder / file).is_file() for file in ("config.json", "modules.json")):
             raise OptionError(f"model {name!r} is a folder without config.json: it holds no model")
         return
