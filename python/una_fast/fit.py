@@ -15,7 +15,7 @@ import numpy as np
 from una_fast import _core
 from una_fast.arrow import bytes_of_strings, column_of, large_strings
 from una_fast.checks import whole
-from una_fast.errors import InputError
+from una_fast.errors import InputError, OptionError
 from una_fast.extras import require
 from una_fast.memory import MemorySize
 from una_fast.memory import memory_limit as bytes_of
@@ -49,6 +49,7 @@ def fit(
     *,
     tokenizer: Tokenizer = "treebank",
     lowercase: bool = True,
+    ngram_range: tuple[int, int] = (1, 1),
     min_df: int = 1,
     max_terms: int | None = None,
     errors: str = "strict",
@@ -77,6 +78,9 @@ def fit(
             that takes a sentence and returns a list of str, or a compiled `re` pattern, which are slower and are
             saved by name alone, see `una_fast.tokenizers`.
         lowercase: whether to lower-case sentences first, as Python's `str.lower` does.
+        ngram_range: (1, n) counts also each 2 to n tokens in a row, joined by a space, as terms; the length of a
+            sentence is then the number of all its terms. Such a table weighs text (`TermTable.transform`), and no
+            negatives are made from it.
         min_df: leave out terms in fewer sentences.
         max_terms: keep at most so many terms, those in the most sentences (ties: by term bytes).
         errors: what to do with rows that are not UTF-8 or hold a NUL: "strict" raises with file, line and byte,
@@ -113,6 +117,7 @@ def fit(
     counter = TermCounter(
         tokenizer=tokenizer,
         lowercase=lowercase,
+        ngram_range=ngram_range,
         errors=errors,
         max_line_bytes=max_line_bytes,
         max_window_bytes=max_window_bytes,
@@ -150,6 +155,7 @@ class TermCounter:
     Args:
         tokenizer: see `fit`.
         lowercase: see `fit`.
+        ngram_range: see `fit`.
         errors: see `fit`.
         threads: see `fit`.
         max_line_bytes: see `fit`.
@@ -170,6 +176,7 @@ class TermCounter:
         *,
         tokenizer: Tokenizer = "treebank",
         lowercase: bool = True,
+        ngram_range: tuple[int, int] = (1, 1),
         errors: str = "strict",
         threads: int | None = None,
         max_line_bytes: int = MAX_LINE_BYTES,
@@ -190,7 +197,11 @@ class TermCounter:
         )
         name, self._custom = choose(tokenizer)
         self._core = _core.TermCounter(
-            tokenizer=name, lowercase=lowercase, memory_limit=bytes_of(memory_limit), temp_dir=temp_dir
+            tokenizer=name,
+            lowercase=lowercase,
+            ngrams=_longest(ngram_range),
+            memory_limit=bytes_of(memory_limit),
+            temp_dir=temp_dir,
         )
         self._threads = default_threads(threads)
         self._options: dict[str, Any] = {
@@ -347,6 +358,8 @@ class TermCounter:
             "n_documents": self._core.n_documents,
             "tokenizer": self._core.tokenizer,
         }
+        if self._core.ngrams > 1:
+            facts["ngram_range"] = [1, self._core.ngrams]
         return pa.table(columns).replace_schema_metadata(
             {"una_fast": json.dumps(facts, separators=(",", ":"))}
         )
@@ -376,6 +389,7 @@ class TermCounter:
             column_of(rows, "best_length", pa.uint32()).to_numpy(),
             tokenizer=facts["tokenizer"],
             lowercase=facts["lowercase"],
+            ngrams=_longest(facts["ngram_range"]),
             n_documents=facts["n_documents"],
         )
         return cls(threads=threads)._holding(core, matching(tokenizer, core.tokenizer, "the Arrow table"))
@@ -457,9 +471,22 @@ def _check_pruning(min_df: int, max_terms: int | None) -> None:
         whole("max_terms", max_terms, least=1)
 
 
+def _longest(ngram_range: object) -> int:
+    """N of (1, n).
+
+    Raises:
+        OptionError: for anything else.
+    """
+    match ngram_range:
+        case (int(least), int(most)) if 1 == least <= most < 1 << 32:
+            return most
+    raise OptionError(f"ngram_range must be (1, n) with n of at least 1, got {ngram_range!r}")
+
+
 class _Facts(TypedDict):
     tokenizer: str
     lowercase: bool
+    ngram_range: list[int]
     n_documents: int
 
 
@@ -475,4 +502,5 @@ def _facts(metadata: dict[bytes, bytes]) -> _Facts:
             raise InputError(f"metadata {name} is missing or no {kind.__name__}")
     if not 0 <= facts["n_documents"] < 1 << 64:
         raise InputError(f"metadata n_documents is {facts['n_documents']}, not in 0 to 2**64 - 1")
+    facts.setdefault("ngram_range", [1, 1])
     return cast("_Facts", facts)

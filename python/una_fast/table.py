@@ -180,6 +180,7 @@ class TermTable(Uploads):
             "sentences": f"{self.n_documents:,}",
             "tokenizer": self.tokenizer,
             "lower-cased": "yes" if self.lowercase else "no",
+            **({} if self.ngram_range == (1, 1) else {"tokens a term": f"1 to {self.ngram_range[1]}"}),
             "min_df": self.min_df,
             "max_terms": self.max_terms or "-",
             "sha256": self.digest,
@@ -209,6 +210,11 @@ class TermTable(Uploads):
     def lowercase(self) -> bool:
         """True where sentences were lower-cased before they were tokenised."""
         return self._core.lowercase
+
+    @property
+    def ngram_range(self) -> tuple[int, int]:
+        """Least and most tokens of a term: (1, 1), or (1, n) where terms of several tokens were counted."""
+        return 1, self._core.ngrams
 
     @property
     def n_documents(self) -> int:

@@ -38,6 +38,12 @@ class FitOptions(WriteOptions, TokenizeOptions, ReadOptions):
         kind="other",
         parse=share,
     )
+    ngrams: int = option(
+        1,
+        "Count terms of up to so many tokens in a row too, for weighing text: no negatives are made from such a table.",
+        group="text",
+        least=1,
+    )
     threads: int | None = option(same.THREADS)
 
 
@@ -62,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     counter = TermCounter(
         tokenizer=options.chosen(),
         lowercase=options.lowercase,
+        ngram_range=(1, options.ngrams),
         errors=options.errors,
         threads=options.threads,
         max_line_bytes=options.max_line_bytes,

@@ -17,7 +17,7 @@ use una_core::text::lowercase::lowercase;
 use una_core::text::{LineBlocks, ReadOptions};
 use una_core::tokenize::{Scratch, Settings, Tokenizer};
 
-const SETTINGS: Settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true };
+const SETTINGS: Settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true, ngrams: 1 };
 
 /// Sentences of 20 words, the k-th of which is drawn about as often as 1 / k, some of them with punctuation.
 fn text() -> Vec<u8> {

@@ -20,7 +20,7 @@ const A_TOKEN: usize = 64;
 pub struct SparseRows {
     /// The terms of each row by rank, ascending.
     pub ranks: Ragged<u32>,
-    /// A value for each of them: `ln(1 + c / L) * ln(N / df)`, with `c` and `L` counted over all tokens of the
+    /// A value for each of them: `ln(1 + c / L) * ln(N / df)`, with `c` and `L` counted over all terms of the
     /// sentence, known or not.
     pub values: Vec<f64>,
 }
@@ -70,11 +70,18 @@ struct Weigher<'t> {
     scratch: Scratch,
     lowered: String,
     ranks: Vec<u32>,
+    joined: String,
 }
 
 impl<'t> Weigher<'t> {
     fn new(table: &'t TermTable) -> Self {
-        Self { table, scratch: Scratch::default(), lowered: String::new(), ranks: Vec::new() }
+        Self {
+            table,
+            scratch: Scratch::default(),
+            lowered: String::new(),
+            ranks: Vec::new(),
+            joined: String::new(),
+        }
     }
 
     fn rows(
@@ -100,16 +107,30 @@ impl<'t> Weigher<'t> {
         tokens: Option<SentenceTokens<'_>>,
         rows: &mut SparseRows,
     ) -> Result<()> {
-        let Self { table, scratch, lowered, ranks } = self;
+        let Self { table, scratch, lowered, ranks, joined } = self;
         let settings = table.settings();
-        memory::afford(sentence, A_TOKEN)?;
+        let ngrams = settings.ngrams as usize;
+        memory::afford(sentence, A_TOKEN.saturating_mul(ngrams))?;
         let text = if settings.lowercase { lowercase(sentence, lowered) } else { sentence };
         let mut length = 0;
         ranks.clear();
+        let mut words = Vec::new();
         each_token(&settings.tokenizer, tokens, text, scratch, |token| {
             length += 1;
             ranks.extend(table.rank(token.text));
+            if ngrams > 1 {
+                words.push(token.text);
+            }
         })?;
+        for start in 0..words.len() {
+            joined.clear();
+            joined.push_str(words[start]);
+            for word in words[start + 1..].iter().take(ngrams - 1) {
+                length += 1;
+                joined.extend([" ", *word]);
+                ranks.extend(table.rank(joined));
+            }
+        }
         rows.ranks.try_reserve(1, ranks.len())?;
         rows.values.try_reserve(ranks.len())?;
         ranks.sort_unstable();
@@ -131,7 +152,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn table(sentences: &[&str]) -> TermTable {
-        let settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: true };
+        let settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: true, ngrams: 1 };
         let counts = TermCounts::count_sentences(settings, sentences, Work::default()).unwrap();
         TermTable::freeze(&counts, Pruning::default(), Work::default()).unwrap()
     }

@@ -15,7 +15,7 @@ use una_core::tfidf::{Ratio, TermStats, table_order};
 use una_core::tokenize::{Settings, Tokenizer};
 use una_core::{Error, Result};
 
-const SETTINGS: Settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true };
+const SETTINGS: Settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true, ngrams: 1 };
 
 /// Sentences of few terms, so that terms repeat, tie and vanish under pruning.
 fn corpus() -> impl Strategy<Value = Vec<String>> {
@@ -70,8 +70,8 @@ fn special() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    (prop::sample::select(Tokenizer::ALL.to_vec()), any::<bool>())
-        .prop_map(|(tokenizer, lowercase)| Settings { tokenizer, lowercase })
+    (prop::sample::select(Tokenizer::ALL.to_vec()), any::<bool>(), prop::sample::select(vec![1, 1, 2, 4]))
+        .prop_map(|(tokenizer, lowercase, ngrams)| Settings { tokenizer, lowercase, ngrams })
 }
 
 fn count_under(
@@ -118,6 +118,9 @@ fn naive_under(settings: Settings, sentences: &[String]) -> BTreeMap<String, (u6
         settings.tokenizer.tokenize(&text, &mut una_core::tokenize::Scratch::default(), |token| {
             tokens.push(token.text.to_owned());
         });
+        let tokens: Vec<String> = (1..=settings.ngrams as usize)
+            .flat_map(|n| tokens.windows(n).map(|words| words.join(" ")).collect::<Vec<_>>())
+            .collect();
         for term in tokens.iter().collect::<std::collections::BTreeSet<_>>() {
             let n = tokens.iter().filter(|t| *t == term).count() as u32;
             let ratio = Ratio::new(n, tokens.len() as u32).unwrap();

@@ -14,7 +14,7 @@ use una_core::text::{LineBlocks, ReadOptions};
 use una_core::tokenize::{Settings, Tokenizer};
 use una_core::{Error, Result};
 
-const SETTINGS: Settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: true };
+const SETTINGS: Settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: true, ngrams: 1 };
 
 /// Few terms that repeat and tie, among many that stand once.
 fn corpus() -> impl Strategy<Value = Vec<String>> {

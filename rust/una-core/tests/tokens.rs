@@ -17,11 +17,15 @@ use una_core::transform::transform;
 use una_core::{Error, Result};
 
 fn custom() -> Settings {
-    Settings { tokenizer: Tokenizer::Custom(CustomName::new("callable:split").unwrap()), lowercase: true }
+    Settings {
+        tokenizer: Tokenizer::Custom(CustomName::new("callable:split").unwrap()),
+        lowercase: true,
+        ngrams: 1,
+    }
 }
 
 fn own() -> Settings {
-    Settings { tokenizer: Tokenizer::Whitespace, lowercase: true }
+    Settings { tokenizer: Tokenizer::Whitespace, lowercase: true, ngrams: 1 }
 }
 
 /// What a tokenizer outside would hand over.

@@ -194,16 +194,17 @@ impl TermCounter {
 #[pymethods]
 impl TermCounter {
     #[new]
-    #[pyo3(signature = (*, tokenizer, lowercase, memory_limit, temp_dir))]
+    #[pyo3(signature = (*, tokenizer, lowercase, ngrams, memory_limit, temp_dir))]
     fn new(
         tokenizer: &str,
         lowercase: bool,
+        ngrams: u32,
         memory_limit: Option<usize>,
         temp_dir: Option<PathBuf>,
     ) -> PyResult<Self> {
         let tokenizer = self::tokenizer(tokenizer)?;
         let limit = limit(memory_limit, temp_dir)?;
-        Ok(Self::holding(TermCounts::new(Settings { tokenizer, lowercase }, limit)))
+        Ok(Self::holding(TermCounts::new(Settings { tokenizer, lowercase, ngrams }, limit)))
     }
 
     /// A counter without counts, of the same settings and within the memory that is left; to be merged with this one.
@@ -220,6 +221,11 @@ impl TermCounter {
     #[getter]
     fn lowercase(&self) -> bool {
         self.settings.lowercase
+    }
+
+    #[getter]
+    fn ngrams(&self) -> u32 {
+        self.settings.ngrams
     }
 
     #[getter]
@@ -358,7 +364,7 @@ impl TermCounter {
 
     /// Counts from such arrays, checked as a file is; terms may stand in any order.
     #[staticmethod]
-    #[pyo3(signature = (term_bytes, offsets, df, best_count, best_length, *, tokenizer, lowercase, n_documents))]
+    #[pyo3(signature = (term_bytes, offsets, df, best_count, best_length, *, tokenizer, lowercase, ngrams, n_documents))]
     #[allow(clippy::too_many_arguments, reason = "the arrays and facts of a file")]
     fn from_arrays(
         py: Python<'_>,
@@ -369,9 +375,10 @@ impl TermCounter {
         best_length: PyReadonlyArray1<'_, u32>,
         tokenizer: &str,
         lowercase: bool,
+        ngrams: u32,
         n_documents: u64,
     ) -> PyResult<Self> {
-        let settings = Settings { tokenizer: self::tokenizer(tokenizer)?, lowercase };
+        let settings = Settings { tokenizer: self::tokenizer(tokenizer)?, lowercase, ngrams };
         let arrays = Arrays {
             term_bytes: copied(py, term_bytes.as_slice()?)?,
             offsets: copied(py, offsets.as_slice()?)?,

@@ -97,6 +97,11 @@ impl TermTable {
     }
 
     #[getter]
+    fn ngrams(&self) -> u32 {
+        self.core.settings().ngrams
+    }
+
+    #[getter]
     fn min_df(&self) -> u64 {
         self.core.pruning().min_df
     }

@@ -10,6 +10,7 @@
 
 mod accumulator;
 mod merge;
+mod ngrams;
 mod piece_cache;
 mod pieces;
 mod prune;
@@ -17,6 +18,7 @@ mod run;
 mod sort;
 mod spill;
 mod term_map;
+mod unknown;
 mod worker;
 
 use std::path::PathBuf;

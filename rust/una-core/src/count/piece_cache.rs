@@ -10,12 +10,13 @@
 
 use std::ops::Range;
 
+use super::ngrams::{NgramRange, Ngrams};
 use super::pieces::{LONG, Piece, SHORT, cut, hash, long_key};
+use super::unknown::Unknowns;
 use crate::arch::{self, prefetch_at};
 use crate::error::Result;
 use crate::ragged::Ragged;
 use crate::terms::Interner;
-use crate::terms::interner::hash as term_hash;
 use crate::text::lowercase::lowercase;
 use crate::tokenize::tokens::SentenceTokens;
 use crate::tokenize::{Position, Scratch, Settings, letters_and_digits};
@@ -44,6 +45,8 @@ pub(crate) struct TermLookup {
     scratch: Scratch,
     lowered: String,
     batch: TokenBatch,
+    /// Where terms may be of several tokens.
+    ngrams: Option<Ngrams>,
 }
 
 /// A sentence and its pieces, or nothing where there are none: what the cache may hold of them is on its way into the
@@ -59,9 +62,8 @@ struct Sentence {
 struct TokenBatch {
     /// By sentence, an id for each token; zero for those still unknown.
     ids: Ragged<u32>,
-    unknown: Vec<Unknown>,
-    /// The terms of `unknown`, one after another.
-    text: Vec<u8>,
+    /// The tokens still unknown, by their index in `ids`.
+    unknown: Unknowns,
     marks: Marks,
 }
 
@@ -91,22 +93,10 @@ impl Marks {
     }
 }
 
-/// A token whose id is to be looked up.
-#[derive(Debug, Clone, Copy)]
-struct Unknown {
-    hash: u64,
-    /// Bounds of the term in `TokenBatch::text`.
-    start: usize,
-    end: usize,
-    /// Index in `TokenBatch::ids`.
-    at: usize,
-    /// Its probable id.
-    guess: Option<u32>,
-}
-
 impl TermLookup {
     pub(crate) fn new(settings: Settings) -> Self {
-        Self::with_sets(settings, SHORT_SETS, LONG_SETS)
+        let ngrams = ngrams_of(settings).map(Ngrams::new);
+        Self { ngrams, ..Self::with_sets(settings, SHORT_SETS, LONG_SETS) }
     }
 
     /// A look-up whose caches take at most so many bytes, or hardly any.
@@ -114,17 +104,20 @@ impl TermLookup {
         let all = SHORT_SETS * size_of::<Set<SHORT>>() + LONG_SETS * size_of::<Set<LONG>>();
         // Both smaller by the same power of two.
         let part = all.div_ceil(bytes.max(1)).next_power_of_two();
-        Self::with_sets(settings, (SHORT_SETS / part).max(1), (LONG_SETS / part).max(1))
+        let ngrams = ngrams_of(settings).map(|range| Ngrams::within(range, bytes));
+        Self { ngrams, ..Self::with_sets(settings, (SHORT_SETS / part).max(1), (LONG_SETS / part).max(1)) }
     }
 
     /// The same look-up, with nothing in its caches.
     pub(crate) fn emptied(&self) -> Self {
-        Self::with_sets(self.settings, self.short.limit, self.long.limit)
+        let ngrams = self.ngrams.as_ref().map(Ngrams::emptied);
+        Self { ngrams, ..Self::with_sets(self.settings, self.short.limit, self.long.limit) }
     }
 
     /// Bytes that the caches take at most.
-    pub(crate) const fn most_memory(&self) -> usize {
-        self.short.limit * size_of::<Set<SHORT>>() + self.long.limit * size_of::<Set<LONG>>()
+    pub(crate) fn most_memory(&self) -> usize {
+        let ngrams = self.ngrams.as_ref().map_or(0, Ngrams::most_memory);
+        self.short.limit * size_of::<Set<SHORT>>() + self.long.limit * size_of::<Set<LONG>>() + ngrams
     }
 
     /// A look-up with caches of at most so many sets of short and of long pieces: powers of two.
@@ -139,6 +132,7 @@ impl TermLookup {
             scratch: Scratch::default(),
             lowered: String::new(),
             batch: TokenBatch::default(),
+            ngrams: None,
         }
     }
 
@@ -181,34 +175,20 @@ impl TermLookup {
     pub(crate) fn resolve(&mut self, interner: &mut Interner) -> Result<()> {
         std::mem::swap(&mut self.next, &mut self.waiting);
         self.find_next(interner);
-        interner.try_reserve(self.batch.unknown.len(), self.batch.text.len())?;
-        // Three walks over the unknown tokens, since a look-up touches three places in memory, each known only from the
-        // one before: the slot (asked for when the token was added), the bounds of the term, its bytes. Each walk asks
-        // for what the next one needs, so that dozens of waits overlap instead of following one another.
-        let TokenBatch { ids, unknown, text, marks, .. } = &mut self.batch;
-        for token in &mut *unknown {
-            token.guess = interner.guess(token.hash);
-        }
-        for id in unknown.iter().filter_map(|token| token.guess) {
-            interner.fetch_term(id);
-        }
-        for token in &*unknown {
-            let term = &text[token.start..token.end];
-            let id = interner.intern_guessed(token.guess, token.hash, term).0;
-            ids.values_mut()[token.at] = id;
+        let TokenBatch { ids, unknown, marks, .. } = &mut self.batch;
+        unknown.resolve(interner, |at, term, id| {
+            ids.values_mut()[at] = id;
             marks.learn(term, id);
-        }
+        })?;
         // Only now, since the ids of new terms are known only now.
         self.short.flush(ids.values());
         self.long.flush(ids.values());
-        unknown.clear();
-        text.clear();
-        Ok(())
+        self.ngrams.as_mut().map_or(Ok(()), |ngrams| ngrams.find(ids, interner))
     }
 
-    /// The sentences of the batch, as the ids of their tokens.
-    pub(crate) const fn sentences(&self) -> &Ragged<u32> {
-        &self.batch.ids
+    /// The sentences of the batch, as the ids of their terms.
+    pub(crate) fn sentences(&self) -> &Ragged<u32> {
+        self.ngrams.as_ref().map_or(&self.batch.ids, Ngrams::sentences)
     }
 
     /// Starts a new batch.
@@ -279,6 +259,12 @@ impl TermLookup {
     }
 }
 
+/// The tokens of the terms to count, where not each is one.
+fn ngrams_of(settings: Settings) -> Option<NgramRange> {
+    let range = NgramRange { least: 1, most: settings.ngrams };
+    (!range.is_of_tokens_alone()).then_some(range)
+}
+
 impl TokenBatch {
     fn n_tokens(&self) -> usize {
         self.ids.values().len()
@@ -295,11 +281,7 @@ impl TokenBatch {
             self.ids.values_mut().push(id);
             return;
         }
-        let hash = term_hash(term);
-        interner.fetch_slot(hash);
-        let start = self.text.len();
-        self.text.extend_from_slice(term);
-        self.unknown.push(Unknown { hash, start, end: self.text.len(), at: self.n_tokens(), guess: None });
+        self.unknown.add(&[term], self.n_tokens(), interner);
         self.ids.values_mut().push(0);
     }
 }
@@ -539,7 +521,7 @@ mod tests {
 
     fn settings() -> impl Strategy<Value = Settings> {
         (prop::sample::select(Tokenizer::ALL.to_vec()), any::<bool>())
-            .prop_map(|(tokenizer, lowercase)| Settings { tokenizer, lowercase })
+            .prop_map(|(tokenizer, lowercase)| Settings { tokenizer, lowercase, ngrams: 1 })
     }
 
     proptest! {

@@ -36,8 +36,8 @@ const BESIDE: usize = 5 << 19;
 /// The least share of the memory that a thread is started for.
 const LEAST_SHARE: usize = 4 << 20;
 
-/// Bytes that counting a sentence takes for each of its tokens.
-const A_TOKEN: usize = 200;
+/// Bytes that counting a sentence takes for each of its terms.
+const A_TERM: usize = 200;
 
 /// Sentences that one thread counts at a time.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ impl<'a> Worker<'a> {
 
     fn add(&mut self, sentence: &str) -> Result<()> {
         self.n_documents += 1;
-        memory::afford(sentence, A_TOKEN)?;
+        memory::afford(sentence, A_TERM.saturating_mul(self.settings.ngrams as usize))?;
         if self.lookup.add(sentence, &self.terms.map.interner) { self.flush() } else { Ok(()) }
     }
 

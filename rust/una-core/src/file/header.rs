@@ -27,6 +27,10 @@ pub(super) fn facts(kind: &str, settings: Settings, n_documents: u64) -> Map<Str
     facts.insert("kind".into(), json!(kind));
     facts.insert("lowercase".into(), json!(settings.lowercase));
     facts.insert("n_documents".into(), json!(n_documents));
+    // Named where it is not what every file of an earlier release has.
+    if settings.ngrams != 1 {
+        facts.insert("ngram_range".into(), json!([1, settings.ngrams]));
+    }
     facts.insert("tokenizer".into(), json!(settings.tokenizer.name()));
     facts
 }
@@ -214,5 +218,16 @@ pub(super) fn settings(metadata: &Map<String, Value>) -> Checked<Settings> {
         .get("lowercase")
         .and_then(Value::as_bool)
         .ok_or("metadata lowercase is missing or neither true nor false")?;
-    Ok(Settings { tokenizer, lowercase })
+    let range = metadata.get("ngram_range");
+    let ngrams = range.map_or(Some(1), longest_ngram);
+    let ngrams = ngrams.ok_or_else(|| format!("metadata ngram_range is {}, not [1, n]", shown(range)))?;
+    Ok(Settings { tokenizer, lowercase, ngrams })
+}
+
+/// `n` of `[1, n]`.
+fn longest_ngram(range: &Value) -> Option<u32> {
+    match range.as_array()?.as_slice() {
+        [least, most] if least.as_u64() == Some(1) => u32::try_from(most.as_u64()?).ok().filter(|&n| n > 0),
+        _ => None,
+    }
 }

@@ -57,6 +57,13 @@ impl Sampler {
     /// [`Error::Option`] for an option without meaning.
     pub(super) fn new(table: Arc<TermTable>, options: Options, protect: &[Vec<&str>]) -> Result<Self> {
         options.check()?;
+        if table.settings().ngrams > 1 {
+            return Err(Error::Option(format!(
+                "negatives are made token by token, and the terms of this table are of up to {} tokens \
+                 (ngram_range): fit another with single tokens",
+                table.settings().ngrams
+            )));
+        }
         let mut tail = Vec::new();
         tail.try_reserve_exact(table.len() + 1)?;
         tail.resize(table.len() + 1, 0.0);

@@ -168,11 +168,13 @@ pub struct Settings {
     pub tokenizer: Tokenizer,
     /// True where sentences are lower-cased first.
     pub lowercase: bool,
+    /// Terms are of up to so many tokens in a row, joined by a space; at least 1, and 1 for single tokens.
+    pub ngrams: u32,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { tokenizer: Tokenizer::Treebank, lowercase: true }
+        Self { tokenizer: Tokenizer::Treebank, lowercase: true, ngrams: 1 }
     }
 }
 
@@ -190,6 +192,9 @@ impl Settings {
         }
         if self.lowercase != theirs.lowercase {
             return differ("lowercase", &self.lowercase, &theirs.lowercase);
+        }
+        if self.ngrams != theirs.ngrams {
+            return differ("ngram_range", &(1, self.ngrams), &(1, theirs.ngrams));
         }
         Ok(())
     }
