@@ -23,7 +23,7 @@ LAYERS = [
     ["encoder"],
     ["evaluation"],
     ["paraphrase", "training"],
-    ["experiment", "quickstart", "sentence_transformers"],
+    ["experiment", "quickstart", "sentence_transformers", "sklearn"],
     ["", "cli"],
     ["__main__"],
 ]

@@ -13,6 +13,7 @@ __all__ = [
     "Augmenter",
     "CustomTokenizer",
     "DecompressedFile",
+    "DocumentCounter",
     "DrawnWords",
     "Encoded",
     "Encoder",
@@ -24,7 +25,9 @@ __all__ = [
     "TemporaryFolder",
     "TermCounter",
     "TermTable",
+    "Terms",
     "Tokens",
+    "Vocabulary",
     "__version__",
     "exchange",
     "format_of",
@@ -172,6 +175,31 @@ class TermCounter:
     def freeze_to(
         self, path: _Path, *, min_df: int, max_terms: int | None, threads: int, tick: _Tick
     ) -> tuple[int, str]: ...
+
+@final
+class Vocabulary:
+    def __new__(cls, terms: Iterable[str]) -> Vocabulary: ...
+
+@final
+class Terms:
+    def __len__(self) -> int: ...
+    def list(self, kept: NDArray[np.bool_] | None = None) -> list[str]: ...
+
+@final
+class DocumentCounter:
+    def __new__(
+        cls,
+        *,
+        tokenizer: str,
+        lowercase: bool,
+        ngram_range: tuple[int, int],
+        stop_words: list[str],
+        vocabulary: Vocabulary | None,
+    ) -> DocumentCounter: ...
+    def add(self, documents: list[str], *, threads: int) -> None: ...
+    def finish(
+        self, *, threads: int
+    ) -> tuple[Terms, tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint64]]]: ...
 
 @final
 class TermTable:

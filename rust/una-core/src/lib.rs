@@ -41,6 +41,7 @@
 mod arch;
 pub mod atomic_file;
 pub mod count;
+pub mod document_terms;
 pub mod error;
 pub mod file;
 pub mod memory;

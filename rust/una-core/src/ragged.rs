@@ -58,6 +58,11 @@ impl Offsets {
         self.0.push(end as u64);
     }
 
+    /// Ends a list at each of these ends, see [`Self::push`].
+    pub(crate) fn extend(&mut self, ends: impl Iterator<Item = usize>) {
+        ends.for_each(|end| self.push(end));
+    }
+
     /// The bounds of list `i`.
     ///
     /// # Panics
@@ -109,6 +114,12 @@ impl<T> Ragged<T> {
         let mut ragged = Self::default();
         ragged.try_reserve_exact(lists, values)?;
         Ok(ragged)
+    }
+
+    /// Lists of these values, parted by offsets the last of which is their number.
+    pub(crate) fn from_parts(values: Vec<T>, offsets: Offsets) -> Self {
+        debug_assert!(offsets.as_slice().last() == Some(&(values.len() as u64)));
+        Self { values, offsets }
     }
 
     /// Number of lists that have ended.

@@ -6,6 +6,7 @@ mod augment_call;
 mod augmenter;
 mod columns;
 mod counter;
+mod documents;
 mod encoder;
 mod errors;
 mod files;
@@ -36,6 +37,9 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<source::Source>()?;
     module.add_class::<counter::TermCounter>()?;
     module.add_class::<table::TermTable>()?;
+    module.add_class::<documents::Vocabulary>()?;
+    module.add_class::<documents::DocumentCounter>()?;
+    module.add_class::<documents::Terms>()?;
     module.add_class::<augmenter::Augmenter>()?;
     module.add_class::<encoder::Encoder>()?;
     module.add_class::<encoder::DrawnWords>()?;

@@ -43,6 +43,8 @@ pub use prune::Pruning;
 pub use run::MemoryLimit;
 pub use worker::{Batch, CountOptions};
 
+pub(crate) use ngrams::{NgramRange, Ngrams};
+pub(crate) use piece_cache::TermLookup;
 pub(crate) use run::RunWriter;
 pub(crate) use spill::SortedTerms;
 

@@ -1,14 +1,15 @@
-//! Tokenizers: five rules that cut a sentence into terms, each a reading that a reference implementation defines.
+//! Tokenizers: six rules that cut a sentence into terms, each a reading that a reference implementation defines.
 //!
 //! | name | equals |
 //! |---|---|
 //! | `treebank` | NLTK 3.10.4, `word_tokenize(text, preserve_line=True)` |
 //! | `treebank-3.9` | NLTK 3.9.1, the same call |
 //! | `word` | scikit-learn's pattern, `re.findall(r"(?u)\b\w\w+\b", text)` |
+//! | `word-1` | the same with words of one letter, `re.findall(r"(?u)\b\w+\b", text)` |
 //! | `unicode` | the words of UAX 29 |
 //! | `whitespace` | Python's `text.split()` |
 //!
-//! A sixth, [`Tokenizer::Custom`], is a name alone: its tokens come from outside, see [`crate::tokenize::tokens`].
+//! A seventh, [`Tokenizer::Custom`], is a name alone: its tokens come from outside, see [`crate::tokenize::tokens`].
 //!
 //! None of them changes case: lower-case the text first (see [`crate::text::lowercase`]) where that is wanted.
 //!
@@ -55,6 +56,8 @@ pub enum Tokenizer {
     Treebank39,
     /// Runs of at least two letters, numbers or underscores.
     Word,
+    /// Runs of letters, numbers or underscores.
+    Word1,
     /// The words of Unicode's UAX 29. A Chinese character is a word of its own.
     Unicode,
     /// Whatever stands between whitespace.
@@ -65,8 +68,8 @@ pub enum Tokenizer {
 
 impl Tokenizer {
     /// Every tokenizer of this crate.
-    pub const ALL: [Self; 5] =
-        [Self::Treebank, Self::Treebank39, Self::Word, Self::Unicode, Self::Whitespace];
+    pub const ALL: [Self; 6] =
+        [Self::Treebank, Self::Treebank39, Self::Word, Self::Word1, Self::Unicode, Self::Whitespace];
 
     /// The name users choose it by.
     #[must_use]
@@ -75,6 +78,7 @@ impl Tokenizer {
             Self::Treebank => "treebank",
             Self::Treebank39 => "treebank-3.9",
             Self::Word => "word",
+            Self::Word1 => "word-1",
             Self::Unicode => "unicode",
             Self::Whitespace => "whitespace",
             Self::Custom(name) => name.as_str(),
@@ -94,7 +98,8 @@ impl Tokenizer {
         match self {
             Self::Treebank => treebank::tokenize(text, Edition::Nltk310, scratch, sink),
             Self::Treebank39 => treebank::tokenize(text, Edition::Nltk39, scratch, sink),
-            Self::Word => words(text, sink),
+            Self::Word => words(text, 2, sink),
+            Self::Word1 => words(text, 1, sink),
             Self::Unicode => unicode_words(text, sink),
             Self::Whitespace => whitespace(text, sink),
             Self::Custom(_) => {}
@@ -128,7 +133,7 @@ impl Tokenizer {
             Self::Treebank | Self::Treebank39 => {
                 treebank::split_word(piece, word, position).map(|split| (split, piece.len()))
             }
-            Self::Word | Self::Unicode => is_word.then_some((word, word)),
+            Self::Word | Self::Word1 | Self::Unicode => is_word.then_some((word, word)),
             Self::Whitespace => is_word.then_some((piece.len(), piece.len())),
             Self::Custom(_) => None,
         }
@@ -147,7 +152,8 @@ impl Tokenizer {
         match self {
             Self::Treebank => treebank::tokenize_piece(piece, position, Edition::Nltk310, marks, sink_token),
             Self::Treebank39 => treebank::tokenize_piece(piece, position, Edition::Nltk39, marks, sink_token),
-            Self::Word => words(piece, sink_token),
+            Self::Word => words(piece, 2, sink_token),
+            Self::Word1 => words(piece, 1, sink_token),
             Self::Unicode => {
                 // Combining marks at the start of a piece belong to the space before it.
                 padded.clear();
@@ -200,10 +206,11 @@ impl Settings {
     }
 }
 
-fn words<'t>(text: &'t str, mut sink: impl FnMut(Token<'t>)) {
+/// Stretches of at least so many letters, numbers or underscores.
+fn words<'t>(text: &'t str, least: usize, mut sink: impl FnMut(Token<'t>)) {
     spans(text, unicode::is_word, |start, end| {
         let token = Token::verbatim(text, start, end);
-        if token.text.chars().nth(1).is_some() {
+        if token.text.chars().nth(least - 1).is_some() {
             sink(token);
         }
     });

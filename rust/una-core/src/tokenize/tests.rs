@@ -22,7 +22,7 @@ fn names_lead_back_to_their_tokenizers() {
 #[test]
 fn each_tokenizer_reads_a_sentence_its_own_way() {
     let text = "They'll say 'hi' – \"a::b\" cost 1,000.";
-    let expected: [(Tokenizer, &[&str]); 5] = [
+    let expected: [(Tokenizer, &[&str]); 6] = [
         (
             Tokenizer::Treebank,
             &["They", "'ll", "say", "'", "hi", "'", "–", "``", "a", ":", ":b", "''", "cost", "1,000", "."],
@@ -32,6 +32,7 @@ fn each_tokenizer_reads_a_sentence_its_own_way() {
             &["They", "'ll", "say", "'hi", "'", "–", "``", "a", ":", ":b", "''", "cost", "1,000", "."],
         ),
         (Tokenizer::Word, &["They", "ll", "say", "hi", "cost", "000"]),
+        (Tokenizer::Word1, &["They", "ll", "say", "hi", "a", "b", "cost", "1", "000"]),
         (Tokenizer::Unicode, &["They'll", "say", "hi", "a", "b", "cost", "1,000"]),
         (Tokenizer::Whitespace, &["They'll", "say", "'hi'", "–", "\"a::b\"", "cost", "1,000."]),
     ];
@@ -45,6 +46,7 @@ fn chinese_falls_into_characters_and_korean_into_words() {
     assert_eq!(tokens(Tokenizer::Unicode, "我喜欢茶。"), ["我", "喜", "欢", "茶"]);
     assert_eq!(tokens(Tokenizer::Unicode, "나는 차를 좋아한다."), ["나는", "차를", "좋아한다"]);
     assert_eq!(tokens(Tokenizer::Word, "나는 차 a b1 e\u{301}e"), ["나는", "b1"]);
+    assert_eq!(tokens(Tokenizer::Word1, "나는 차 a b1 e\u{301}e"), ["나는", "차", "a", "b1", "e", "e"]);
 }
 
 /// Each line is a place where a shortcut of the chunks could part from the rules over the whole text.

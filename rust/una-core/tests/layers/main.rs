@@ -18,7 +18,7 @@ const CORE: &[&[&str]] = &[
     &["tokenize"],
     &["terms"],
     &["count"],
-    &["table"],
+    &["document_terms", "table"],
     &["file", "negatives", "transform"],
 ];
 
@@ -31,7 +31,7 @@ const BINDING: &[&[&str]] = &[
     &["source"],
     &["reading"],
     &["lines", "py_tokenizer"],
-    &["augment_call", "table"],
+    &["augment_call", "documents", "table"],
     &["augmenter", "counter"],
     &["encoder"],
 ];

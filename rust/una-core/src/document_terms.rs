@@ -1,0 +1,566 @@
+//! How often each term occurs in each document: the rows of a document-term matrix, and its vocabulary.
+//!
+//! Threads take stretches of documents, each with terms and ids of its own. In the end the terms of all are sorted as
+//! one, and ids become columns. `count_slowly`, in the tests, is the twin: a map of strings.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering as Memory};
+
+use crate::arch::{self, prefetch_at};
+use crate::count::{NgramRange, Ngrams, TermLookup};
+use crate::error::{Error, Result};
+use crate::memory;
+use crate::progress::{Stop, Work};
+use crate::ragged::{Offsets, Ragged};
+use crate::terms::index::prefix;
+use crate::terms::{Interner, TermArena};
+use crate::threads;
+use crate::tokenize::{Settings, Tokenizer};
+
+/// Documents that a thread takes at a time.
+const STRETCH: usize = 1 << 10;
+
+/// Terms beside a known vocabulary that are remembered: more are forgotten, and found again where they occur.
+const REMEMBERED: usize = 1 << 18;
+
+/// Bytes that counting a document takes for each of its terms.
+const A_TERM: usize = 200;
+
+/// Terms that are fetched ahead.
+const AHEAD: usize = 16;
+
+/// The rules by which a document becomes terms.
+#[derive(Debug, Clone)]
+pub struct Analysis {
+    /// The rule that cuts a document into tokens; one of this crate.
+    pub tokenizer: Tokenizer,
+    /// True where documents are lower-cased first.
+    pub lowercase: bool,
+    /// Tokens that are left out before any are joined.
+    pub stop_words: Vec<String>,
+    /// The least number of tokens in a row that are a term, at least 1.
+    pub least: u32,
+    /// The largest number, not below `least`.
+    pub most: u32,
+}
+
+impl Default for Analysis {
+    fn default() -> Self {
+        Self { tokenizer: Tokenizer::Word, lowercase: true, stop_words: Vec::new(), least: 1, most: 1 }
+    }
+}
+
+/// Terms that have columns already.
+#[derive(Debug, Clone, Default)]
+pub struct Vocabulary(Interner);
+
+impl Vocabulary {
+    /// A vocabulary of these terms, in order of their columns.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where a term stands twice; [`Error::OutOfMemory`].
+    pub fn new(terms: &[&str]) -> Result<Self> {
+        let mut interner = Interner::default();
+        interner.try_reserve(terms.len(), terms.iter().map(|term| term.len()).sum())?;
+        for (column, term) in terms.iter().enumerate() {
+            if interner.intern(term.as_bytes()) != (column as u32, true) {
+                return Err(Error::Input(format!("the term {term:?} stands twice in the vocabulary")));
+            }
+        }
+        Ok(Self(interner))
+    }
+}
+
+/// A document-term matrix in compressed form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentTerms {
+    /// The columns of each document's terms: those of a vocabulary ascending, others in the order in which the terms were
+    /// first met, in this document or one before it.
+    pub columns: Ragged<u32>,
+    /// How often each of them occurs there.
+    pub counts: Vec<u32>,
+}
+
+/// Counts the terms of documents.
+///
+/// ```
+/// use una_core::Work;
+/// use una_core::document_terms::{Analysis, DocumentCounter};
+///
+/// let mut counter = DocumentCounter::new(Analysis::default(), None);
+/// counter.add(&["The cat and the dog", "A cat"], Work::default())?;
+/// let (terms, rows) = counter.finish(Work::default())?;
+/// assert_eq!(terms.bytes(), b"andcatdogthe");
+/// assert_eq!((rows.columns.get(0), rows.columns.get(1)), (&[3, 1, 0, 2][..], &[1][..]));
+/// assert_eq!(rows.counts, [2, 1, 1, 1, 1]);
+/// # Ok::<(), una_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct DocumentCounter {
+    analysis: Analysis,
+    known: Option<Arc<Vocabulary>>,
+    workers: Vec<Worker>,
+    /// What was counted, in the order of the documents.
+    parts: Vec<Part>,
+}
+
+/// The rows of a stretch of documents, with the ids of the worker that counted them.
+#[derive(Debug)]
+struct Part {
+    worker: usize,
+    rows: Ragged<Occurrences>,
+}
+
+/// A number of a term, above how often it occurs in a document.
+type Occurrences = u64;
+
+const fn occurrences(of: u32, count: u32) -> Occurrences {
+    (of as u64) << 32 | count as u64
+}
+
+const fn term_of(occurrences: Occurrences) -> u32 {
+    (occurrences >> 32) as u32
+}
+
+impl DocumentCounter {
+    /// A counter of all terms, or of those of a vocabulary.
+    #[must_use]
+    pub const fn new(analysis: Analysis, known: Option<Arc<Vocabulary>>) -> Self {
+        Self { analysis, known, workers: Vec::new(), parts: Vec::new() }
+    }
+
+    /// Counts more documents.
+    ///
+    /// # Errors
+    /// [`Error::Input`] for a document of 4 GiB; [`Error::OutOfMemory`]; [`Error::Interrupted`]. The counter is of no
+    /// use then.
+    pub fn add(&mut self, documents: &[&str], work: Work<'_>) -> Result<()> {
+        let stretches: Vec<_> = documents.chunks(STRETCH).collect();
+        let n_workers = work.threads.clamp(1, stretches.len().max(1));
+        while self.workers.len() < n_workers {
+            self.workers.push(Worker::new(&self.analysis, self.known.as_deref())?);
+        }
+        let (next, before) = (AtomicUsize::new(0), self.parts.len());
+        let workers = self.workers[..n_workers].iter_mut().enumerate().collect();
+        // Every worker goes on until nothing is left: whoever has the harder documents takes fewer.
+        let counted = threads::map(workers, work.threads, |(number, worker): (usize, &mut Worker)| {
+            let mut parts = Vec::new();
+            loop {
+                let at = next.fetch_add(1, Memory::Relaxed);
+                let Some(stretch) = stretches.get(at) else { return Ok(parts) };
+                worker.stretches.push((before + at, worker.seen.len()));
+                parts.push((at, Part { worker: number, rows: worker.count(stretch, work.stop)? }));
+            }
+        })?;
+        let mut counted: Vec<_> = counted.into_iter().flatten().collect();
+        counted.sort_unstable_by_key(|&(at, _)| at);
+        self.parts.extend(counted.into_iter().map(|(_, part)| part));
+        Ok(())
+    }
+
+    /// The terms in order of their bytes, which is that of their columns, and the rows of all documents. Where the
+    /// vocabulary was known no terms are returned, and columns are its own.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where there are 2^31 terms or more; [`Error::OutOfMemory`]; [`Error::Interrupted`].
+    pub fn finish(self, work: Work<'_>) -> Result<(TermArena, DocumentTerms)> {
+        let Self { known, workers, parts, .. } = self;
+        if known.is_some() {
+            return Ok((TermArena::default(), gathered(parts, None, work)?));
+        }
+        let (terms, numbers) = numbered(&workers, work)?;
+        drop(workers);
+        Ok((terms, gathered(parts, Some(&numbers), work)?))
+    }
+}
+
+/// One thread's terms and buffers.
+#[derive(Debug)]
+struct Worker {
+    most: u32,
+    lookup: TermLookup,
+    interner: Interner,
+    /// Terms that are never forgotten: those of the vocabulary, then stop words.
+    n_kept: usize,
+    /// Ids from here on have no column; where no vocabulary is known, all have one.
+    n_known: u32,
+    /// By id, true for a stop word.
+    stops: Vec<bool>,
+    ngrams: Option<Ngrams>,
+    words: Ragged<u32>,
+    /// By id, where it stands among the terms of a document.
+    marks: Vec<Mark>,
+    document: u32,
+    /// The ids of terms in the order in which they were met: not every stop word is, nor what is only the start of a
+    /// term. Empty where a vocabulary is known.
+    seen: Vec<u32>,
+    /// The stretches that this worker counted, by number among all, and how many terms had been seen before each.
+    stretches: Vec<(usize, usize)>,
+}
+
+/// The last document in which a term was seen, and its place there; the number 0 is of none.
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    document: u32,
+    at: u32,
+}
+
+impl Worker {
+    fn new(analysis: &Analysis, known: Option<&Vocabulary>) -> Result<Self> {
+        let Analysis { tokenizer, lowercase, ref stop_words, least, most } = *analysis;
+        let settings = Settings { tokenizer, lowercase, ngrams: 1 };
+        let mut interner = Interner::default();
+        if let Some(Vocabulary(known)) = known {
+            // A copy asks for memory without a way to say that there is none.
+            Vec::<u8>::new().try_reserve_exact(known.memory_for(known.len(), known.bytes().len()))?;
+            interner = known.clone();
+        }
+        let n_known = if known.is_some() { interner.len() as u32 } else { u32::MAX };
+        let mut stops = Vec::new();
+        for word in stop_words {
+            let id = interner.intern(word.as_bytes()).0 as usize;
+            stops.resize(stops.len().max(id + 1), false);
+            stops[id] = true;
+        }
+        let range = NgramRange { least, most };
+        Ok(Self {
+            most,
+            lookup: TermLookup::new(settings),
+            n_kept: interner.len(),
+            interner,
+            n_known,
+            stops,
+            ngrams: (!range.is_of_tokens_alone()).then(|| Ngrams::new(range)),
+            words: Ragged::default(),
+            marks: Vec::new(),
+            document: 0,
+            seen: Vec::new(),
+            stretches: Vec::new(),
+        })
+    }
+
+    /// The terms of each document by id, in no order.
+    fn count(&mut self, documents: &[&str], stop: &Stop) -> Result<Ragged<Occurrences>> {
+        let mut rows = Ragged::try_with_capacity(documents.len(), 0)?;
+        for document in documents {
+            if u32::try_from(document.len()).is_err() {
+                return Err(Error::Input(format!("a document of {} bytes is too long", document.len())));
+            }
+            memory::afford(document, A_TERM.saturating_mul(self.most as usize))?;
+            if self.lookup.add(document, &self.interner) {
+                stop.check()?;
+                self.flush(&mut rows)?;
+            }
+        }
+        self.flush(&mut rows)?;
+        if self.n_known != u32::MAX && self.interner.len() > self.n_kept + REMEMBERED {
+            self.forget();
+        }
+        Ok(rows)
+    }
+
+    /// Forgets the terms that no vocabulary holds.
+    fn forget(&mut self) {
+        self.interner.truncate(self.n_kept);
+        self.lookup = self.lookup.emptied();
+        self.ngrams = self.ngrams.as_ref().map(Ngrams::emptied);
+        self.marks.truncate(self.n_kept);
+    }
+
+    /// Counts the documents that were looked up.
+    fn flush(&mut self, rows: &mut Ragged<Occurrences>) -> Result<()> {
+        let Self { lookup, interner, stops, words, ngrams, marks, n_known, document, seen, .. } = self;
+        lookup.resolve(interner)?;
+        let mut found = lookup.sentences();
+        if !stops.is_empty() {
+            words.clear();
+            for tokens in found.iter() {
+                let is_stop = |id: u32| stops.get(id as usize).copied().unwrap_or(false);
+                words.values_mut().extend(tokens.iter().copied().filter(|&id| !is_stop(id)));
+                words.end_list();
+            }
+            found = words;
+        }
+        if let Some(ngrams) = ngrams {
+            ngrams.find(found, interner)?;
+            found = ngrams.sentences();
+        }
+        marks.try_reserve(interner.len().saturating_sub(marks.len()))?;
+        marks.resize(interner.len().max(marks.len()), Mark::default());
+        rows.try_reserve(found.len(), found.values().len())?;
+        seen.try_reserve(interner.len() - seen.len())?;
+        for terms in found.iter() {
+            let next = document.checked_add(1);
+            *document = next.ok_or_else(|| Error::Input("2^32 documents are too many at once".into()))?;
+            for (i, &id) in terms.iter().enumerate() {
+                if let Some(&soon) = terms.get(i + AHEAD) {
+                    prefetch_at(marks, soon as usize);
+                }
+                let mark = &mut marks[id as usize];
+                if mark.document == *document {
+                    rows.values_mut()[mark.at as usize] += 1;
+                } else if id < *n_known {
+                    if mark.document == 0 && *n_known == u32::MAX {
+                        seen.push(id);
+                    }
+                    *mark = Mark { document: *document, at: rows.values().len() as u32 };
+                    rows.values_mut().push(occurrences(id, 1));
+                }
+            }
+            rows.end_list();
+        }
+        lookup.clear();
+        Ok(())
+    }
+}
+
+/// A term of a worker.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    prefix: u64,
+    worker: u32,
+    id: u32,
+}
+
+impl Entry {
+    fn compare(&self, other: &Self, workers: &[Worker]) -> Ordering {
+        let term = |entry: &Self| workers[entry.worker as usize].interner.term(entry.id);
+        self.prefix.cmp(&other.prefix).then_with(|| term(self).cmp(term(other)))
+    }
+}
+
+/// The order in which terms were first met, and their columns.
+#[derive(Debug)]
+struct Numbers {
+    /// For each worker, by id, which of all terms was met so early: the first is 0.
+    met: Vec<Vec<u32>>,
+    /// The columns of terms in the order in which they were met.
+    columns: Vec<u32>,
+}
+
+/// The terms of all workers in order of their bytes, and their numbers.
+fn numbered(workers: &[Worker], work: Work<'_>) -> Result<(TermArena, Numbers)> {
+    let entries = sorted(workers, work)?;
+    let mut met = Vec::new();
+    for worker in workers {
+        met.push(arch::vec_of(0, worker.marks.len())?);
+    }
+    let bytes =
+        entries.iter().map(|entry| workers[entry.worker as usize].interner.term(entry.id).len()).sum();
+    let mut terms = TermArena::with_capacity(entries.len(), bytes)?;
+    for same in entries.chunk_by(|a, b| a.compare(b, workers).is_eq()) {
+        let column = terms.len() as u32;
+        terms.push(workers[same[0].worker as usize].interner.term(same[0].id));
+        for entry in same {
+            met[entry.worker as usize][entry.id as usize] = column;
+        }
+    }
+    work.stop.check()?;
+    if terms.len() > i32::MAX as usize {
+        return Err(Error::Input(format!("{} distinct terms: a matrix holds fewer than 2^31", terms.len())));
+    }
+    // Whichever worker counted a stretch, the stretches one after another meet terms as one pass would have.
+    let mut stretches = Vec::new();
+    for (index, worker) in workers.iter().enumerate() {
+        let ends = worker.stretches.iter().skip(1).map(|&(_, before)| before).chain([worker.seen.len()]);
+        let bounds = worker.stretches.iter().zip(ends);
+        stretches.extend(bounds.map(|(&(number, start), end)| (number, &worker.seen[start..end], index)));
+    }
+    stretches.sort_unstable_by_key(|&(number, ..)| number);
+    let mut order = arch::vec_of(u32::MAX, terms.len())?;
+    let mut columns = Vec::new();
+    columns.try_reserve_exact(terms.len())?;
+    for (_, seen, worker) in stretches {
+        for &id in seen {
+            let column = met[worker][id as usize];
+            if order[column as usize] == u32::MAX {
+                order[column as usize] = columns.len() as u32;
+                columns.push(column);
+            }
+        }
+    }
+    for (own, worker) in met.iter_mut().zip(workers) {
+        for &id in &worker.seen {
+            own[id as usize] = order[own[id as usize] as usize];
+        }
+    }
+    Ok((terms, Numbers { met, columns }))
+}
+
+/// The terms of all workers in order of their bytes; those that several have stand side by side.
+fn sorted(workers: &[Worker], work: Work<'_>) -> Result<Vec<Entry>> {
+    let sorted = threads::map((0u32..).zip(workers).collect(), work.threads, |(number, worker)| {
+        let mut entries = Vec::new();
+        entries.try_reserve_exact(worker.seen.len())?;
+        let term = |id| worker.interner.term(id);
+        entries.extend(worker.seen.iter().map(|&id| Entry { prefix: prefix(term(id)), worker: number, id }));
+        work.stop.check()?;
+        entries.sort_unstable_by(|a, b| a.compare(b, workers));
+        work.stop.check()?;
+        Ok(entries)
+    })?;
+    let mut entries = Vec::new();
+    entries.try_reserve_exact(sorted.iter().map(Vec::len).sum())?;
+    entries.extend(sorted.into_iter().flatten());
+    // Not a sort but a merge: it finds the sorted runs that the entries are made of.
+    if workers.len() > 1 {
+        entries.sort_by(|a: &Entry, b| a.compare(b, workers));
+        work.stop.check()?;
+    }
+    Ok(entries)
+}
+
+/// The rows of all parts as one matrix.
+fn gathered(parts: Vec<Part>, numbers: Option<&Numbers>, work: Work<'_>) -> Result<DocumentTerms> {
+    let n_values = parts.iter().map(|part| part.rows.values().len()).sum();
+    let mut offsets = Offsets::try_with_capacity(parts.iter().map(|part| part.rows.len()).sum())?;
+    let (mut columns, mut counts) = (arch::vec_of(0, n_values)?, arch::vec_of(0, n_values)?);
+    let (mut columns_left, mut counts_left) = (columns.as_mut_slice(), counts.as_mut_slice());
+    let (mut tasks, mut start) = (Vec::new(), 0);
+    for part in parts {
+        offsets.extend(part.rows.offsets()[1..].iter().map(|end| start + *end as usize));
+        let n_own = part.rows.values().len();
+        start += n_own;
+        let (own_columns, others) = columns_left.split_at_mut(n_own);
+        let (own_counts, other_counts) = counts_left.split_at_mut(n_own);
+        (columns_left, counts_left) = (others, other_counts);
+        tasks.push((part, own_columns, own_counts));
+    }
+    threads::map(tasks, work.threads, |(mut part, columns, counts): (Part, &mut [u32], &mut [u32])| {
+        work.stop.check()?;
+        if let Some(Numbers { met, .. }) = numbers {
+            let met = &met[part.worker];
+            for value in part.rows.values_mut() {
+                *value = occurrences(met[term_of(*value) as usize], *value as u32);
+            }
+        }
+        for i in 0..part.rows.len() {
+            let range = part.rows.range(i);
+            part.rows.values_mut()[range].sort_unstable();
+        }
+        for ((&value, column), count) in part.rows.values().iter().zip(columns).zip(counts) {
+            *column = numbers.map_or(term_of(value), |numbers| numbers.columns[term_of(value) as usize]);
+            *count = value as u32;
+        }
+        Ok(())
+    })?;
+    Ok(DocumentTerms { columns: Ragged::from_parts(columns, offsets), counts })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::text::lowercase::lowercase;
+    use crate::tokenize::Scratch;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    type Rows = Vec<BTreeMap<String, u32>>;
+
+    /// The twin: what scikit-learn's analyzer does, word by word.
+    fn count_slowly(analysis: &Analysis, document: &str) -> BTreeMap<String, u32> {
+        let (mut buffer, mut words, mut counts) = (String::new(), Vec::new(), BTreeMap::new());
+        let text = if analysis.lowercase { lowercase(document, &mut buffer) } else { document };
+        analysis.tokenizer.tokenize(text, &mut Scratch::default(), |token| words.push(token.text.to_owned()));
+        words.retain(|word| !analysis.stop_words.contains(word));
+        for n in analysis.least..=analysis.most {
+            for words in words.windows(n as usize) {
+                *counts.entry(words.join(" ")).or_insert(0) += 1;
+            }
+        }
+        counts
+    }
+
+    fn named(terms: &[String], rows: &DocumentTerms) -> Rows {
+        let row = |i: usize| {
+            let range = rows.columns.range(i);
+            rows.columns
+                .get(i)
+                .iter()
+                .zip(&rows.counts[range])
+                .map(|(&c, &n)| (terms[c as usize].clone(), n))
+                .collect()
+        };
+        (0..rows.columns.len()).map(row).collect()
+    }
+
+    fn analysis() -> impl Strategy<Value = Analysis> {
+        let words = prop::collection::vec(prop::sample::select(vec!["aa", "bb", "aa bb", "zz"]), 0..3);
+        let tokenizer =
+            prop::sample::select(vec![Tokenizer::Word, Tokenizer::Whitespace, Tokenizer::Treebank]);
+        (tokenizer, any::<bool>(), words, 1u32..3, 0u32..3).prop_map(
+            |(tokenizer, lowercase, words, least, more)| Analysis {
+                tokenizer,
+                lowercase,
+                stop_words: words.into_iter().map(str::to_owned).collect(),
+                least,
+                most: least + more,
+            },
+        )
+    }
+
+    fn documents() -> impl Strategy<Value = Vec<String>> {
+        let word = prop::sample::select(vec!["aa", "AA", "bb", "cc,", "d", "", "\n", "éé", "it's."]);
+        prop::collection::vec(prop::collection::vec(word, 0..9).prop_map(|words| words.join(" ")), 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn rows_are_what_each_document_holds(
+            analysis in analysis(), documents in documents(), repeat in prop::sample::select(vec![1usize, 400]),
+            threads in 1usize..4, cut in 0usize..9,
+        ) {
+            let documents: Vec<&str> = (0..repeat).flat_map(|_| documents.iter().map(String::as_str)).collect();
+            let expected: Rows = documents.iter().map(|document| count_slowly(&analysis, document)).collect();
+            let mut counter = DocumentCounter::new(analysis.clone(), None);
+            let (first, second) = documents.split_at(cut.min(documents.len()));
+            counter.add(first, Work::on(threads)).unwrap();
+            counter.add(second, Work::on(threads)).unwrap();
+            let (arena, rows) = counter.finish(Work::on(threads)).unwrap();
+            let text = |i: usize| String::from_utf8_lossy(arena.get(i as u32)).into_owned();
+            let terms: Vec<String> = (0..arena.len()).map(text).collect();
+            prop_assert!(terms.is_sorted_by(|a, b| a < b));
+            prop_assert_eq!(named(&terms, &rows), expected.clone());
+            let mut all: Vec<&String> = expected.iter().flat_map(BTreeMap::keys).collect();
+            all.sort_unstable();
+            all.dedup();
+            prop_assert_eq!(all, terms.iter().collect::<Vec<_>>());
+            // One pass would have met terms in this order, whoever counted which stretch.
+            let mut met = BTreeMap::new();
+            for columns in rows.columns.iter() {
+                let order: Vec<usize> = columns.iter().map(|&column| {
+                    let next = met.len();
+                    *met.entry(column).or_insert(next)
+                }).collect();
+                prop_assert!(order.is_sorted_by(|a, b| a < b));
+            }
+        }
+
+        #[test]
+        fn rows_of_a_vocabulary_hold_its_terms_alone(
+            analysis in analysis(), documents in documents(), threads in 1usize..3,
+        ) {
+            let terms = ["bb", "aa", "cc", "aa bb", "never", "bb aa bb"].map(str::to_owned);
+            let known = Vocabulary::new(&terms.each_ref().map(String::as_str)).unwrap();
+            let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
+            let mut counter = DocumentCounter::new(analysis.clone(), Some(Arc::new(known)));
+            counter.add(&documents, Work::on(threads)).unwrap();
+            counter.workers.iter_mut().for_each(Worker::forget);
+            counter.add(&documents, Work::on(threads)).unwrap();
+            let (_, rows) = counter.finish(Work::default()).unwrap();
+            let expected = documents.iter().chain(&documents).map(|document| {
+                let mut counts = count_slowly(&analysis, document);
+                counts.retain(|term, _| terms.contains(term));
+                counts
+            });
+            prop_assert_eq!(named(&terms, &rows), expected.collect::<Rows>());
+        }
+    }
+
+    #[test]
+    fn a_vocabulary_holds_a_term_once() {
+        assert!(Vocabulary::new(&["a", "b", "a"]).unwrap_err().to_string().contains("\"a\" stands twice"));
+    }
+}
