@@ -6,7 +6,7 @@
 PYTHON ?= python
 CARGO ?= cargo
 
-CHECKS := format-check lint types stubtest doc test-rust bench-smoke
+CHECKS := format-check lint types stubtest doc test-rust bench-smoke sklearn-floor
 
 .DEFAULT_GOAL := check
 .PHONY: check check-rest test-python $(CHECKS) format golden house options wheel wheel-tuned fuzz memory signals mutants
@@ -57,6 +57,11 @@ bench-smoke:
 	$(CARGO) bench --package una-core --locked --benches -- --test
 	$(PYTHON) -m pytest benches --benchmark-disable
 	$(PYTHON) benches/profile_run.py
+
+# scikit-learn's own tests with our vectorizers in place of its, under the oldest release that is supported. The tests
+# do so under the one that is installed.
+sklearn-floor:
+	$(PYTHON) tests/sklearn_floor.py
 
 # Rebuilds tests/golden from the plain-Python oracle. A difference is a change of format or of law: read it.
 golden:

@@ -155,5 +155,5 @@ def test_wrong_use_is_named(root: Path, tmp_path_factory: pytest.TempPathFactory
 def test_without_scikit_learn_the_extra_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the message where scikit-learn is not installed."""
     monkeypatch.setitem(sys.modules, "sklearn", None)
-    with pytest.raises(MissingExtraError, match=r"una-fast\[evaluate\]"):
+    with pytest.raises(MissingExtraError, match=r"una-fast\[sklearn\]"):
         evaluate_transfer(encode, root)

@@ -12,7 +12,8 @@ _EXTRAS = {
     **dict.fromkeys(
         ("filelock", "matplotlib", "safetensors", "tokenizers", "torch", "transformers"), "train"
     ),
-    **dict.fromkeys(("datasets", "sklearn"), "evaluate"),
+    "datasets": "evaluate",
+    "sklearn": "sklearn",
     "huggingface_hub": "hub",
     **dict.fromkeys(("accelerate", "sentence_transformers"), "sentence-transformers"),
 }

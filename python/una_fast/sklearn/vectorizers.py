@@ -1,8 +1,9 @@
 """`CountVectorizer` and `TfidfVectorizer`: scikit-learn's, with the loop over documents in the compiled half.
 
 Three private methods of scikit-learn's class are replaced, which stand unchanged from 1.5 to 1.9: `_count_vocab` makes
-matrix and vocabulary, `_limit_features` prunes them, `_sort_features` sorts them. All else (checks, warnings, parameters,
-pickling, tags) is inherited. Terms become Python strings only once pruning has chosen them.
+matrix and vocabulary, `_limit_features` prunes them, `_sort_features` sorts them. All else (checks, warnings,
+parameters, tags) is inherited. Terms become Python strings when `vocabulary_` is first looked at: of millions of pairs
+of words that takes longer than counting them.
 """
 
 from __future__ import annotations
@@ -67,12 +68,38 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
 
     threads: int | None = None
 
-    def fit_transform(self, raw_documents: Iterable[Any], y: Any = None) -> Any:
-        """Learn the vocabulary and return the document-term matrix, of shape (documents, terms)."""
-        try:
-            return super().fit_transform(raw_documents, y)
-        finally:
-            self.__dict__.pop("_counted", None)
+    @property
+    def vocabulary_(self) -> dict[str, int]:
+        """The columns by their terms. Terms are made Python strings of when this is first looked at."""
+        known = self.__dict__
+        if "_vocabulary" not in known:
+            if "_terms" not in known:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute 'vocabulary_'")
+            terms = known["_terms"].list()
+            self._vocabulary = dict(zip(terms, range(len(terms)), strict=True))
+            del known["_terms"]
+        return cast("dict[str, int]", self._vocabulary)
+
+    @vocabulary_.setter
+    def vocabulary_(self, vocabulary: dict[str, int]) -> None:
+        terms = self._counted_as(vocabulary)
+        self._forget()
+        if terms is None:
+            self._vocabulary = vocabulary
+        else:
+            self._terms = terms
+
+    @vocabulary_.deleter
+    def vocabulary_(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        for name in ("_counted", "_handed_over", "_terms", "_vocabulary"):
+            self.__dict__.pop(name, None)
+
+    def _check_vocabulary(self) -> None:
+        if "_terms" not in self.__dict__:  # which are not empty, nor to be made strings of for this
+            super()._check_vocabulary()
 
     @classmethod
     def from_table(cls, table: TermTable, **parameters: Any) -> Self:
@@ -114,22 +141,23 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
     def _count_vocab(self, raw_documents: Iterable[Any], fixed_vocab: bool) -> tuple[dict[str, int], Any]:
         counter = self._counter(raw_documents, fixed_vocab)
         if counter is None:
-            vocabulary, matrix = super()._count_vocab(raw_documents, fixed_vocab)
-            return cast("dict[str, int]", vocabulary), matrix
+            return cast("tuple[dict[str, int], Any]", super()._count_vocab(raw_documents, fixed_vocab))
         threads = default_threads(self.threads)
         prepare = None if self._is_plain() else self.build_preprocessor()
         for documents in _batches(raw_documents):
             self._add(counter, documents, prepare, threads)
         terms, (columns, counts, bounds) = counter.finish(threads=threads)
+        vocabulary: dict[str, int] = {}
         if fixed_vocab:
-            vocabulary, n_terms = self.vocabulary_, len(self.vocabulary_)
+            vocabulary = self.__dict__.get("_vocabulary", vocabulary)
+            n_terms = len(self.__dict__.get("_terms", vocabulary))
         elif len(terms) == 0:
             raise ValueError("empty vocabulary; perhaps the documents only contain stop words")
         else:
-            vocabulary, n_terms = {}, len(terms)
+            n_terms = len(terms)
             self._counted = (vocabulary, terms)
         index = np.int32 if len(columns) <= np.iinfo(np.int32).max else np.int64
-        matrix = SparseRows(
+        made = SparseRows(
             (
                 counts.view(np.int32).astype(self.dtype, copy=False),
                 columns.view(np.int32).astype(index, copy=False),
@@ -137,8 +165,8 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
             ),
             shape=(len(bounds) - 1, n_terms),
         )
-        matrix.has_canonical_format = matrix.has_sorted_indices = fixed_vocab
-        return vocabulary, aligned(matrix)
+        made.has_canonical_format = made.has_sorted_indices = fixed_vocab
+        return vocabulary, aligned(made)
 
     def _limit_features(
         self,
@@ -152,15 +180,16 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
         if counted is None:
             return super()._limit_features(X, vocabulary, high, low, limit)
         kept = _kept(X, high, low, limit)
-        terms = counted.list(kept)
-        vocabulary.update(zip(terms, range(len(terms)), strict=True))
-        return X if kept is None else X[:, np.flatnonzero(kept)]
+        if kept is None:
+            return X
+        self._counted = (vocabulary, counted.kept(kept))
+        return X[:, np.flatnonzero(kept)]
 
     def _sort_features(self, X: Any, vocabulary: dict[str, int]) -> Any:  # noqa: N803
         return X if self._counted_as(vocabulary) is not None else super()._sort_features(X, vocabulary)
 
     def _counted_as(self, vocabulary: dict[str, int]) -> _core.Terms | None:
-        """The terms that wait to become this vocabulary."""
+        """The terms that this vocabulary, empty as yet, stands for."""
         mine, terms = self.__dict__.get("_counted", (None, None))
         return terms if mine is vocabulary else None
 
@@ -202,17 +231,20 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
             TypeError,
             ValueError,
             OverflowError,
-        ):  # stop words that are no text, a range beyond all sense
+        ):  # stop words that are no text, or a range beyond all sense
             return None
 
     def _known(self) -> _core.Vocabulary | None:
         """The vocabulary as the compiled half has it; None where it is not one of text, with columns in a row."""
-        vocabulary = self.vocabulary_
-        terms, columns = list(vocabulary), list(vocabulary.values())
+        handed: tuple[list[str], list[int], _core.Vocabulary] | None = self.__dict__.get("_handed_over")
+        if "_terms" in self.__dict__:
+            if handed is None:
+                self._handed_over = handed = ([], [], self._terms.vocabulary())
+            return handed[2]
         # A vocabulary is a dict, which anybody may have changed: comparing is quick where it holds the same objects.
-        handed = self.__dict__.get("_handed_over")
-        if handed is not None and (handed[0], handed[1]) == (terms, columns):
-            return cast("_core.Vocabulary", handed[2])
+        terms, columns = list(self.vocabulary_), list(self.vocabulary_.values())
+        if handed is not None and handed[:2] == (terms, columns):
+            return handed[2]
         try:
             order = np.argsort(np.asarray(columns, dtype=np.int64), kind="stable")
             if not np.array_equal(np.asarray(columns)[order], np.arange(len(columns))):
@@ -250,6 +282,8 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
         return document.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\ufffd", " ")
 
     def __getstate__(self) -> dict[str, Any]:
+        if "_terms" in self.__dict__:
+            _ = self.vocabulary_  # which is what is kept
         state = dict(super().__getstate__())
         for name in ("_counted", "_handed_over"):
             state.pop(name, None)

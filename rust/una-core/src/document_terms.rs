@@ -30,6 +30,12 @@ const A_TERM: usize = 200;
 /// Terms that are fetched ahead.
 const AHEAD: usize = 16;
 
+/// Terms that are sorted at a stretch: the longest time in which nobody looks whether to stop.
+const SORTED_AT_ONCE: usize = 1 << 19;
+
+/// Terms that are as well compared whole.
+const FEW: usize = 3;
+
 /// The rules by which a document becomes terms.
 #[derive(Debug, Clone)]
 pub struct Analysis {
@@ -61,10 +67,23 @@ impl Vocabulary {
     /// # Errors
     /// [`Error::Input`] where a term stands twice; [`Error::OutOfMemory`].
     pub fn new(terms: &[&str]) -> Result<Self> {
+        Self::of_bytes(terms.iter().map(|term| term.as_bytes()))
+    }
+
+    /// [`Self::new`] of terms in an arena.
+    ///
+    /// # Errors
+    /// Those of [`Self::new`].
+    pub fn of(terms: &TermArena) -> Result<Self> {
+        Self::of_bytes((0..terms.len() as u32).map(|column| terms.get(column)))
+    }
+
+    fn of_bytes<'t>(terms: impl ExactSizeIterator<Item = &'t [u8]> + Clone) -> Result<Self> {
         let mut interner = Interner::default();
-        interner.try_reserve(terms.len(), terms.iter().map(|term| term.len()).sum())?;
-        for (column, term) in terms.iter().enumerate() {
-            if interner.intern(term.as_bytes()) != (column as u32, true) {
+        interner.try_reserve(terms.len(), terms.clone().map(<[u8]>::len).sum())?;
+        for (column, term) in terms.enumerate() {
+            if interner.intern(term) != (column as u32, true) {
+                let term = String::from_utf8_lossy(term);
                 return Err(Error::Input(format!("the term {term:?} stands twice in the vocabulary")));
             }
         }
@@ -315,21 +334,6 @@ impl Worker {
     }
 }
 
-/// A term of a worker.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    prefix: u64,
-    worker: u32,
-    id: u32,
-}
-
-impl Entry {
-    fn compare(&self, other: &Self, workers: &[Worker]) -> Ordering {
-        let term = |entry: &Self| workers[entry.worker as usize].interner.term(entry.id);
-        self.prefix.cmp(&other.prefix).then_with(|| term(self).cmp(term(other)))
-    }
-}
-
 /// The order in which terms were first met, and their columns.
 #[derive(Debug)]
 struct Numbers {
@@ -349,12 +353,20 @@ fn numbered(workers: &[Worker], work: Work<'_>) -> Result<(TermArena, Numbers)> 
     let bytes =
         entries.iter().map(|entry| workers[entry.worker as usize].interner.term(entry.id).len()).sum();
     let mut terms = TermArena::with_capacity(entries.len(), bytes)?;
-    for same in entries.chunk_by(|a, b| a.compare(b, workers).is_eq()) {
-        let column = terms.len() as u32;
-        terms.push(workers[same[0].worker as usize].interner.term(same[0].id));
-        for entry in same {
-            met[entry.worker as usize][entry.id as usize] = column;
+    for (at, entry) in entries.iter().enumerate() {
+        // What is read here lies anywhere in memory, and is known long before.
+        if let Some(soon) = entries.get(at + 2 * AHEAD) {
+            workers[soon.worker as usize].interner.fetch_bounds(soon.id);
         }
+        if let Some(soon) = entries.get(at + AHEAD) {
+            workers[soon.worker as usize].interner.fetch_term(soon.id);
+            prefetch_at(&met[soon.worker as usize], soon.id as usize);
+        }
+        let term = entry.term(workers);
+        if terms.is_empty() || terms.get(terms.len() as u32 - 1) != term {
+            terms.push(term);
+        }
+        met[entry.worker as usize][entry.id as usize] = terms.len() as u32 - 1;
     }
     work.stop.check()?;
     if terms.len() > i32::MAX as usize {
@@ -372,7 +384,10 @@ fn numbered(workers: &[Worker], work: Work<'_>) -> Result<(TermArena, Numbers)> 
     let mut columns = Vec::new();
     columns.try_reserve_exact(terms.len())?;
     for (_, seen, worker) in stretches {
-        for &id in seen {
+        for (at, &id) in seen.iter().enumerate() {
+            if let Some(&soon) = seen.get(at + AHEAD) {
+                prefetch_at(&met[worker], soon as usize);
+            }
             let column = met[worker][id as usize];
             if order[column as usize] == u32::MAX {
                 order[column as usize] = columns.len() as u32;
@@ -388,27 +403,73 @@ fn numbered(workers: &[Worker], work: Work<'_>) -> Result<(TermArena, Numbers)> 
     Ok((terms, Numbers { met, columns }))
 }
 
+/// A term of a worker, and eight of its bytes.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    key: u64,
+    worker: u32,
+    id: u32,
+}
+
+impl Entry {
+    fn term(self, workers: &[Worker]) -> &[u8] {
+        workers[self.worker as usize].interner.term(self.id)
+    }
+
+    /// In order of the bytes from those of the key on.
+    fn compare(&self, other: &Self, workers: &[Worker]) -> Ordering {
+        self.key.cmp(&other.key).then_with(|| self.term(workers).cmp(other.term(workers)))
+    }
+}
+
 /// The terms of all workers in order of their bytes; those that several have stand side by side.
 fn sorted(workers: &[Worker], work: Work<'_>) -> Result<Vec<Entry>> {
-    let sorted = threads::map((0u32..).zip(workers).collect(), work.threads, |(number, worker)| {
-        let mut entries = Vec::new();
-        entries.try_reserve_exact(worker.seen.len())?;
-        let term = |id| worker.interner.term(id);
-        entries.extend(worker.seen.iter().map(|&id| Entry { prefix: prefix(term(id)), worker: number, id }));
-        work.stop.check()?;
-        entries.sort_unstable_by(|a, b| a.compare(b, workers));
-        work.stop.check()?;
-        Ok(entries)
-    })?;
     let mut entries = Vec::new();
-    entries.try_reserve_exact(sorted.iter().map(Vec::len).sum())?;
-    entries.extend(sorted.into_iter().flatten());
-    // Not a sort but a merge: it finds the sorted runs that the entries are made of.
-    if workers.len() > 1 {
-        entries.sort_by(|a: &Entry, b| a.compare(b, workers));
+    entries.try_reserve_exact(workers.iter().map(|worker| worker.seen.len()).sum())?;
+    for (number, worker) in (0u32..).zip(workers) {
+        let of = |&id: &u32| Entry { key: prefix(worker.interner.term(id)), worker: number, id };
+        entries.extend(worker.seen.iter().map(of));
         work.stop.check()?;
     }
+    // Pieces that follow one another, at medians, which threads sort: nothing is to be merged then.
+    let size = entries.len().div_ceil(work.threads.max(1)).clamp(1, SORTED_AT_ONCE);
+    let (mut pieces, mut left) = (Vec::new(), vec![entries.as_mut_slice()]);
+    while let Some(piece) = left.pop() {
+        if piece.len() <= size {
+            pieces.push(piece);
+            continue;
+        }
+        work.stop.check()?;
+        let half = piece.len() / 2;
+        piece.select_nth_unstable_by(half, |a, b| a.compare(b, workers));
+        let (first, second) = piece.split_at_mut(half);
+        left.extend([first, second]);
+    }
+    threads::map(pieces, work.threads, |piece: &mut [Entry]| {
+        work.stop.check()?;
+        sort(piece, 0, workers);
+        Ok(())
+    })?;
     Ok(entries)
+}
+
+/// Sorts entries whose terms are equal up to byte `8 * depth`, by keys of the bytes from there on.
+///
+/// Pairs of words begin alike more often than not. A comparison of two terms is two waits for memory, so that terms
+/// whose keys are equal get the next eight of their bytes as key, one wait for each.
+fn sort(entries: &mut [Entry], depth: usize, workers: &[Worker]) {
+    entries.sort_unstable_by_key(|entry| entry.key);
+    for same in entries.chunk_by_mut(|a, b| a.key == b.key).filter(|same| same.len() > 1) {
+        let next = 8 * (depth + 1);
+        if same.len() <= FEW || same.iter().all(|entry| entry.term(workers).len() <= next) {
+            same.sort_unstable_by(|a, b| a.term(workers).cmp(b.term(workers)));
+            continue;
+        }
+        for entry in &mut *same {
+            entry.key = entry.term(workers).get(next..).map_or(0, prefix);
+        }
+        sort(same, depth + 1, workers);
+    }
 }
 
 /// The rows of all parts as one matrix.

@@ -110,22 +110,25 @@ impl Terms {
         self.0.len()
     }
 
-    /// The terms as str; only those for which `kept` is true, where it is given.
-    #[pyo3(signature = (kept=None))]
-    fn list<'py>(
-        &self,
-        py: Python<'py>,
-        kept: Option<PyReadonlyArray1<'_, bool>>,
-    ) -> PyResult<Bound<'py, PyList>> {
-        let kept = kept.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
+    /// Those terms for which `kept` is true.
+    fn kept(&self, py: Python<'_>, kept: PyReadonlyArray1<'_, bool>) -> PyResult<Self> {
+        let kept = kept.as_slice()?;
+        short(py, |_| self.0.kept(kept)).map(Self)
+    }
+
+    /// The vocabulary of these terms.
+    fn vocabulary(&self, py: Python<'_>) -> PyResult<Vocabulary> {
+        Ok(Vocabulary(Arc::new(short(py, |_| CoreVocabulary::of(&self.0))?)))
+    }
+
+    /// The terms as str.
+    fn list<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let (list, mut turns) = (PyList::empty(py), Turns::new());
         for column in 0..self.0.len() as u32 {
             if column.is_multiple_of(STEP) {
                 turns.pause(py)?;
             }
-            if kept.is_none_or(|kept| kept.get(column as usize).copied().unwrap_or(false)) {
-                list.append(PyString::from_bytes(py, self.0.get(column))?)?;
-            }
+            list.append(PyString::from_bytes(py, self.0.get(column))?)?;
         }
         Ok(list)
     }

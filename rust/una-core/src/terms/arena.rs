@@ -3,6 +3,7 @@
 use std::collections::TryReserveError;
 
 use crate::arch::prefetch;
+use crate::error::Result;
 use crate::ragged::Ragged;
 
 /// Terms by number, their bytes one after another.
@@ -11,7 +12,7 @@ pub struct TermArena(Ragged<u8>);
 
 impl TermArena {
     /// No terms yet, and room for `terms` of `bytes` bytes together.
-    pub(crate) fn with_capacity(terms: usize, bytes: usize) -> Result<Self, TryReserveError> {
+    pub(crate) fn with_capacity(terms: usize, bytes: usize) -> std::result::Result<Self, TryReserveError> {
         let mut arena = Self::default();
         arena.0.try_reserve_exact(terms, bytes)?;
         Ok(arena)
@@ -23,12 +24,20 @@ impl TermArena {
     }
 
     /// Makes room for so many terms more, of so many bytes, as an arena does that will grow further.
-    pub(crate) fn try_reserve(&mut self, terms: usize, bytes: usize) -> Result<(), TryReserveError> {
+    pub(crate) fn try_reserve(
+        &mut self,
+        terms: usize,
+        bytes: usize,
+    ) -> std::result::Result<(), TryReserveError> {
         self.0.try_reserve(terms, bytes)
     }
 
     /// [`Self::try_reserve`], and no more room than that.
-    pub(crate) fn try_reserve_exact(&mut self, terms: usize, bytes: usize) -> Result<(), TryReserveError> {
+    pub(crate) fn try_reserve_exact(
+        &mut self,
+        terms: usize,
+        bytes: usize,
+    ) -> std::result::Result<(), TryReserveError> {
         self.0.try_reserve_exact(terms, bytes)
     }
 
@@ -45,6 +54,19 @@ impl TermArena {
     /// Removes all terms, and keeps the memory for others.
     pub(crate) fn clear(&mut self) {
         self.0.clear();
+    }
+
+    /// Those terms for whose number `kept` is true.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
+    pub fn kept(&self, kept: &[bool]) -> Result<Self> {
+        let numbers =
+            (0u32..).zip(kept).take(self.len()).filter(|&(_, &kept)| kept).map(|(number, _)| number);
+        let bytes = numbers.clone().map(|number| self.get(number).len()).sum();
+        let mut arena = Self::with_capacity(numbers.clone().count(), bytes)?;
+        numbers.for_each(|number| arena.push(self.get(number)));
+        Ok(arena)
     }
 
     /// Number of terms.

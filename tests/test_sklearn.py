@@ -1,0 +1,327 @@
+"""scikit-learn's vectorizers and ours: the same matrices, entry for entry, and the same errors."""
+
+import os
+import pickle
+import re
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+pytest.importorskip("sklearn")
+
+from sklearn.base import clone
+from sklearn.feature_extraction import text as theirs
+from sklearn.model_selection import GridSearchCV
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import Pipeline
+
+import una_fast
+from una_fast import OptionError, TermCounter
+from una_fast import sklearn as ours
+
+DOCUMENTS = [
+    "The cat sat on the mat.",
+    "A dog, a cat; THE DOG",
+    "",
+    "   \n\t ",
+    "café Café CAFE\u0301 naïve ΑΣ İstanbul ﬁne ½ ² _under_score x1 1",
+    "new york new york",
+    "of the and",
+    "x y z",
+]
+
+
+def assert_same(found: Any, expected: Any) -> None:
+    """The same arrays: also the order of the entries of a row."""
+    assert type(found) is type(expected)
+    assert (found.shape, found.dtype) == (expected.shape, expected.dtype)
+    for name in ("indptr", "indices", "data"):
+        mine, other = getattr(found, name), getattr(expected, name)
+        assert mine.dtype == other.dtype, name
+        np.testing.assert_array_equal(mine, other, err_msg=name)
+
+
+def both(name: str, documents: Any, **parameters: Any) -> None:
+    """Fit and transform with both, or the same error from both."""
+    make = getattr(theirs, name), getattr(ours, name)
+    results = []
+    for kind in make:
+        vectorizer = kind(**parameters)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            try:
+                matrix = vectorizer.fit_transform(documents() if callable(documents) else documents)
+                again = vectorizer.transform(documents() if callable(documents) else documents)
+                results.append((matrix, again, vectorizer.vocabulary_, [str(w.message) for w in told]))
+            except Exception as error:
+                results.append((type(error), str(error)))
+    expected, found = results
+    if len(expected) == 2:
+        assert found == expected
+        return
+    assert_same(found[0], expected[0])
+    assert_same(found[1], expected[1])
+    assert found[2:] == expected[2:]
+
+
+PARAMETERS: list[dict[str, Any]] = [
+    {},
+    {"lowercase": False},
+    {"ngram_range": (1, 2)},
+    {"ngram_range": (2, 3)},
+    {"ngram_range": (2, 1)},
+    {"ngram_range": (0, 1)},
+    {"ngram_range": (1, 50)},
+    {"token_pattern": r"(?u)\b\w+\b"},
+    {"token_pattern": r"\w+", "stop_words": ["a", "cat"], "ngram_range": (1, 2)},
+    {"token_pattern": r"\S+"},
+    {"token_pattern": r"(?u)\b(\w)\w+\b"},
+    {"token_pattern": None, "tokenizer": str.split},
+    {"stop_words": "english"},
+    {"stop_words": ["The", "CAT", "new york"], "ngram_range": (1, 2)},
+    {"stop_words": ["don't", "the"]},
+    {"strip_accents": "unicode"},
+    {"strip_accents": "ascii", "ngram_range": (1, 2)},
+    {"strip_accents": str.swapcase, "lowercase": False},
+    {"preprocessor": lambda text: text.replace("cat", "dog")},
+    {"preprocessor": lambda text: None},
+    {"analyzer": "char", "ngram_range": (1, 3)},
+    {"analyzer": "char_wb", "ngram_range": (2, 3)},
+    {"analyzer": str.split},
+    {"min_df": 2},
+    {"min_df": 0.3, "max_df": 0.8, "ngram_range": (1, 2)},
+    {"max_df": 1},
+    {"min_df": 5, "max_df": 2},
+    {"min_df": 7},
+    {"max_features": 5},
+    {"max_features": 5, "ngram_range": (1, 2), "min_df": 2},
+    {"max_features": 500},
+    {"binary": True, "max_features": 6},
+    {"vocabulary": ["cat", "dog", "the cat", "never"], "ngram_range": (1, 2)},
+    {"vocabulary": {"dog": 1, "cat": 0}, "binary": True},
+    {"vocabulary": {"cat", "dog"}},
+    {"vocabulary": {"dog": 2, "cat": 0}},
+    {"vocabulary": ["cat", "Dog"]},
+    {"vocabulary": []},
+    {"dtype": np.float32},
+]
+
+
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=str)
+@pytest.mark.parametrize("name", ["CountVectorizer", "TfidfVectorizer"])
+def test_every_parameter_does_what_it_does_there(name: str, parameters: dict[str, Any]) -> None:
+    both(name, DOCUMENTS * 40, **parameters)  # more than are worth handing over, for transform
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"dtype": np.uint8}, {"dtype": np.int32, "binary": True}, {"dtype": np.float64, "ngram_range": (1, 3)}],
+    ids=str,
+)
+def test_counts_have_the_type_asked_for(parameters: dict[str, Any]) -> None:
+    both("CountVectorizer", DOCUMENTS * 40, **parameters)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [{"norm": "l1"}, {"norm": None}, {"use_idf": False}, {"smooth_idf": False}, {"sublinear_tf": True}],
+    ids=str,
+)
+def test_weights_are_those_of_theirs(parameters: dict[str, Any]) -> None:
+    both("TfidfVectorizer", DOCUMENTS * 40, ngram_range=(1, 2), **parameters)
+
+
+# Letters that this Python does not know yet are letters here: see docs/scikit-learn.md.
+known = st.characters(exclude_categories=["Cn", "Cs"])
+words = st.lists(st.sampled_from(["aa", "bb", "Aa", "c", "é", "ΑΣ", "d_1", ".", "\n"]), max_size=9).map(
+    " ".join
+)
+
+
+@given(
+    st.lists(words | st.text(known, max_size=12), max_size=12),
+    st.sampled_from(PARAMETERS[:18] + PARAMETERS[23:32]),
+)
+def test_any_text_is_counted_the_same(documents: list[str], parameters: dict[str, Any]) -> None:
+    both("CountVectorizer", documents, **parameters)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_change_nothing(threads: int) -> None:
+    documents = [f"{'common ' * (i % 3)} word{i % 713} rare{i}" for i in range(9000)]
+    vectorizer = ours.CountVectorizer(ngram_range=(1, 2))
+    vectorizer.threads = threads
+    expected = theirs.CountVectorizer(ngram_range=(1, 2))
+    assert_same(vectorizer.fit_transform(documents), expected.fit_transform(documents))
+    assert_same(vectorizer.transform(documents), expected.transform(documents))
+    assert vectorizer.vocabulary_ == expected.vocabulary_
+
+
+@pytest.mark.parametrize("name", ["wiki_en.txt.gz", "wiki_ko.txt.gz", "wiki_zh.txt.gz"])
+def test_real_text_of_three_languages(name: str, read_data: Callable[..., list[str]]) -> None:
+    documents = read_data(name, 20000)
+    both("TfidfVectorizer", documents)
+    both("CountVectorizer", documents[:5000], ngram_range=(1, 2), token_pattern=r"\w+", min_df=2)
+
+
+def kinds_of_documents(folder: Path) -> list[tuple[Any, dict[str, Any]]]:
+    """Documents that are no list of str."""
+    path = folder / "document.txt"
+    path.write_bytes("The café\n".encode("latin-1"))
+    return [
+        (lambda: iter(DOCUMENTS * 40), {}),
+        (lambda: (text for text in DOCUMENTS), {}),
+        (np.array(DOCUMENTS * 40), {}),
+        (np.array(DOCUMENTS, dtype=object), {}),
+        (tuple(DOCUMENTS), {}),
+        ([text.encode() for text in DOCUMENTS], {}),
+        ([*DOCUMENTS, b"caf\xe9"], {"encoding": "latin-1"}),
+        ([*DOCUMENTS, b"caf\xe9"], {}),
+        ([*DOCUMENTS, b"caf\xe9"], {"decode_error": "ignore"}),
+        ([*DOCUMENTS, np.nan], {}),
+        ([*DOCUMENTS, None], {}),
+        ([*DOCUMENTS, 5], {"lowercase": False}),
+        ([*DOCUMENTS, "a lone \ud800 surrogate and wo\udfffrd ΑΣ\ud800"], {}),
+        ([path, path], {"input": "filename", "encoding": "latin-1"}),
+        ([folder / "nosuch"], {"input": "filename"}),
+        (lambda: [path.open("rb")], {"input": "file", "encoding": "latin-1"}),
+        ("one string", {}),
+        (5, {}),
+        ([], {}),
+        ([" ", "."], {}),
+    ]
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_documents_of_any_kind(number: int, tmp_path: Path) -> None:
+    documents, parameters = kinds_of_documents(tmp_path)[number]
+    both("CountVectorizer", documents, **parameters)
+
+
+def test_a_subclass_that_changes_what_a_term_is_has_its_way() -> None:
+    class Stemmed(ours.TfidfVectorizer):
+        def build_analyzer(self) -> Callable[[str], list[str]]:
+            analyze = super().build_analyzer()
+            return lambda document: [term[:3] for term in analyze(document)]
+
+    assert Stemmed().fit(["walking walked"]).get_feature_names_out().tolist() == ["wal"]
+
+
+def test_a_vocabulary_that_was_changed_is_the_vocabulary() -> None:
+    documents = DOCUMENTS * 40
+    mine, other = ours.CountVectorizer(), theirs.CountVectorizer()
+    for vectorizer in (mine, other):
+        vectorizer.fit(documents)
+        vectorizer.transform(documents)
+        columns = vectorizer.vocabulary_
+        columns["cat"], columns["dog"] = columns["dog"], columns["cat"]
+    assert_same(mine.transform(documents), other.transform(documents))
+    mine.vocabulary_ = other.vocabulary_ = {"dog": 0}
+    assert_same(mine.transform(documents), other.transform(documents))
+    del mine.vocabulary_
+    with pytest.raises(Exception, match="not fitted"):
+        mine.transform(documents)
+
+
+def test_a_failed_fit_leaves_the_one_before() -> None:
+    vectorizer = ours.CountVectorizer().fit(["a cat", "a dog"])
+    with pytest.raises(ValueError, match="max_df corresponds to < documents"):
+        vectorizer.set_params(min_df=2, max_df=1).fit(["one two"])
+    assert vectorizer.vocabulary_ == {"cat": 0, "dog": 1}
+
+
+@pytest.mark.parametrize("name", ["CountVectorizer", "TfidfVectorizer"])
+def test_it_is_pickled_cloned_and_searched(name: str) -> None:
+    kind = getattr(ours, name)
+    vectorizer = kind(ngram_range=(1, 2)).fit(DOCUMENTS)
+    loaded = pickle.loads(pickle.dumps(vectorizer))
+    assert loaded.vocabulary_ == vectorizer.vocabulary_
+    assert_same(loaded.transform(DOCUMENTS), vectorizer.transform(DOCUMENTS))
+    assert clone(vectorizer).get_params() == vectorizer.get_params()
+    assert vectorizer.get_params().keys() == getattr(theirs, name)().get_params().keys()
+    pipeline = Pipeline([("vectors", kind()), ("labels", MultinomialNB())])
+    search = GridSearchCV(pipeline, {"vectors__ngram_range": [(1, 1), (1, 2)]}, cv=2)
+    search.fit(DOCUMENTS * 4, [i % 2 for i in range(4 * len(DOCUMENTS))])
+    assert isinstance(search.best_estimator_["vectors"], getattr(theirs, name))
+
+
+def test_names_and_inverse_are_those_of_theirs() -> None:
+    mine, other = ours.CountVectorizer().fit(DOCUMENTS), theirs.CountVectorizer().fit(DOCUMENTS)
+    assert mine.get_feature_names_out().tolist() == other.get_feature_names_out().tolist()
+    rows = other.transform(DOCUMENTS)
+    for found, expected in zip(mine.inverse_transform(rows), other.inverse_transform(rows), strict=True):
+        assert found.tolist() == expected.tolist()
+    with pytest.raises(AttributeError, match="vocabulary_"):
+        _ = ours.CountVectorizer().vocabulary_
+
+
+@pytest.mark.parametrize("ngram_range", [(1, 1), (1, 2)])
+@pytest.mark.parametrize("smooth_idf", [True, False])
+def test_a_table_is_a_fitted_vectorizer(ngram_range: tuple[int, int], smooth_idf: bool) -> None:
+    halves = [TermCounter(tokenizer="word", ngram_range=ngram_range) for _ in range(2)]
+    documents = [text for text in DOCUMENTS if text.strip()]  # a corpus has no empty sentences
+    for half, part in zip(halves, (documents[:3], documents[3:]), strict=True):
+        half.update(part)
+    halves[0].merge(halves[1])
+    vectorizer = ours.TfidfVectorizer.from_table(halves[0].freeze(), smooth_idf=smooth_idf)
+    expected = theirs.TfidfVectorizer(ngram_range=ngram_range, smooth_idf=smooth_idf).fit(documents)
+    assert vectorizer.vocabulary_ == expected.vocabulary_
+    np.testing.assert_array_equal(vectorizer.idf_, expected.idf_)
+    assert_same(vectorizer.transform(DOCUMENTS * 40), expected.transform(DOCUMENTS * 40))
+
+
+def test_a_table_of_other_terms_is_refused() -> None:
+    with pytest.raises(OptionError, match="'treebank'"):
+        ours.CountVectorizer.from_table(una_fast.fit(DOCUMENTS))
+    with pytest.raises(OptionError, match="ngram_range is for the table to say"):
+        ours.CountVectorizer.from_table(una_fast.fit(DOCUMENTS, tokenizer="word"), ngram_range=(1, 2))
+
+
+def test_their_own_tests_pass_with_ours_in_place(tmp_path: Path) -> None:
+    """71 tests of scikit-learn's wheel; `make sklearn-floor` runs them under the oldest release too."""
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "sklearn_plugin",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "ignore",
+    ]
+    command += ["--pyargs", "sklearn.feature_extraction.tests.test_text"]
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
+    ran = subprocess.run(
+        command,
+        check=False,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stdout
+    told = re.search(r"(\d+) matrices counted by una_fast, (\d+) left to scikit-learn", ran.stdout)
+    assert told, ran.stdout
+    assert int(told[1]) > 100
+
+
+def test_documents_are_asked_for_once() -> None:
+    given: list[int] = []
+
+    def documents() -> Iterator[str]:
+        for i in range(40000):
+            given.append(i)
+            yield f"word{i % 7}"
+
+    assert ours.CountVectorizer().fit_transform(documents()).shape == (40000, 7)
+    assert given == list(range(40000))
