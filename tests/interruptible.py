@@ -26,6 +26,7 @@ from typing import Any
 
 import una_fast
 from una_fast.mapped_corpus import map_sentences
+from una_fast.sklearn import CountVectorizer
 from una_fast.sources import load_sentences
 
 Call = Callable[[], Any]
@@ -86,6 +87,8 @@ def calls(folder: Path, n_terms: int, threads: int = 2) -> dict[str, Call]:
     def fresh_table() -> una_fast.TermTable:
         return una_fast.TermTable(table._core)  # without what it remembers
 
+    vectorizer = CountVectorizer(ngram_range=(1, 2)).fit(lines)
+    vectorizer.threads = threads
     return {
         "fit a file": lambda: una_fast.fit(corpus, threads=threads),
         "fit a list": lambda: una_fast.fit(lines, threads=threads),
@@ -116,6 +119,8 @@ def calls(folder: Path, n_terms: int, threads: int = 2) -> dict[str, Call]:
         "Augmenter": lambda: una_fast.Augmenter(table, seed=2),
         "Augmenter.augment": lambda: augmenter.augment(lines),
         **({} if encoder is None else {"NegativeEncoder.encode": lambda: encoder.encode(few)}),
+        "CountVectorizer.fit_transform": lambda: vectorizer.fit_transform(lines),
+        "CountVectorizer.transform": lambda: vectorizer.transform(lines),
         "load_sentences": lambda: load_sentences(corpus),
         "map_sentences": lambda: map_sentences(lines, folder / "mapped"),
     }

@@ -325,3 +325,13 @@ def test_documents_are_asked_for_once() -> None:
 
     assert ours.CountVectorizer().fit_transform(documents()).shape == (40000, 7)
     assert given == list(range(40000))
+
+
+@pytest.mark.parametrize("page", ["scikit-learn.md", "gensim.md"])
+def test_the_pages_of_the_docs_run(page: str) -> None:
+    """Old calls beside new calls, which assert that both say the same."""
+    pytest.importorskip("gensim")
+    text = (Path(__file__).parent.parent / "docs" / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 2
+    exec("\n".join(blocks), {})

@@ -74,9 +74,9 @@ def fit(
             bzip2 or xz; `.jsonl` files a JSON object a line; files of Parquet, Arrow, Feather, CSV and TSV a table.
             How that is decided: see `una_fast.sources`.
         tokenizer: "treebank" (NLTK 3.10 `word_tokenize(text, preserve_line=True)`), "treebank-3.9" (the same of
-            NLTK 3.9), "word" (scikit-learn's default pattern), "unicode" (UAX 29 words), "whitespace"; or a callable
-            that takes a sentence and returns a list of str, or a compiled `re` pattern, which are slower and are
-            saved by name alone, see `una_fast.tokenizers`.
+            NLTK 3.9), "word" (scikit-learn's default pattern), "word-1" (the same with words of one letter), "unicode"
+            (UAX 29 words), "whitespace"; or a callable that takes a sentence and returns a list of str, or a compiled
+            `re` pattern, which are slower and are saved by name alone, see `una_fast.tokenizers`.
         lowercase: whether to lower-case sentences first, as Python's `str.lower` does.
         ngram_range: (1, n) counts also each 2 to n tokens in a row, joined by a space, as terms; the length of a
             sentence is then the number of all its terms. Such a table weighs text (`TermTable.transform`), and no
