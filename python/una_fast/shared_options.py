@@ -92,9 +92,9 @@ MALFORMED = shared(
 )
 TOKENIZER = shared(
     None,
-    "Rules that cut a sentence into terms: treebank (NLTK 3.10, the default), treebank-3.9, word (scikit-learn), word-1 "
-    "(with words of one letter), unicode (UAX 29) or whitespace; or a function, as MODULE:FUNCTION, that takes a "
-    "sentence and returns a list of str.",
+    "Rules that cut a sentence into terms: treebank (NLTK 3.10, the default), treebank-3.9, word (scikit-learn), "
+    "word-1 (with words of one letter), unicode (UAX 29) or whitespace; or a function, as MODULE:FUNCTION, that takes "
+    "a sentence and returns a list of str.",
     group="text",
 )
 PATTERN = shared(
