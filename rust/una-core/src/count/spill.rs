@@ -16,8 +16,8 @@ use crate::terms::interner::hash;
 use crate::tfidf::TermStats;
 use crate::threads;
 
-/// Terms that may come before the next look at whether there is room: as many as a batch of sentences has tokens,
-/// unless a single one has more.
+/// Tokens that a batch of sentences has, unless a single one has more: as many terms of each length may come before the
+/// next look at whether there is room.
 const BATCH: usize = 1 << 12;
 
 /// Bytes that a map may grow to without moving where memory is not limited.
@@ -31,14 +31,18 @@ pub(crate) struct SpillingMap {
     order: Order,
     /// The most terms it has held, and the most bytes of terms: memory once used is kept.
     most: (usize, usize),
+    /// Terms that may come before the next look at whether there is room.
+    batch: usize,
     /// `None` where memory is as large as need be.
     limit: Option<MemoryLimit>,
 }
 
 impl SpillingMap {
-    pub(crate) fn new(order: Order, limit: Option<MemoryLimit>) -> Self {
+    /// An empty map, for terms of up to so many tokens.
+    pub(crate) fn new(order: Order, limit: Option<MemoryLimit>, ngrams: u32) -> Self {
         let map = TermMap::for_memory(limit.as_ref().map_or(UNLIMITED, MemoryLimit::bytes));
-        Self { map, runs: Vec::new(), order, most: (0, 0), limit }
+        let batch = BATCH.saturating_mul(ngrams as usize);
+        Self { map, runs: Vec::new(), order, most: (0, 0), batch, limit }
     }
 
     /// Returns true when it is time to spill.
@@ -46,9 +50,15 @@ impl SpillingMap {
     pub(crate) fn is_full(&self) -> bool {
         // Asked before the next batch and for all of it. A table does not shrink when it is emptied, so that what
         // counts is the most it has ever held.
+        !self.map.interner.is_empty() && self.is_beyond()
+    }
+
+    /// Returns true where another batch has no room.
+    #[inline]
+    fn is_beyond(&self) -> bool {
         let (terms, bytes) = (self.map.interner.len(), self.map.interner.bytes().len());
-        let memory = || self.map.memory_for(self.most.0.max(terms + BATCH), self.most.1.max(bytes));
-        terms > 0 && self.limit.as_ref().is_some_and(|limit| memory() > limit.bytes())
+        let memory = || self.map.memory_for(self.most.0.max(terms + self.batch), self.most.1.max(bytes));
+        self.limit.as_ref().is_some_and(|limit| memory() > limit.bytes())
     }
 
     pub(crate) fn add(&mut self, term: &[u8], stats: TermStats, work: Work<'_>) -> Result<()> {
@@ -64,6 +74,12 @@ impl SpillingMap {
         // Emptied even where writing failed: the caller's error ends the update, and nothing of it is kept.
         self.map.interner.clear();
         self.map.stats.clear();
+        // Longer terms than those of the fill before took more bytes for them, beside the room that it had for more
+        // terms. A map that keeps both would be full from now on, with each batch a run of its own.
+        if self.is_beyond() {
+            (self.map, self.most) = (TermMap::default(), (0, 0));
+            self.map = TermMap::for_memory(self.limit.as_ref().map_or(UNLIMITED, MemoryLimit::bytes));
+        }
         give_back_free_memory();
         outcome
     }
@@ -126,7 +142,7 @@ impl<'m> SortedTerms<'m> {
         work: Work<'_>,
     ) -> Result<Self> {
         // The merge that gives the terms has its buffers beside the map.
-        let mut map = SpillingMap::new(order, Some(limit.less(MERGE_BYTES)));
+        let mut map = SpillingMap::new(order, Some(limit.less(MERGE_BYTES)), 1);
         Self::of_run(run)?.for_each(work, |term, stats| {
             if keep(term, stats) { map.add(term, stats, work) } else { Ok(()) }
         })?;
@@ -173,5 +189,25 @@ impl<'m> SortedTerms<'m> {
             return Ok(Some(index));
         }
         self.for_each(work, visit).map(|()| None)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fill_of_longer_terms_does_not_make_every_term_a_run() {
+        let place = tempfile::tempdir().unwrap();
+        let limit = MemoryLimit::new(4 << 20, Some(place.path())).unwrap();
+        let mut map = SpillingMap::new(Order::Bytes, Some(limit), 1);
+        // First many terms, then fewer of many bytes: neither had the memory of the other beside its own.
+        for (n, width) in [(60_000, 5), (30_000, 120)] {
+            for i in 0..n {
+                map.add(format!("{i:0width$}").as_bytes(), TermStats::NONE, Work::default()).unwrap();
+            }
+        }
+        assert!((2..20).contains(&map.runs.len()), "{} runs", map.runs.len());
     }
 }

@@ -90,7 +90,7 @@ impl<'a> Worker<'a> {
             |share| TermLookup::within(settings, share.bytes() / 8),
         );
         let limit = share.map(|share| share.less(lookup.most_memory() + BESIDE));
-        let mut terms = SpillingMap::new(Order::Bytes, limit);
+        let mut terms = SpillingMap::new(Order::Bytes, limit, settings.ngrams);
         Self {
             settings,
             options,
