@@ -11,6 +11,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,15 @@ import una_fast
 WORD = r"[\p{L}\p{N}_]{2,}"
 
 SQL = """
-with tokens as (select doc, len(terms) as length, unnest(terms) as term
-                from (select doc, {terms} as terms from sentences)),
+with lists as (select doc, {all} as terms from (select doc, {terms} as terms from sentences)),
+     tokens as (select doc, len(terms) as length, unnest(terms) as term from lists),
      counts as (select term, length, count(*) as n from tokens group by doc, length, term)
 select term, count(*) as df, max(n / length) as best from counts group by term
 """
+
+WITH_PAIRS = (
+    "list_concat(terms, list_transform(range(1, len(terms)), lambda i: terms[i] || ' ' || terms[i + 1]))"
+)
 
 
 @dataclass
@@ -36,27 +41,35 @@ class Task:
     """A corpus, its terms, and what is to come out."""
 
     tokenizer: str
+    # Tokens in a row that are a term too.
+    ngrams: int
     sentences: list[str]
     file: Path
     # Document frequency and largest part of a sentence by term, as plain Python finds them.
     expected: dict[str, tuple[int, float]]
 
     def terms(self) -> Iterator[list[str]]:
+        if self.ngrams == 2:
+            return (tokens + [" ".join(two) for two in pairwise(tokens)] for tokens in self.tokens())
+        return self.tokens()
+
+    def tokens(self) -> Iterator[list[str]]:
         if self.tokenizer == "word":
             return map(re.compile(r"(?u)\b\w\w+\b").findall, self.sentences)
         return (sentence.split(" ") for sentence in self.sentences)
 
 
-@pytest.fixture(scope="module", params=["whitespace", "word"])
+@pytest.fixture(scope="module", params=["whitespace", "word", "word pairs"])
 def task(
     request: pytest.FixtureRequest, sentences: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Task:
     text = [" ".join(sentence.split()) for sentence in sentences]
-    if request.param == "word":
+    tokenizer, *pairs = request.param.split()
+    if tokenizer == "word":
         text = [sentence.lower() for sentence in text]
     path = tmp_path_factory.mktemp("peers") / "corpus.txt"
     path.write_text("".join(f"{sentence}\n" for sentence in text), encoding="utf-8")
-    task = Task(request.param, text, path, {})
+    task = Task(tokenizer, 2 if pairs else 1, text, path, {})
     df: Counter[str] = Counter()
     best: dict[str, float] = {}
     for terms in task.terms():
@@ -69,7 +82,7 @@ def task(
 
 @pytest.fixture(autouse=True)
 def group(benchmark: BenchmarkFixture, task: Task) -> None:
-    benchmark.group = f"fit all sentences, {task.tokenizer}"
+    benchmark.group = f"fit all sentences, {task.tokenizer}{' pairs' if task.ngrams == 2 else ''}"
 
 
 def check(terms: list[str], df: Any, best: Any, expected: dict[str, tuple[int, float]]) -> None:
@@ -83,6 +96,7 @@ def check(terms: list[str], df: Any, best: Any, expected: dict[str, tuple[int, f
 @pytest.mark.parametrize("threads", [1, 2])
 def test_by_una_fast(benchmark: BenchmarkFixture, task: Task, threads: int) -> None:
     options: dict[str, Any] = {"tokenizer": task.tokenizer, "lowercase": False, "threads": threads}
+    options["ngram_range"] = (1, task.ngrams)
     table = una_fast.fit(task.file, **options)
     columns = table.to_arrow()
     best = np.asarray(columns["best_count"]) / np.asarray(columns["best_length"])
@@ -97,8 +111,13 @@ def test_by_polars(benchmark: BenchmarkFixture, task: Task) -> None:
     text = pl.col("text").str
     term = text.extract_all(WORD) if task.tokenizer == "word" else text.split(" ")
     terms = sentences.with_columns(term=term).with_columns(length=pl.col("term").list.len())
-    terms = terms.filter(pl.col("length") > 0)
-    counts = terms.select("doc", "length", "term").explode("term").group_by("doc", "length", "term").len("n")
+    terms = terms.filter(pl.col("length") > 0).select("doc", "length", "term").explode("term")
+    if task.ngrams == 2:
+        terms = terms.with_columns(length=2 * pl.col("length") - 1)
+        follows = pl.col("doc") == pl.col("doc").shift(-1)
+        pair = pl.when(follows).then(pl.col("term") + " " + pl.col("term").shift(-1))
+        terms = pl.concat([terms, terms.with_columns(term=pair).drop_nulls()])
+    counts = terms.group_by("doc", "length", "term").len("n")
     query = counts.group_by("term").agg(df=pl.len(), best=(pl.col("n") / pl.col("length")).max())
     found = query.collect()
     check(found["term"].to_list(), found["df"], found["best"], task.expected)
@@ -115,7 +134,7 @@ def test_by_duckdb(benchmark: BenchmarkFixture, task: Task, threads: int) -> Non
         terms = (
             f"regexp_extract_all(text, '{WORD}')" if task.tokenizer == "word" else "string_split(text, ' ')"
         )
-        query = SQL.format(terms=terms)
+        query = SQL.format(terms=terms, all="terms" if task.ngrams == 1 else WITH_PAIRS)
         found = connection.execute(query).fetchnumpy()
         check(found["term"].tolist(), found["df"], found["best"], task.expected)
         benchmark.pedantic(lambda: connection.execute(query).fetchnumpy(), rounds=2)
@@ -130,6 +149,8 @@ def test_by_gensim(benchmark: BenchmarkFixture, task: Task) -> None:
         models.TfidfModel(dictionary=dictionary)
         return dictionary
 
+    if task.ngrams > 1:
+        pytest.skip("single tokens tell how it compares")
     dictionary = fit()
     df = [dictionary.dfs[i] for i in dictionary.token2id.values()]
     check(list(dictionary.token2id), df, None, task.expected)
@@ -138,6 +159,8 @@ def test_by_gensim(benchmark: BenchmarkFixture, task: Task) -> None:
 
 def test_by_wc(benchmark: BenchmarkFixture, task: Task) -> None:
     """It counts tokens and keeps nothing: what reading and splitting alone cost."""
+    if task.ngrams > 1:
+        pytest.skip("it counts no pairs")
     command = ["wc", "-w", str(task.file)]
 
     def count() -> int:
