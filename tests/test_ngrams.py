@@ -19,7 +19,11 @@ SENTENCES = ["the cat sat", "the cat sat on the cat", "a dog", "the dog sat", ""
 def terms_of(sentence: str, n: int) -> list[str]:
     """The slow twin: tokens between spaces, joined."""
     tokens = sentence.split()
-    return [" ".join(tokens[i : i + k]) for k in range(1, n + 1) for i in range(len(tokens) - k + 1)]
+    return [
+        " ".join(tokens[i : i + k])
+        for k in range(1, min(n, len(tokens)) + 1)
+        for i in range(len(tokens) - k + 1)
+    ]
 
 
 def counted(sentences: list[str], n: int) -> dict[str, tuple[int, float]]:
@@ -40,10 +44,11 @@ def held(table: TermTable) -> dict[str, tuple[int, float]]:
     }
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 9])
+@pytest.mark.parametrize("n", [1, 2, 3, 9, 4_000_000_000])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_ngrams_are_counted_as_terms_of_their_sentence(n: int, threads: int) -> None:
     table = fit(SENTENCES, tokenizer="whitespace", ngram_range=(1, n), threads=threads)
+    assert table.transform(SENTENCES).shape == (len(SENTENCES), len(table))
     expected = counted(SENTENCES, n)
     assert table.ngram_range == (1, n)
     found = held(table)

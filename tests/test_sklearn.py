@@ -1,9 +1,7 @@
 """scikit-learn's vectorizers and ours: the same matrices, entry for entry, and the same errors."""
 
-import os
 import pickle
 import re
-import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,6 +22,7 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import Pipeline
 
 import una_fast
+from sklearn_floor import run_their_tests
 from una_fast import OptionError, TermCounter
 from una_fast import sklearn as ours
 
@@ -287,28 +286,7 @@ def test_a_table_of_other_terms_is_refused() -> None:
 
 def test_their_own_tests_pass_with_ours_in_place(tmp_path: Path) -> None:
     """71 tests of scikit-learn's wheel; `make sklearn-floor` runs them under the oldest release too."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "sklearn_plugin",
-        "-p",
-        "no:cacheprovider",
-        "-W",
-        "ignore",
-    ]
-    command += ["--pyargs", "sklearn.feature_extraction.tests.test_text"]
-    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, sys.path)])
-    ran = subprocess.run(
-        command,
-        check=False,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-    )
+    ran = run_their_tests(tmp_path, sys.path, capture_output=True)
     assert ran.returncode == 0, ran.stdout
     told = re.search(r"(\d+) matrices counted by una_fast, (\d+) left to scikit-learn", ran.stdout)
     assert told, ran.stdout

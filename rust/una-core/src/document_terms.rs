@@ -266,7 +266,7 @@ impl Worker {
             if u32::try_from(document.len()).is_err() {
                 return Err(Error::Input(format!("a document of {} bytes is too long", document.len())));
             }
-            memory::afford(document, A_TERM.saturating_mul(self.most as usize))?;
+            memory::afford_ngrams(document, A_TERM, self.most)?;
             if self.lookup.add(document, &self.interner) {
                 stop.check()?;
                 self.flush(&mut rows)?;
@@ -308,7 +308,9 @@ impl Worker {
         marks.try_reserve(interner.len().saturating_sub(marks.len()))?;
         marks.resize(interner.len().max(marks.len()), Mark::default());
         rows.try_reserve(found.len(), found.values().len())?;
-        seen.try_reserve(interner.len() - seen.len())?;
+        if *n_known == u32::MAX {
+            seen.try_reserve(interner.len() - seen.len())?;
+        }
         for terms in found.iter() {
             let next = document.checked_add(1);
             *document = next.ok_or_else(|| Error::Input("2^32 documents are too many at once".into()))?;

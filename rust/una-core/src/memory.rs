@@ -77,7 +77,8 @@ const A_BYTE: usize = 8;
 /// There is not.
 #[inline]
 pub(crate) fn afford(text: &str, a_token: usize) -> Result<(), TryReserveError> {
-    if text.len() * (A_BYTE + a_token) <= SERVED { Ok(()) } else { afford_long(text, a_token) }
+    let most = text.len().saturating_mul(A_BYTE.saturating_add(a_token));
+    if most <= SERVED { Ok(()) } else { afford_long(text, a_token) }
 }
 
 #[cold]
@@ -89,7 +90,16 @@ fn afford_long(text: &str, a_token: usize) -> Result<(), TryReserveError> {
         tokens += usize::from(!word && byte != b' ') + 2 * usize::from(word && !in_word);
         in_word = word;
     }
-    Vec::<u8>::new().try_reserve_exact(A_BYTE * text.len() + a_token * tokens)
+    Vec::<u8>::new().try_reserve_exact((A_BYTE * text.len()).saturating_add(a_token.saturating_mul(tokens)))
+}
+
+/// [`afford`] for terms of up to so many tokens, of which as many may begin at each token as follow it.
+///
+/// # Errors
+/// There is not.
+#[inline]
+pub(crate) fn afford_ngrams(text: &str, a_term: usize, ngrams: u32) -> Result<(), TryReserveError> {
+    afford(text, a_term.saturating_mul((ngrams as usize).min(text.len())))
 }
 
 /// Address space that a thread takes: its stack, its buffers, and what allocators put aside for it.

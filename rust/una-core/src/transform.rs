@@ -12,8 +12,8 @@ use crate::threads;
 use crate::tokenize::Scratch;
 use crate::tokenize::tokens::{SentenceTokens, Tokens, each_token};
 
-/// Bytes that a sentence takes for each of its tokens.
-const A_TOKEN: usize = 64;
+/// Bytes that a sentence takes for each of its terms.
+const A_TERM: usize = 64;
 
 /// Consecutive rows of a matrix in compressed form.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -110,7 +110,7 @@ impl<'t> Weigher<'t> {
         let Self { table, scratch, lowered, ranks, joined } = self;
         let settings = table.settings();
         let ngrams = settings.ngrams as usize;
-        memory::afford(sentence, A_TOKEN.saturating_mul(ngrams))?;
+        memory::afford_ngrams(sentence, A_TERM, settings.ngrams)?;
         let text = if settings.lowercase { lowercase(sentence, lowered) } else { sentence };
         let mut length = 0;
         ranks.clear();

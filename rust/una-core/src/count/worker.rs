@@ -139,7 +139,7 @@ impl<'a> Worker<'a> {
 
     fn add(&mut self, sentence: &str) -> Result<()> {
         self.n_documents += 1;
-        memory::afford(sentence, A_TERM.saturating_mul(self.settings.ngrams as usize))?;
+        memory::afford_ngrams(sentence, A_TERM, self.settings.ngrams)?;
         if self.lookup.add(sentence, &self.terms.map.interner) { self.flush() } else { Ok(()) }
     }
 
