@@ -15,7 +15,7 @@ use crate::progress::{Stop, Work};
 use crate::ragged::{Offsets, Ragged};
 use crate::terms::index::prefix;
 use crate::terms::{Interner, TermArena};
-use crate::threads;
+use crate::threads::{self, split_at_medians};
 use crate::tokenize::{Settings, Tokenizer};
 
 /// Documents that a thread takes at a time.
@@ -35,6 +35,9 @@ const SORTED_AT_ONCE: usize = 1 << 19;
 
 /// Terms that are as well compared whole.
 const FEW: usize = 3;
+
+/// Keys of a term that are looked at before it is compared whole.
+const DEEPEST: usize = 8;
 
 /// The rules by which a document becomes terms.
 #[derive(Debug, Clone)]
@@ -352,8 +355,7 @@ fn numbered(workers: &[Worker], work: Work<'_>) -> Result<(TermArena, Numbers)> 
     for worker in workers {
         met.push(arch::vec_of(0, worker.marks.len())?);
     }
-    let bytes =
-        entries.iter().map(|entry| workers[entry.worker as usize].interner.term(entry.id).len()).sum();
+    let bytes = workers.iter().map(|worker| worker.interner.bytes().len()).sum();
     let mut terms = TermArena::with_capacity(entries.len(), bytes)?;
     for (at, entry) in entries.iter().enumerate() {
         // What is read here lies anywhere in memory, and is known long before.
@@ -370,6 +372,7 @@ fn numbered(workers: &[Worker], work: Work<'_>) -> Result<(TermArena, Numbers)> 
         }
         met[entry.worker as usize][entry.id as usize] = terms.len() as u32 - 1;
     }
+    terms.shrink(); // what several workers have met, and what is only the start of a term, was reserved for too
     work.stop.check()?;
     if terms.len() > i32::MAX as usize {
         return Err(Error::Input(format!("{} distinct terms: a matrix holds fewer than 2^31", terms.len())));
@@ -433,20 +436,9 @@ fn sorted(workers: &[Worker], work: Work<'_>) -> Result<Vec<Entry>> {
         entries.extend(worker.seen.iter().map(of));
         work.stop.check()?;
     }
-    // Pieces that follow one another, at medians, which threads sort: nothing is to be merged then.
     let size = entries.len().div_ceil(work.threads.max(1)).clamp(1, SORTED_AT_ONCE);
-    let (mut pieces, mut left) = (Vec::new(), vec![entries.as_mut_slice()]);
-    while let Some(piece) = left.pop() {
-        if piece.len() <= size {
-            pieces.push(piece);
-            continue;
-        }
-        work.stop.check()?;
-        let half = piece.len() / 2;
-        piece.select_nth_unstable_by(half, |a, b| a.compare(b, workers));
-        let (first, second) = piece.split_at_mut(half);
-        left.extend([first, second]);
-    }
+    let (mut pieces, compare) = (Vec::new(), |a: &Entry, b: &Entry| a.compare(b, workers));
+    split_at_medians(&mut entries, size, &compare, &mut pieces, work.stop)?;
     threads::map(pieces, work.threads, |piece: &mut [Entry]| {
         work.stop.check()?;
         sort(piece, 0, workers);
@@ -463,7 +455,8 @@ fn sort(entries: &mut [Entry], depth: usize, workers: &[Worker]) {
     entries.sort_unstable_by_key(|entry| entry.key);
     for same in entries.chunk_by_mut(|a, b| a.key == b.key).filter(|same| same.len() > 1) {
         let next = 8 * (depth + 1);
-        if same.len() <= FEW || same.iter().all(|entry| entry.term(workers).len() <= next) {
+        let are_done = || same.iter().all(|entry| entry.term(workers).len() <= next);
+        if same.len() <= FEW || depth == DEEPEST || are_done() {
             same.sort_unstable_by(|a, b| a.term(workers).cmp(b.term(workers)));
             continue;
         }
@@ -620,6 +613,17 @@ mod tests {
             });
             prop_assert_eq!(named(&terms, &rows), expected.collect::<Rows>());
         }
+    }
+
+    #[test]
+    fn long_terms_that_begin_alike_are_sorted_and_told_apart() {
+        let documents: Vec<String> = (0..9).rev().map(|i| "a".repeat(1 << 20) + &i.to_string()).collect();
+        let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
+        let mut counter = DocumentCounter::new(Analysis::default(), None);
+        counter.add(&documents, Work::default()).unwrap();
+        let (terms, rows) = counter.finish(Work::default()).unwrap();
+        assert_eq!(rows.columns.values(), [8, 7, 6, 5, 4, 3, 2, 1, 0]);
+        assert!((0..9u8).all(|i| terms.get(i.into()).ends_with(&[b'a', b'0' + i])));
     }
 
     #[test]

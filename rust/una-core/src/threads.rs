@@ -3,12 +3,14 @@
 //! Where the system refuses a thread, those that there are do its part.
 
 use std::any::Any;
+use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Result};
 use crate::memory;
+use crate::progress::Stop;
 
 /// Sentences below which a second thread costs more than it gives.
 const SENTENCES_A_THREAD: usize = 256;
@@ -18,6 +20,27 @@ pub(crate) fn split(sentences: usize, threads: usize) -> Vec<Range<usize>> {
     let threads = threads.clamp(1, sentences / SENTENCES_A_THREAD + 1);
     let length = sentences.div_ceil(threads).max(1);
     (0..sentences.max(1)).step_by(length).map(|start| start..sentences.min(start + length)).collect()
+}
+
+/// Splits entries at medians until none of the pieces is longer than `size`: what stands in one of them belongs before all
+/// that stands in the next. Pieces can then be sorted side by side, and are in order without being merged.
+pub(crate) fn split_at_medians<'e, E>(
+    entries: &'e mut [E],
+    size: usize,
+    compare: &impl Fn(&E, &E) -> Ordering,
+    pieces: &mut Vec<&'e mut [E]>,
+    stop: &Stop,
+) -> Result<()> {
+    stop.check()?;
+    if entries.len() <= size {
+        pieces.push(entries);
+        return Ok(());
+    }
+    let middle = entries.len() / 2;
+    entries.select_nth_unstable_by(middle, compare);
+    let (before, after) = entries.split_at_mut(middle);
+    split_at_medians(before, size, compare, pieces, stop)?;
+    split_at_medians(after, size, compare, pieces, stop)
 }
 
 /// Does every task on so many threads, this one among them, or as many as the system has to give; returns the answers

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::progress::{Stop, Work};
 use crate::terms::index::{TermIndex, TermKey, prefix};
 use crate::tfidf::{Idf, TermStats, score};
-use crate::threads;
+use crate::threads::{self, split_at_medians};
 
 /// Terms that are sorted at a stretch: the longest time in which nobody looks whether to stop.
 const STRETCH: usize = 1 << 19;
@@ -114,7 +114,8 @@ impl<'m> Sorted<'m> {
         // Merging sorted pieces afterwards would move every entry once more, on one thread. A piece is also the longest
         // stretch between two looks at whether to stop.
         let mut pieces = Vec::new();
-        split(entries, size, maps, &mut pieces, work.stop)?;
+        let compare = |a: &Entry, b: &Entry| a.compare(b, maps);
+        split_at_medians(entries, size, &compare, &mut pieces, work.stop)?;
         threads::map(pieces, work.threads, |piece| {
             work.stop.check()?;
             sort(piece, maps);
@@ -210,27 +211,6 @@ fn sort(entries: &mut [Entry], maps: &[TermMap]) {
     }
 }
 
-/// Splits entries until none of the pieces is longer than `size`: what stands in one of them belongs before all that
-/// stands in the next. Pieces can then be sorted side by side, and are in order without being merged.
-fn split<'e>(
-    entries: &'e mut [Entry],
-    size: usize,
-    maps: &[TermMap],
-    pieces: &mut Vec<&'e mut [Entry]>,
-    stop: &Stop,
-) -> Result<()> {
-    stop.check()?;
-    if entries.len() <= size {
-        pieces.push(entries);
-        return Ok(());
-    }
-    let middle = entries.len() / 2;
-    entries.select_nth_unstable_by(middle, |a, b| a.compare(b, maps));
-    let (before, after) = entries.split_at_mut(middle);
-    split(before, size, maps, pieces, stop)?;
-    split(after, size, maps, pieces, stop)
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -253,7 +233,8 @@ mod tests {
             let mut entries: Vec<_> = entries.collect();
             entries.reverse();
             let mut pieces = Vec::new();
-            split(&mut entries, size, &maps, &mut pieces, &Stop::default()).unwrap();
+            let compare = |a: &Entry, b: &Entry| a.compare(b, &maps);
+            split_at_medians(&mut entries, size, &compare, &mut pieces, &Stop::default()).unwrap();
             prop_assert!(pieces.iter().all(|piece| piece.len() <= size));
             for piece in pieces {
                 piece.sort_unstable_by_key(|entry| entry.term(&maps));

@@ -40,7 +40,7 @@ pub(crate) struct SpillingMap {
 impl SpillingMap {
     /// An empty map, for terms of up to so many tokens.
     pub(crate) fn new(order: Order, limit: Option<MemoryLimit>, ngrams: u32) -> Self {
-        let map = TermMap::for_memory(limit.as_ref().map_or(UNLIMITED, MemoryLimit::bytes));
+        let map = empty_map(limit.as_ref());
         let batch = BATCH.saturating_mul(ngrams as usize);
         Self { map, runs: Vec::new(), order, most: (0, 0), batch, limit }
     }
@@ -77,8 +77,8 @@ impl SpillingMap {
         // Longer terms than those of the fill before took more bytes for them, beside the room that it had for more
         // terms. A map that keeps both would be full from now on, with each batch a run of its own.
         if self.is_beyond() {
-            (self.map, self.most) = (TermMap::default(), (0, 0));
-            self.map = TermMap::for_memory(self.limit.as_ref().map_or(UNLIMITED, MemoryLimit::bytes));
+            (self.map, self.most) = (TermMap::default(), (0, 0)); // the old one is gone before there is a new one
+            self.map = empty_map(self.limit.as_ref());
         }
         give_back_free_memory();
         outcome
@@ -100,6 +100,10 @@ impl SpillingMap {
         }
         Ok(())
     }
+}
+
+fn empty_map(limit: Option<&MemoryLimit>) -> TermMap {
+    TermMap::for_memory(limit.map_or(UNLIMITED, MemoryLimit::bytes))
 }
 
 /// Terms in order, each once.
