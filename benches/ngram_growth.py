@@ -14,23 +14,19 @@ import tempfile
 import time
 from pathlib import Path
 
-
-def peak() -> int:
-    """The most memory that this process has held, in MiB."""
-    with open("/proc/self/status", encoding="ascii") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) // 1024
+from conftest import peak_memory
 
 
 def count(files: list[str], limit: str) -> None:
     """Count pairs, freeze them to a file, print terms, seconds and peak."""
     from una_fast import TermCounter
 
-    before, start = peak(), time.perf_counter()
+    before, start = peak_memory(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         counter = TermCounter(tokenizer="whitespace", ngram_range=(1, 2), memory_limit=limit, temp_dir=folder)
         counter.update([Path(file) for file in files])
         saved = counter.freeze_to(Path(folder) / "table.safetensors")
-    print(saved.n_terms, f"{time.perf_counter() - start:.1f}", peak() - before)
+    print(saved.n_terms, f"{time.perf_counter() - start:.1f}", peak_memory() - before)
 
 
 def main() -> None:

@@ -7,21 +7,18 @@ The answer is asserted first: every array of the matrices is equal, and so are t
 """
 
 import argparse
-import gzip
 import math
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from sklearn.feature_extraction import text as theirs
 
-import profile_run
 import una_fast.sklearn as ours
-from conftest import DATA
+from conftest import english, peak_memory
 
 RUNS: list[tuple[str, dict[str, Any]]] = [
     ("TfidfVectorizer", {}),
@@ -29,15 +26,6 @@ RUNS: list[tuple[str, dict[str, Any]]] = [
     ("CountVectorizer", {"ngram_range": (1, 2)}),
     ("TfidfVectorizer", {"ngram_range": (1, 2), "min_df": 5, "stop_words": "english"}),
 ]
-
-
-def sentences(count: int) -> list[str]:
-    """English Wikipedia where it is there, else made up."""
-    path = DATA / "wiki_en.txt.gz"
-    if not path.is_file():
-        return list(profile_run.sentences(count))
-    with gzip.open(path, "rt", encoding="utf-8", newline="\n") as lines:
-        return [line.rstrip("\n") for line in islice(lines, count)]
 
 
 def timed(work: Callable[[], Any]) -> float:
@@ -88,18 +76,13 @@ WORK: dict[str, Callable[[Any, list[str]], Any]] = {
 
 def peak_above(which: str, number: int, documents: list[str]) -> int:
     """MiB of a fit_transform above what the process holds before it."""
-
-    def peak() -> int:
-        with open("/proc/self/status", encoding="ascii") as status:
-            return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
-
     name, parameters = RUNS[number]
     vectorizer = getattr({"theirs": theirs, "ours": ours}[which], name)(**parameters)
     with open("/proc/self/clear_refs", "w", encoding="ascii") as refs:
         refs.write("5")  # the peak starts anew
-    before = peak()
+    before = peak_memory()
     vectorizer.fit_transform(documents)
-    return (peak() - before) // 1024
+    return peak_memory() - before
 
 
 def memory(count: int) -> None:
@@ -125,11 +108,11 @@ def main() -> None:
     parser.add_argument("--peak", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.peak:
-        print(peak_above(args.peak[0], int(args.peak[1]), sentences(args.sentences)))
+        print(peak_above(args.peak[0], int(args.peak[1]), english(args.sentences)))
     elif args.memory:
         memory(args.sentences)
     else:
-        times(sentences(args.sentences), args.repeats)
+        times(english(args.sentences), args.repeats)
 
 
 if __name__ == "__main__":

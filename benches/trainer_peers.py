@@ -8,13 +8,11 @@ tokens.
 """
 
 import argparse
-import gzip
 import logging
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +26,8 @@ from sentence_transformers.sentence_transformer.losses import MultipleNegativesR
 from sentence_transformers.sentence_transformer.training_args import SentenceTransformerTrainingArguments
 from sentence_transformers.util import mine_hard_negatives
 
-import profile_run
 import una_fast
-from conftest import DATA
+from conftest import english
 from una_fast.sentence_transformers import EpochCallback, EveryNLoss, NegativesCollator
 from una_fast.training import TrainConfig, train
 
@@ -51,15 +48,6 @@ def main() -> None:
     transformers.utils.logging.disable_progress_bar()
     datasets.disable_progress_bars()
     {"collator": collator, "mining": mining, "loop": loop}[args.part](args)
-
-
-def sentences(count: int) -> list[str]:
-    """English Wikipedia where it is there, else made up."""
-    path = DATA / "wiki_en.txt.gz"
-    if not path.is_file():
-        return list(profile_run.sentences(count))
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return [line.rstrip("\n") for line in islice(lines, count)]
 
 
 def load(model: Path) -> SentenceTransformer:
@@ -109,9 +97,9 @@ def in_turn(repeats: int, runs: dict[str, Callable[[], float]]) -> dict[str, flo
 
 def collator(args: argparse.Namespace) -> None:
     """What it costs to make and tokenise negatives that no loss is given."""
-    texts = sentences(BATCH * args.steps)
+    texts = english(BATCH * args.steps)
     rows = Dataset.from_dict({"row": range(len(texts)), "anchor": texts, "positive": texts})
-    augmenter = una_fast.Augmenter(una_fast.fit(sentences(args.rows)))
+    augmenter = una_fast.Augmenter(una_fast.fit(english(args.rows)))
     model = load(args.model)
 
     def made(arguments: Any) -> NegativesCollator:
@@ -145,7 +133,7 @@ def collator(args: argparse.Namespace) -> None:
 
 def mining(args: argparse.Namespace) -> None:
     """Rows a second of both, three negatives each; mining is given few rows, which spares it most of its search."""
-    texts = sentences(args.rows)
+    texts = english(args.rows)
     rows = Dataset.from_dict({"anchor": texts, "positive": texts})
     augmenter = una_fast.Augmenter(una_fast.fit(texts))
     small = rows.select(range(50 * args.steps))
@@ -167,7 +155,7 @@ def mining(args: argparse.Namespace) -> None:
 
 def loop(args: argparse.Namespace) -> None:
     """Sentences a second of our loop and of its trainer, from the call to the end, in equal work."""
-    texts = sentences(BATCH * args.steps)
+    texts = english(BATCH * args.steps)
     rows = Dataset.from_dict({"anchor": texts, "positive": texts})
     with tempfile.TemporaryDirectory() as folder:
 

@@ -1,5 +1,6 @@
 """Terms of several tokens: what they count as, and that merging, files and memory limits know them."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from una_fast import ArtifactError, Augmenter, OptionError, TermCounter, TermTable, fit
+from una_fast import ArtifactError, Augmenter, InputError, OptionError, TermCounter, TermTable, fit
 from una_fast.cli import main
 
 SENTENCES = ["the cat sat", "the cat sat on the cat", "a dog", "the dog sat", "", "  ", "new york new york"]
@@ -130,6 +131,16 @@ def test_a_file_of_another_range_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(rb"\"ngram_range\":[1,2]", rb"\"ngram_range\":[2,2]"))
     with pytest.raises(ArtifactError, match="damaged"):
         TermTable.load(path)
+
+
+@pytest.mark.parametrize("ngram_range", [[2, 2], "12", None, [1]])
+def test_arrow_counts_of_another_range_are_refused(ngram_range: object) -> None:
+    counter = TermCounter(ngram_range=(1, 2))
+    counter.update(SENTENCES)
+    table = counter.to_arrow()
+    facts = {**json.loads(table.schema.metadata[b"una_fast"]), "ngram_range": ngram_range}
+    with pytest.raises(InputError, match="metadata ngram_range is"):
+        TermCounter.from_arrow(table.replace_schema_metadata({"una_fast": json.dumps(facts)}))
 
 
 def test_the_command_counts_pairs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

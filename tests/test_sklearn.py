@@ -214,6 +214,21 @@ def test_a_subclass_that_changes_what_a_term_is_has_its_way() -> None:
     assert Stemmed().fit(["walking walked"]).get_feature_names_out().tolist() == ["wal"]
 
 
+@pytest.mark.parametrize("method", ["decode", "build_preprocessor"])
+def test_a_subclass_that_changes_texts_has_its_way(method: str) -> None:
+    def decode(self: Any, document: str) -> str:
+        return document.replace("a", "o")
+
+    def build_preprocessor(self: Any) -> Callable[[str], str]:
+        return lambda document: document.replace("a", "o").upper()
+
+    changed = {"decode": decode, "build_preprocessor": build_preprocessor}[method]
+    mine = type("Mine", (ours.CountVectorizer,), {method: changed})()
+    other = type("Other", (theirs.CountVectorizer,), {method: changed})()
+    assert_same(mine.fit_transform(DOCUMENTS), other.fit_transform(DOCUMENTS))
+    assert mine.vocabulary_ == other.vocabulary_
+
+
 def test_a_vocabulary_that_was_changed_is_the_vocabulary() -> None:
     documents = DOCUMENTS * 40
     mine, other = ours.CountVectorizer(), theirs.CountVectorizer()

@@ -195,11 +195,14 @@ class TermCounter:
             column=column,
             shard=shard,
         )
+        ngrams = _longest(ngram_range)
+        if ngrams is None:
+            raise OptionError(f"ngram_range must be (1, n) with n of at least 1, got {ngram_range!r}")
         name, self._custom = choose(tokenizer)
         self._core = _core.TermCounter(
             tokenizer=name,
             lowercase=lowercase,
-            ngrams=_longest(ngram_range),
+            ngrams=ngrams,
             memory_limit=bytes_of(memory_limit),
             temp_dir=temp_dir,
         )
@@ -389,7 +392,7 @@ class TermCounter:
             column_of(rows, "best_length", pa.uint32()).to_numpy(),
             tokenizer=facts["tokenizer"],
             lowercase=facts["lowercase"],
-            ngrams=_longest(facts["ngram_range"]),
+            ngrams=facts["ngrams"],
             n_documents=facts["n_documents"],
         )
         return cls(threads=threads)._holding(core, matching(tokenizer, core.tokenizer, "the Arrow table"))
@@ -471,22 +474,18 @@ def _check_pruning(min_df: int, max_terms: int | None) -> None:
         whole("max_terms", max_terms, least=1)
 
 
-def _longest(ngram_range: object) -> int:
-    """N of (1, n).
-
-    Raises:
-        OptionError: for anything else.
-    """
+def _longest(ngram_range: object) -> int | None:
+    """The n of (1, n); None for anything else."""
     match ngram_range:
         case (int(least), int(most)) if 1 == least <= most < 1 << 32:
             return most
-    raise OptionError(f"ngram_range must be (1, n) with n of at least 1, got {ngram_range!r}")
+    return None
 
 
 class _Facts(TypedDict):
     tokenizer: str
     lowercase: bool
-    ngram_range: list[int]
+    ngrams: int
     n_documents: int
 
 
@@ -502,5 +501,7 @@ def _facts(metadata: dict[bytes, bytes]) -> _Facts:
             raise InputError(f"metadata {name} is missing or no {kind.__name__}")
     if not 0 <= facts["n_documents"] < 1 << 64:
         raise InputError(f"metadata n_documents is {facts['n_documents']}, not in 0 to 2**64 - 1")
-    facts.setdefault("ngram_range", [1, 1])
+    facts["ngrams"] = _longest(facts.get("ngram_range", [1, 1]))
+    if facts["ngrams"] is None:
+        raise InputError(f"metadata ngram_range is {facts['ngram_range']!r}, not [1, n]")
     return cast("_Facts", facts)

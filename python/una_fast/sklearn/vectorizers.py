@@ -39,9 +39,13 @@ except ImportError:  # before 1.9 there was one kind of sparse matrix
 
 __all__ = ["CountVectorizer", "TfidfVectorizer"]
 
-_WORDS = {r"\b\w\w+\b": "word", r"\b\w{2,}\b": "word", r"\w\w+": "word", r"\w{2,}": "word"}
-_WORDS |= {r"\b\w+\b": "word-1", r"\b\w{1,}\b": "word-1", r"\w+": "word-1", r"\w{1,}": "word-1"}
-"""The tokenizers that equal a pattern, with or without (?u) before it."""
+_PATTERNS = {
+    "word": (r"\b\w\w+\b", r"\b\w{2,}\b", r"\w\w+", r"\w{2,}"),
+    "word-1": (r"\b\w+\b", r"\b\w{1,}\b", r"\w+", r"\w{1,}"),
+}
+"""By tokenizer, the patterns that it equals, with or without (?u) before them; the usual one first."""
+
+_TOKENIZERS = {pattern: tokenizer for tokenizer, patterns in _PATTERNS.items() for pattern in patterns}
 
 _FEW = 256
 """Documents below which a known vocabulary is not worth handing over."""
@@ -115,13 +119,12 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
         Raises:
             OptionError: The tokenizer is another one, or a parameter contradicts the table.
         """
-        patterns = {"word": r"(?u)\b\w\w+\b", "word-1": r"(?u)\b\w+\b"}
-        if table.tokenizer not in patterns:
+        if table.tokenizer not in _PATTERNS:
             raise OptionError(
                 f'from_table needs a table of the tokenizer "word" or "word-1", not {table.tokenizer!r}'
             )
         told = {
-            "token_pattern": patterns[table.tokenizer],
+            "token_pattern": f"(?u){_PATTERNS[table.tokenizer][0]}",
             "lowercase": table.lowercase,
             "ngram_range": table.ngram_range,
         }
@@ -130,13 +133,14 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
             raise OptionError(f"{taken[0]} is for the table to say, or cannot be told of one")
         made = cls(**told, **parameters)
         terms = table.terms
-        made.vocabulary_ = {terms[rank]: column for column, rank in enumerate(_in_order(terms))}
+        ranks = sorted(range(len(terms)), key=terms.__getitem__)
+        made.vocabulary_ = {terms[rank]: column for column, rank in enumerate(ranks)}
         made.fixed_vocabulary_ = False
-        made._take_weights(table)
+        made._take_weights(table, ranks)
         return made
 
-    def _take_weights(self, table: TermTable) -> None:
-        """Takes from a table what is learnt beside the vocabulary: nothing."""
+    def _take_weights(self, table: TermTable, ranks: list[int]) -> None:
+        """Takes from a table what is learnt beside the vocabulary, by the ranks of the columns: nothing."""
 
     def _count_vocab(self, raw_documents: Iterable[Any], fixed_vocab: bool) -> tuple[dict[str, int], Any]:
         counter = self._counter(raw_documents, fixed_vocab)
@@ -195,13 +199,12 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
 
     def _is_plain(self) -> bool:
         """Whether lower-casing, or nothing, is all that is done to a text before it is cut."""
-        return (
-            self.preprocessor is None and not self.strip_accents and _is_inherited(self, "build_preprocessor")
-        )
+        inherited = all(_is_inherited(self, name) for name in ("build_preprocessor", "decode"))
+        return self.preprocessor is None and not self.strip_accents and inherited
 
     def _counter(self, documents: Iterable[Any], fixed_vocab: bool) -> _core.DocumentCounter | None:
         """A counter by these rules; None where scikit-learn must count itself."""
-        tokenizer = _WORDS.get(str(self.token_pattern).removeprefix("(?u)"))
+        tokenizer = _TOKENIZERS.get(str(self.token_pattern).removeprefix("(?u)"))
         counts_here = (
             self.analyzer == "word"
             and self.tokenizer is None
@@ -211,13 +214,13 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
         )
         if not counts_here:
             return None
-        self.build_analyzer()  # for its warnings and errors
         known = None
         if fixed_vocab:
             few = isinstance(documents, Sized) and len(documents) < _FEW
             known = None if few else self._known()
             if known is None:
                 return None
+        self.build_analyzer()  # for its warnings and errors
         least, most = self.ngram_range
         try:
             return _core.DocumentCounter(
@@ -296,13 +299,13 @@ class TfidfVectorizer(CountVectorizer, theirs.TfidfVectorizer):  # type: ignore[
     See `CountVectorizer`.
     """
 
-    def _take_weights(self, table: TermTable) -> None:
+    def _take_weights(self, table: TermTable, ranks: list[int]) -> None:
         self._tfidf = theirs.TfidfTransformer(
             norm=self.norm, use_idf=self.use_idf, smooth_idf=self.smooth_idf, sublinear_tf=self.sublinear_tf
         )
         if not self.use_idf:
             return
-        df = np.asarray(table.df, dtype=np.float64)[_in_order(table.terms)]
+        df = np.asarray(table.df, dtype=np.float64)[ranks]
         smooth = int(self.smooth_idf)
         self.idf_ = np.log((table.n_documents + smooth) / (df + smooth)) + 1.0
 
@@ -312,11 +315,6 @@ _OF_A_TABLE = {
     *("tokenizer", "vocabulary"),
 }
 """Parameters that change what a term is, or which are kept."""
-
-
-def _in_order(terms: list[str]) -> list[int]:
-    """The ranks of terms in the order of their columns."""
-    return sorted(range(len(terms)), key=terms.__getitem__)
 
 
 def _is_inherited(vectorizer: theirs.CountVectorizer, name: str) -> bool:
