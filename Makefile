@@ -45,7 +45,7 @@ test-rust:
 
 # What is tested is the package as installed: nothing puts python/ on the path.
 test-python:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest -n auto
 
 # The layers of the core, the binding and the Python package, and what each file imports, as they stand.
 house:

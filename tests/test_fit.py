@@ -102,6 +102,7 @@ def test_pruning_is_by_document_frequency() -> None:
         (gzip.compress(b"text\n" * 1000)[:-9], r"x\.txt: compressed data ends too early"),
         (gzip.compress(b"text\n" * 1000)[:20] + b"junk" * 9, r"x\.txt: damaged compressed data"),
     ],
+    ids=["not UTF-8", "a NUL", "UTF-16", "empty", "blank lines", "cut short", "damaged"],
 )
 def test_bad_files_are_named_with_the_place(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "x.txt"

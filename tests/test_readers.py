@@ -372,6 +372,7 @@ def test_a_column_of_text_is_refused(here: Path, augment: Callable[..., tuple[in
         (gzip.compress(b"red\n") + b"junk", r"from byte 24 of the file on is no gzip"),
         (b"\x28\xb5\x2f\xfd\x21\x07\x05rest", "zstd data that needs dictionary 7"),
     ],
+    ids=["UTF-32", "git-lfs", "zip", "Feather", "Parquet", "no gzip", "zstd"],
 )
 def test_what_a_file_is_stands_in_the_message(
     here: Path, augment: Callable[..., tuple[int, bytes, str]], data: bytes, message: str

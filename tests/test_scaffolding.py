@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 RUN_COMMAND = "pip install '.[train]' && una-fast quickstart"
-TEST_COMMAND = "pip install '.[dev]' && pytest"
+TEST_COMMAND = "pip install '.[dev]' && pytest -n auto"
 
 
 def read(path: str) -> str:

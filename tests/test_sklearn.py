@@ -114,7 +114,7 @@ PARAMETERS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("parameters", PARAMETERS, ids=str)
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=lambda parameters: " ".join(parameters) or "defaults")
 @pytest.mark.parametrize("name", ["CountVectorizer", "TfidfVectorizer"])
 def test_every_parameter_does_what_it_does_there(name: str, parameters: dict[str, Any]) -> None:
     both(name, DOCUMENTS * 40, **parameters)  # more than are worth handing over, for transform

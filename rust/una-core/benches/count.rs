@@ -15,9 +15,10 @@ use una_core::progress::Work;
 use una_core::table::TermTable;
 use una_core::text::lowercase::lowercase;
 use una_core::text::{LineBlocks, ReadOptions};
-use una_core::tokenize::{Scratch, Settings, Tokenizer};
+use una_core::tokenize::{Phrases, Scratch, Settings, Tokenizer};
 
-const SETTINGS: Settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true, ngrams: 1 };
+const SETTINGS: Settings =
+    Settings { tokenizer: Tokenizer::Treebank, lowercase: true, ngrams: 1, phrases: Phrases::NONE };
 
 /// Sentences of 20 words, the k-th of which is drawn about as often as 1 / k, some of them with punctuation.
 fn text() -> Vec<u8> {

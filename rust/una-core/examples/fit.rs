@@ -62,7 +62,7 @@ fn fit(options: &Options, path: &std::path::Path) -> Result<()> {
     }
     let reading = start.elapsed();
     let start = Instant::now();
-    let settings = Settings { tokenizer: options.tokenizer, lowercase: true, ngrams: 1 };
+    let settings = Settings { tokenizer: options.tokenizer, ..Settings::default() };
     let mut counts = TermCounts::count_files(settings, &options.files, count, work)?;
     let counting = start.elapsed();
     let work = Work::on(options.threads);

@@ -231,7 +231,7 @@ struct Mark {
 impl Worker {
     fn new(analysis: &Analysis, known: Option<&Vocabulary>) -> Result<Self> {
         let Analysis { tokenizer, lowercase, ref stop_words, least, most } = *analysis;
-        let settings = Settings { tokenizer, lowercase, ngrams: 1 };
+        let settings = Settings { tokenizer, lowercase, ..Settings::default() };
         let mut interner = Interner::default();
         if let Some(Vocabulary(known)) = known {
             // A copy asks for memory without a way to say that there is none.
@@ -248,7 +248,7 @@ impl Worker {
         let range = NgramRange { least, most };
         Ok(Self {
             most,
-            lookup: TermLookup::new(settings),
+            lookup: TermLookup::new(&settings),
             n_kept: interner.len(),
             interner,
             n_known,

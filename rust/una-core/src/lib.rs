@@ -40,6 +40,7 @@
 
 mod arch;
 pub mod atomic_file;
+pub mod collocations;
 pub mod count;
 pub mod document_terms;
 pub mod error;
@@ -62,4 +63,4 @@ pub use negatives::{Augmenter, DrawKey, Options, Sentence};
 pub use progress::{Progress, Stop, Work};
 pub use table::TermTable;
 pub use tfidf::TermStats;
-pub use tokenize::{Settings, Tokenizer};
+pub use tokenize::{Phrases, Settings, Tokenizer};

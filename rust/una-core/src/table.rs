@@ -66,7 +66,7 @@ impl TermTable {
             Ok(())
         })?;
         let index = index.map_or_else(|| TermIndex::new(&terms, work.stop), Ok)?;
-        let (settings, n_documents) = (counts.settings(), counts.n_documents());
+        let (settings, n_documents) = (counts.settings().clone(), counts.n_documents());
         let Derived { idf, score } = Derived::of(n_documents, &df, &best, work.stop)?;
         Ok(Self { settings, pruning, n_documents, terms, index, df, best, idf, score })
     }
@@ -104,8 +104,8 @@ impl TermTable {
 
     /// The tokenizer and the case of the text that was counted.
     #[must_use]
-    pub const fn settings(&self) -> Settings {
-        self.settings
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// The pruning by which it was frozen.

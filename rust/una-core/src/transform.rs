@@ -10,7 +10,7 @@ use crate::table::TermTable;
 use crate::text::lowercase::lowercase;
 use crate::threads;
 use crate::tokenize::Scratch;
-use crate::tokenize::tokens::{SentenceTokens, Tokens, each_token};
+use crate::tokenize::tokens::{SentenceTokens, Tokens, each_term};
 
 /// Bytes that a sentence takes for each of its terms.
 const A_TERM: usize = 64;
@@ -115,7 +115,7 @@ impl<'t> Weigher<'t> {
         let mut length = 0;
         ranks.clear();
         let mut words = Vec::new();
-        each_token(&settings.tokenizer, tokens, text, scratch, |token| {
+        each_term(settings, tokens, text, scratch, |token| {
             length += 1;
             ranks.extend(table.rank(token.text));
             if ngrams > 1 {
@@ -152,7 +152,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn table(sentences: &[&str]) -> TermTable {
-        let settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: true, ngrams: 1 };
+        let settings = Settings { tokenizer: Tokenizer::Whitespace, ..Settings::default() };
         let counts = TermCounts::count_sentences(settings, sentences, Work::default()).unwrap();
         TermTable::freeze(&counts, Pruning::default(), Work::default()).unwrap()
     }

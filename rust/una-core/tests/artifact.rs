@@ -15,7 +15,7 @@ use una_core::tokenize::{Settings, Tokenizer};
 use una_core::{Error, Result};
 
 fn counts() -> TermCounts {
-    let settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true, ngrams: 1 };
+    let settings = Settings { tokenizer: Tokenizer::Treebank, ..Settings::default() };
     TermCounts::count_blocks(settings, CountOptions::default(), Work::default(), |emit| -> Result<()> {
         let body = "the cat sat on the mat|a dog lay on the rug|caf\u{e9} at noon".replace('|', "\n");
         let mut rows = Ragged::default();

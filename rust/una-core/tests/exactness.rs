@@ -12,10 +12,11 @@ use una_core::ragged::Ragged;
 use una_core::table::TermTable;
 use una_core::text::{Block, LineBlocks, ReadOptions};
 use una_core::tfidf::{Ratio, TermStats, table_order};
-use una_core::tokenize::{Settings, Tokenizer};
+use una_core::tokenize::{Phrases, Settings, Tokenizer};
 use una_core::{Error, Result};
 
-const SETTINGS: Settings = Settings { tokenizer: Tokenizer::Treebank, lowercase: true, ngrams: 1 };
+const SETTINGS: Settings =
+    Settings { tokenizer: Tokenizer::Treebank, lowercase: true, ngrams: 1, phrases: Phrases::NONE };
 
 /// Sentences of few terms, so that terms repeat, tie and vanish under pruning.
 fn corpus() -> impl Strategy<Value = Vec<String>> {
@@ -70,8 +71,26 @@ fn special() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    (prop::sample::select(Tokenizer::ALL.to_vec()), any::<bool>(), prop::sample::select(vec![1, 1, 2, 4]))
-        .prop_map(|(tokenizer, lowercase, ngrams)| Settings { tokenizer, lowercase, ngrams })
+    let phrases =
+        ["the the", "the end", "the end .", "ca n't", "can not", "end . ''", "the\u{301} the", "a c"];
+    let tokenizer = prop::sample::select(Tokenizer::ALL.to_vec());
+    let ngrams = prop::sample::select(vec![1, 1, 2, 4]);
+    (tokenizer, any::<bool>(), ngrams, prop::sample::subsequence(phrases.to_vec(), 0..4)).prop_map(
+        |(tokenizer, lowercase, ngrams, phrases)| {
+            let phrases = Phrases::new(phrases).unwrap();
+            Settings { tokenizer, lowercase, ngrams, phrases }
+        },
+    )
+}
+
+/// Tokens, with phrases in place of theirs: all phrases are tried at every place.
+fn joined(phrases: &Phrases, tokens: &[String]) -> Vec<String> {
+    let Some(first) = tokens.first() else { return Vec::new() };
+    let words = |phrase: &&str| phrase.split(' ').count();
+    let begins = |phrase: &&str| tokens.iter().take(words(phrase)).map(String::as_str).eq(phrase.split(' '));
+    let longest = phrases.iter().filter(begins).max_by_key(words);
+    let rest = joined(phrases, &tokens[longest.as_ref().map_or(1, words)..]);
+    [vec![longest.map_or(first.clone(), str::to_owned)], rest].concat()
 }
 
 fn count_under(
@@ -118,6 +137,7 @@ fn naive_under(settings: Settings, sentences: &[String]) -> BTreeMap<String, (u6
         settings.tokenizer.tokenize(&text, &mut una_core::tokenize::Scratch::default(), |token| {
             tokens.push(token.text.to_owned());
         });
+        let tokens = joined(&settings.phrases, &tokens);
         let tokens: Vec<String> = (1..=settings.ngrams as usize)
             .flat_map(|n| tokens.windows(n).map(|words| words.join(" ")).collect::<Vec<_>>())
             .collect();
@@ -150,7 +170,7 @@ proptest! {
         threads in 1usize..4,
         block_bytes in 1usize..200,
     ) {
-        let counts = count_under(settings, &sentences, threads, block_bytes).unwrap();
+        let counts = count_under(settings.clone(), &sentences, threads, block_bytes).unwrap();
         let found = statistics(&counts);
         // Lines of white space alone are no sentences, and hold no term either.
         prop_assert_eq!(found, naive_under(settings, &sentences));

@@ -14,7 +14,7 @@ use una_core::tfidf::replacement_probabilities;
 use una_core::tokenize::{Settings, Tokenizer};
 
 fn fit(sentences: &[String], lowercase: bool) -> Arc<TermTable> {
-    let settings = Settings { tokenizer: Tokenizer::Treebank, lowercase, ngrams: 1 };
+    let settings = Settings { tokenizer: Tokenizer::Treebank, lowercase, ..Settings::default() };
     let counts = TermCounts::count_sentences(settings, sentences, Work::default());
     Arc::new(TermTable::freeze(&counts.unwrap(), Pruning::default(), Work::default()).unwrap())
 }
@@ -324,7 +324,7 @@ fn replacements_keep_to_the_script_of_the_word_and_to_the_law_within_it() {
     };
     let corpus: Vec<String> =
         (0..400).map(|i| format!("{} {} stop", word(i % 60), word(i * i % 90))).collect();
-    let settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: false, ngrams: 1 };
+    let settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: false, ..Settings::default() };
     let counts =
         TermCounts::count_sentences(settings, corpus.iter().map(String::as_str), Work::default()).unwrap();
     let table = Arc::new(TermTable::freeze(&counts, Pruning::default(), Work::default()).unwrap());

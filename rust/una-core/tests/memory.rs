@@ -11,10 +11,11 @@ use una_core::file::{save_counts, save_table};
 use una_core::progress::{Stop, Work};
 use una_core::table::TermTable;
 use una_core::text::{LineBlocks, ReadOptions};
-use una_core::tokenize::{Settings, Tokenizer};
+use una_core::tokenize::{Phrases, Settings, Tokenizer};
 use una_core::{Error, Result};
 
-const SETTINGS: Settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: true, ngrams: 1 };
+const SETTINGS: Settings =
+    Settings { tokenizer: Tokenizer::Whitespace, lowercase: true, ngrams: 1, phrases: Phrases::NONE };
 
 /// Few terms that repeat and tie, among many that stand once.
 fn corpus() -> impl Strategy<Value = Vec<String>> {

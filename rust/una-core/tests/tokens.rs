@@ -19,13 +19,12 @@ use una_core::{Error, Result};
 fn custom() -> Settings {
     Settings {
         tokenizer: Tokenizer::Custom(CustomName::new("callable:split").unwrap()),
-        lowercase: true,
-        ngrams: 1,
+        ..Settings::default()
     }
 }
 
 fn own() -> Settings {
-    Settings { tokenizer: Tokenizer::Whitespace, lowercase: true, ngrams: 1 }
+    Settings { tokenizer: Tokenizer::Whitespace, ..Settings::default() }
 }
 
 /// What a tokenizer outside would hand over.

@@ -11,6 +11,7 @@
 mod accumulator;
 mod merge;
 mod ngrams;
+mod phrase_ids;
 mod piece_cache;
 mod pieces;
 mod prune;
@@ -161,8 +162,8 @@ impl TermCounts {
 
     /// The tokenizer and the case of the text that was counted.
     #[must_use]
-    pub const fn settings(&self) -> Settings {
-        self.settings
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Number of sentences counted, `N`.
@@ -288,7 +289,7 @@ impl TermCounts {
         work: Work<'_>,
         feed: impl FnOnce(&mut dyn FnMut(Batch) -> Result<()>) -> std::result::Result<(), E>,
     ) -> std::result::Result<Self, E> {
-        let counted = worker::count(settings, options, work, feed)?;
+        let counted = worker::count(&settings, options, work, feed)?;
         let mut counts = Self::new(settings, options.memory_limit.cloned());
         counts.gather(counted, work)?;
         Ok(counts)
@@ -402,7 +403,8 @@ impl TermCounts {
         let Some(limit) = self.limit.as_ref().filter(|_| !self.runs.is_empty()) else { return Ok(None) };
         // Of `&self`, so that saving can be asked of counts that others still read: a run of what is in memory is made
         // for this call alone, and its file goes with it.
-        let mut all = Self { runs: self.runs.clone(), ..Self::new(self.settings, Some(limit.clone())) };
+        let mut all =
+            Self { runs: self.runs.clone(), ..Self::new(self.settings.clone(), Some(limit.clone())) };
         all.spill(self.maps.as_slice(), work)?;
         merged(&all.runs, limit, work).map(Some)
     }
@@ -416,7 +418,7 @@ impl TermCounts {
     /// [`Error::Storage`] where a limit makes terms go to disk; [`Error::Interrupted`]. The counts are then as they
     /// were.
     pub fn merge(&mut self, other: &Self, work: Work<'_>) -> Result<()> {
-        self.settings.check_same(other.settings)?;
+        self.settings.check_same(&other.settings)?;
         let n_documents = sum(self.n_documents, other.n_documents)?;
         self.limit = self.limit.take().or_else(|| other.limit.clone());
         // Twice: no one knows how many terms the two share, and a table that grows holds its old slots for a while.

@@ -11,6 +11,7 @@
 use std::ops::Range;
 
 use super::ngrams::{NgramRange, Ngrams};
+use super::phrase_ids::PhraseIds;
 use super::pieces::{LONG, Piece, SHORT, cut, hash, long_key};
 use super::unknown::Unknowns;
 use crate::arch::{self, prefetch_at};
@@ -45,6 +46,8 @@ pub(crate) struct TermLookup {
     scratch: Scratch,
     lowered: String,
     batch: TokenBatch,
+    /// Where there are phrases.
+    phrases: Option<PhraseIds>,
     /// Where terms may be of several tokens.
     ngrams: Option<Ngrams>,
 }
@@ -94,13 +97,13 @@ impl Marks {
 }
 
 impl TermLookup {
-    pub(crate) fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         let ngrams = ngrams_of(settings).map(Ngrams::new);
         Self { ngrams, ..Self::with_sets(settings, SHORT_SETS, LONG_SETS) }
     }
 
     /// A look-up whose caches take at most so many bytes, or hardly any.
-    pub(crate) fn within(settings: Settings, bytes: usize) -> Self {
+    pub(crate) fn within(settings: &Settings, bytes: usize) -> Self {
         let all = SHORT_SETS * size_of::<Set<SHORT>>() + LONG_SETS * size_of::<Set<LONG>>();
         // Both smaller by the same power of two.
         let part = all.div_ceil(bytes.max(1)).next_power_of_two();
@@ -111,7 +114,7 @@ impl TermLookup {
     /// The same look-up, with nothing in its caches.
     pub(crate) fn emptied(&self) -> Self {
         let ngrams = self.ngrams.as_ref().map(Ngrams::emptied);
-        Self { ngrams, ..Self::with_sets(self.settings, self.short.limit, self.long.limit) }
+        Self { ngrams, ..Self::with_sets(&self.settings, self.short.limit, self.long.limit) }
     }
 
     /// Bytes that the caches take at most.
@@ -121,9 +124,10 @@ impl TermLookup {
     }
 
     /// A look-up with caches of at most so many sets of short and of long pieces: powers of two.
-    fn with_sets(settings: Settings, short: usize, long: usize) -> Self {
+    fn with_sets(settings: &Settings, short: usize, long: usize) -> Self {
         Self {
-            settings,
+            settings: settings.clone(),
+            phrases: PhraseIds::new(&settings.phrases),
             short: PieceCache::new(short),
             long: PieceCache::new(long),
             spaces: Vec::new(),
@@ -183,12 +187,18 @@ impl TermLookup {
         // Only now, since the ids of new terms are known only now.
         self.short.flush(ids.values());
         self.long.flush(ids.values());
-        self.ngrams.as_mut().map_or(Ok(()), |ngrams| ngrams.find(ids, interner))
+        let mut terms = &*ids;
+        if let Some(phrases) = &mut self.phrases {
+            phrases.find(terms, interner)?;
+            terms = phrases.sentences();
+        }
+        self.ngrams.as_mut().map_or(Ok(()), |ngrams| ngrams.find(terms, interner))
     }
 
     /// The sentences of the batch, as the ids of their terms.
     pub(crate) fn sentences(&self) -> &Ragged<u32> {
-        self.ngrams.as_ref().map_or(&self.batch.ids, Ngrams::sentences)
+        let terms = self.phrases.as_ref().map_or(&self.batch.ids, PhraseIds::sentences);
+        self.ngrams.as_ref().map_or(terms, Ngrams::sentences)
     }
 
     /// Starts a new batch.
@@ -260,7 +270,7 @@ impl TermLookup {
 }
 
 /// The tokens of the terms to count, where not each is one.
-fn ngrams_of(settings: Settings) -> Option<NgramRange> {
+fn ngrams_of(settings: &Settings) -> Option<NgramRange> {
     let range = NgramRange { least: 1, most: settings.ngrams };
     (!range.is_of_tokens_alone()).then_some(range)
 }
@@ -426,7 +436,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// The twin without a cache: the statement of what is to be found.
-    fn find_slowly(settings: Settings, sentence: &str) -> Vec<String> {
+    fn find_slowly(settings: &Settings, sentence: &str) -> Vec<String> {
         let mut buffer = String::new();
         let text = if settings.lowercase { lowercase(sentence, &mut buffer) } else { sentence };
         let mut terms = Vec::new();
@@ -521,7 +531,7 @@ mod tests {
 
     fn settings() -> impl Strategy<Value = Settings> {
         (prop::sample::select(Tokenizer::ALL.to_vec()), any::<bool>())
-            .prop_map(|(tokenizer, lowercase)| Settings { tokenizer, lowercase, ngrams: 1 })
+            .prop_map(|(tokenizer, lowercase)| Settings { tokenizer, lowercase, ..Settings::default() })
     }
 
     proptest! {
@@ -534,8 +544,8 @@ mod tests {
             sentences in prop::collection::vec(sentence(), 1..30),
             sets in prop::sample::select(vec![1usize, 2, 128]),
         ) {
-            let (mut lookup, mut interner) = (TermLookup::with_sets(settings, sets, sets), Interner::default());
-            let expected: Vec<_> = sentences.iter().map(|sentence| find_slowly(settings, sentence)).collect();
+            let (mut lookup, mut interner) = (TermLookup::with_sets(&settings, sets, sets), Interner::default());
+            let expected: Vec<_> = sentences.iter().map(|sentence| find_slowly(&settings, sentence)).collect();
             prop_assert_eq!(&find(&mut lookup, &mut interner, &sentences), &expected);
             // And once more, now that much of it is known.
             prop_assert_eq!(&find(&mut lookup, &mut interner, &sentences), &expected);

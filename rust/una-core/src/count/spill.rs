@@ -95,7 +95,7 @@ impl SpillingMap {
             && !self.map.stats.is_empty()
         {
             let maps = std::slice::from_ref(&self.map);
-            let sorted = Sorted::new(maps, self.order, |_, _| true, work.alone())?;
+            let sorted = Sorted::new(maps, self.order, |_, stats| stats.df > 0, work.alone())?;
             self.runs.push(sorted.write(limit.dir(), work)?);
         }
         Ok(())

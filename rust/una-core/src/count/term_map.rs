@@ -94,6 +94,23 @@ impl TermMap {
         Ok(new)
     }
 
+    /// Returns true where a term is in no sentence.
+    pub(crate) fn holds_uncounted(&self) -> bool {
+        self.stats.iter().any(|stats| stats.df == 0)
+    }
+
+    /// A map of the other terms.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
+    pub(crate) fn counted(&self) -> Result<Self> {
+        let mut map = Self::default();
+        for (id, stats) in (0..).zip(&self.stats).filter(|(_, stats)| stats.df > 0) {
+            map.insert(self.interner.hash_of(id), self.interner.term(id), *stats)?;
+        }
+        Ok(map)
+    }
+
     /// Adds those terms of `other` whose hash `belongs` accepts. What it does before an error is in `undo`, if there is
     /// one.
     pub(crate) fn absorb(

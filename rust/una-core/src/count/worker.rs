@@ -72,7 +72,7 @@ pub(super) struct PartialCounts {
 
 /// One thread's own map and buffers.
 struct Worker<'a> {
-    settings: Settings,
+    settings: &'a Settings,
     options: CountOptions<'a>,
     work: Work<'a>,
     terms: SpillingMap,
@@ -83,7 +83,7 @@ struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    fn new(settings: Settings, options: CountOptions<'a>, work: Work<'a>) -> Self {
+    fn new(settings: &'a Settings, options: CountOptions<'a>, work: Work<'a>) -> Self {
         let share = options.memory_limit.map(|limit| limit.divided_by(work.threads));
         let lookup = share.as_ref().map_or_else(
             || TermLookup::new(settings),
@@ -122,7 +122,7 @@ impl<'a> Worker<'a> {
     }
 
     fn count_text(&mut self, block: &Block) -> Result<Skipped> {
-        if let Tokenizer::Custom(name) = self.settings.tokenizer {
+        if let Tokenizer::Custom(name) = &self.settings.tokenizer {
             return Err(not_ours(name.as_str()));
         }
         let read = self.options.read;
@@ -170,10 +170,14 @@ impl<'a> Worker<'a> {
     /// The counts. Once there are runs, nothing of them is left in memory.
     fn finish(mut self) -> Result<PartialCounts> {
         self.accumulator.flush(&mut self.terms.map.stats)?;
-        if !self.terms.runs.is_empty() {
+        // A word that stood in phrases alone is in the map, but was not counted.
+        let uncounted = self.terms.map.holds_uncounted();
+        if !self.terms.runs.is_empty() || uncounted && self.options.memory_limit.is_some() {
             // A worker whose terms are partly on disk would keep the memory of a full table until all are merged.
             self.spill()?;
             self.terms.map = TermMap::default();
+        } else if uncounted {
+            self.terms.map = self.terms.map.counted()?;
         }
         let Self { n_documents, skipped, terms: SpillingMap { map, runs, .. }, .. } = self;
         Ok(PartialCounts { n_documents, skipped, map, runs })
@@ -182,7 +186,7 @@ impl<'a> Worker<'a> {
 
 /// Counts the batches that `feed` hands over, on all threads of the work.
 pub(super) fn count<E: From<Error>>(
-    settings: Settings,
+    settings: &Settings,
     options: CountOptions<'_>,
     work: Work<'_>,
     feed: impl Feed<E>,
@@ -202,7 +206,7 @@ pub(super) fn count<E: From<Error>>(
 
 /// Counts batches where they are handed over.
 fn alone<E: From<Error>>(
-    settings: Settings,
+    settings: &Settings,
     options: CountOptions<'_>,
     work: Work<'_>,
     feed: impl Feed<E>,
@@ -214,7 +218,7 @@ fn alone<E: From<Error>>(
 
 /// Hands batches to workers on threads of their own, or as many as the system has to give.
 fn fan_out<E: From<Error>>(
-    settings: Settings,
+    settings: &Settings,
     options: CountOptions<'_>,
     work: Work<'_>,
     feed: impl Feed<E>,

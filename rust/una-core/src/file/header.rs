@@ -12,7 +12,7 @@ use super::columns::{self, ARRAYS, Layout, Shape, hexadecimal};
 use super::fault::Reading;
 use crate::count::Pruning;
 use crate::progress::Stop;
-use crate::tokenize::{Settings, Tokenizer};
+use crate::tokenize::{Phrases, Settings, Tokenizer};
 
 pub(super) const FORMAT: u64 = 1;
 const KEY: &str = "una_fast";
@@ -21,7 +21,7 @@ const KEY: &str = "una_fast";
 /// length in memory, so that longer ones are not looked at.
 const MAX_HEADER: u64 = 4096;
 
-pub(super) fn facts(kind: &str, settings: Settings, n_documents: u64) -> Map<String, Value> {
+pub(super) fn facts(kind: &str, settings: &Settings, n_documents: u64) -> Map<String, Value> {
     let mut facts = Map::new();
     facts.insert("format".into(), json!(FORMAT));
     facts.insert("kind".into(), json!(kind));
@@ -31,11 +31,15 @@ pub(super) fn facts(kind: &str, settings: Settings, n_documents: u64) -> Map<Str
     if settings.ngrams != 1 {
         facts.insert("ngram_range".into(), json!([1, settings.ngrams]));
     }
+    if !settings.phrases.is_empty() {
+        let sum = hexadecimal(&Sha256::digest(phrase_bytes(&settings.phrases)));
+        facts.insert("phrases_sha256".into(), json!(sum));
+    }
     facts.insert("tokenizer".into(), json!(settings.tokenizer.name()));
     facts
 }
 
-pub(super) fn table_facts(settings: Settings, pruning: Pruning, n_documents: u64) -> Map<String, Value> {
+pub(super) fn table_facts(settings: &Settings, pruning: Pruning, n_documents: u64) -> Map<String, Value> {
     let mut facts = facts("table", settings, n_documents);
     facts.insert("max_terms".into(), json!(pruning.max_terms));
     facts.insert("min_df".into(), json!(pruning.min_df));
@@ -56,11 +60,20 @@ pub(super) fn seal(mut facts: Map<String, Value>, sums: [String; ARRAYS]) -> Map
 /// The names of the arrays, in their order in the file.
 pub(super) const NAMES: [&str; ARRAYS] = ["df", "offsets", "best_count", "best_length", "term_bytes"];
 
-/// The container's header for these arrays and this metadata: length, JSON, padding.
-pub(super) fn header(arrays: Layout, metadata: &Map<String, Value>) -> io::Result<Vec<u8>> {
+/// The name of the array behind the others, in files with phrases alone.
+const PHRASES: &str = "phrases";
+
+/// That array: the phrases in order of their bytes, each with a NUL behind it.
+pub(super) fn phrase_bytes(phrases: &Phrases) -> Vec<u8> {
+    phrases.iter().flat_map(|phrase| [phrase.as_bytes(), b"\0"].concat()).collect()
+}
+
+/// The container's header for these arrays, so many bytes of phrases, and this metadata: length, JSON, padding.
+pub(super) fn header(arrays: Layout, phrases: u64, metadata: &Map<String, Value>) -> io::Result<Vec<u8>> {
     let mut start = 0;
     let tensors = arrays
         .into_iter()
+        .chain((phrases > 0).then_some((PHRASES, 1, phrases)))
         .map(|(name, width, values)| {
             let data_offsets = (start, start + (width * values) as usize);
             start = data_offsets.1;
@@ -121,7 +134,8 @@ pub(super) fn read_metadata(container: &Metadata) -> Checked<Map<String, Value>>
     }
 }
 
-pub(super) fn read_shape(container: &Metadata) -> Checked<(Shape, Layout)> {
+/// The arrays, and the bytes of phrases behind them.
+pub(super) fn read_shape(container: &Metadata) -> Checked<(Shape, Layout, u64)> {
     let values = |name: &str| -> Checked<u64> {
         let info = container.info(name).ok_or_else(|| format!("array {name} is missing"))?;
         match info.shape.as_slice() {
@@ -142,7 +156,8 @@ pub(super) fn read_shape(container: &Metadata) -> Checked<(Shape, Layout)> {
             ));
         }
     }
-    Ok((shape, arrays))
+    let phrases = container.info(PHRASES).map_or(Ok(0), |_| values(PHRASES))?;
+    Ok((shape, arrays, phrases))
 }
 
 /// Recomputes the checksums, then the whole header: one bit of difference anywhere shows.
@@ -150,10 +165,12 @@ pub(super) fn check_seal(
     input: &mut impl Input,
     header: &[u8],
     arrays: Layout,
+    phrases: u64,
     found: &Map<String, Value>,
     stop: &Stop,
 ) -> Reading<()> {
-    let expected_size = header.len() as u64 + arrays.iter().map(|(_, width, n)| width * n).sum::<u64>();
+    let arrays_size = arrays.iter().map(|(_, width, n)| width * n).sum::<u64>();
+    let expected_size = (header.len() as u64 + arrays_size).saturating_add(phrases);
     let size = input.seek(SeekFrom::End(0))?;
     if size != expected_size {
         return Err(format!("it is {size} bytes long, not {expected_size}: the file is damaged").into());
@@ -173,7 +190,7 @@ pub(super) fn check_seal(
     if found.get("digest") != expected.get("digest") {
         return Err("the digest does not match: the file is damaged".to_owned().into());
     }
-    if header != self::header(arrays, &expected)? {
+    if header != self::header(arrays, phrases, &expected)? {
         return Err("the header is not in canonical form: the file is damaged".to_owned().into());
     }
     Ok(())
@@ -210,7 +227,22 @@ pub(super) fn number(metadata: &Map<String, Value>, name: &str) -> Checked<u64> 
         .ok_or_else(|| format!("metadata {name} is missing or no whole number"))
 }
 
-pub(super) fn settings(metadata: &Map<String, Value>) -> Checked<Settings> {
+/// The phrases that these bytes hold, whose sum is in the metadata.
+pub(super) fn phrases(bytes: &[u8], metadata: &Map<String, Value>) -> Checked<Phrases> {
+    let sum = (!bytes.is_empty()).then(|| json!(hexadecimal(&Sha256::digest(bytes))));
+    if metadata.get("phrases_sha256") != sum.as_ref() {
+        return Err("the checksum of phrases does not match: the file is damaged".into());
+    }
+    let texts = std::str::from_utf8(bytes).map_err(|_| "phrases are not UTF-8")?;
+    let phrases = Phrases::new(texts.split_terminator('\0')).map_err(|error| error.to_string())?;
+    if phrase_bytes(&phrases) != bytes {
+        return Err("phrases are out of order".into());
+    }
+    Ok(phrases)
+}
+
+/// The settings that the metadata tells; the phrases are not in it.
+pub(super) fn settings(metadata: &Map<String, Value>, phrases: Phrases) -> Checked<Settings> {
     let name = metadata.get("tokenizer");
     let tokenizer = name.and_then(Value::as_str).and_then(Tokenizer::from_name);
     let tokenizer = tokenizer.ok_or_else(|| format!("unknown tokenizer {}", shown(name)))?;
@@ -221,7 +253,7 @@ pub(super) fn settings(metadata: &Map<String, Value>) -> Checked<Settings> {
     let range = metadata.get("ngram_range");
     let ngrams = range.map_or(Some(1), longest_ngram);
     let ngrams = ngrams.ok_or_else(|| format!("metadata ngram_range is {}, not [1, n]", shown(range)))?;
-    Ok(Settings { tokenizer, lowercase, ngrams })
+    Ok(Settings { tokenizer, lowercase, ngrams, phrases })
 }
 
 /// `n` of `[1, n]`.

@@ -51,8 +51,8 @@ use checks::{Checked, check_stats, check_term};
 use columns::{Layout, Reader, Row, Shape};
 use fault::{Fault, Reading};
 use header::{
-    FORMAT, Input, NAMES, check_facts, check_seal, facts, header, number, read_header, read_metadata,
-    read_shape, seal, settings, shown, table_facts,
+    FORMAT, Input, NAMES, check_facts, check_seal, facts, header, number, phrase_bytes, phrases, read_header,
+    read_metadata, read_shape, seal, settings, shown, table_facts,
 };
 
 pub use arrays::{Arrays, counts_from_arrays};
@@ -105,7 +105,8 @@ pub fn counts_bytes(counts: &TermCounts, work: Work<'_>) -> Result<Vec<u8>> {
     let terms = counts.by_bytes(work)?;
     let mut out = Cursor::new(room_for(Shape { n_terms: terms.n_terms(), term_bytes: terms.term_bytes() })?);
     let facts = facts("counts", counts.settings(), counts.n_documents());
-    write_terms(terms, facts, &mut out, Path::new(MEMORY), work)?;
+    let phrases = phrase_bytes(&counts.settings().phrases);
+    write_terms(terms, facts, &phrases, &mut out, Path::new(MEMORY), work)?;
     Ok(out.into_inner())
 }
 
@@ -135,7 +136,8 @@ pub fn freeze_to(counts: &TermCounts, pruning: Pruning, path: &Path, work: Work<
     let terms = ranked(counts, pruning, work)?;
     let n_terms = terms.n_terms();
     let facts = table_facts(counts.settings(), pruning, counts.n_documents());
-    Ok(Saved { n_terms, digest: save(terms, facts, path, work)? })
+    let phrases = phrase_bytes(&counts.settings().phrases);
+    Ok(Saved { n_terms, digest: save(terms, facts, &phrases, path, work)? })
 }
 
 /// Saves counts, in order of term bytes, as [`save_table`] does.
@@ -144,7 +146,7 @@ pub fn freeze_to(counts: &TermCounts, pruning: Pruning, path: &Path, work: Work<
 /// What the system says; [`Error::Interrupted`].
 pub fn save_counts(counts: &TermCounts, path: &Path, work: Work<'_>) -> Result<()> {
     let facts = facts("counts", counts.settings(), counts.n_documents());
-    save(counts.by_bytes(work)?, facts, path, work)?;
+    save(counts.by_bytes(work)?, facts, &phrase_bytes(&counts.settings().phrases), path, work)?;
     Ok(())
 }
 
@@ -193,6 +195,7 @@ fn write(
     out: &mut (impl Write + Seek),
     shape: Shape,
     facts: Map<String, Value>,
+    phrases: &[u8],
     path: &Path,
     feed: impl FnOnce(Push<'_>) -> Result<()>,
 ) -> Result<String> {
@@ -200,11 +203,14 @@ fn write(
     let arrays = shape.arrays().ok_or_else(|| refused(io::ErrorKind::FileTooLarge.into()))?;
     // Sums are of a fixed length, so that a header of blank ones is as long as the final one will be.
     let blank = NAMES.map(|_| "0".repeat(64));
-    let start = header(arrays, &seal(facts.clone(), blank)).map_err(refused)?.len() as u64;
+    let n_phrases = phrases.len() as u64;
+    let start = header(arrays, n_phrases, &seal(facts.clone(), blank)).map_err(refused)?.len() as u64;
     let mut writer = columns::Writer::new(out, arrays, start).map_err(refused)?;
     feed(&mut |term, stats| writer.push(term, stats).map_err(refused))?;
     let metadata = seal(facts, writer.finish().map_err(refused)?);
-    let header = header(arrays, &metadata).map_err(refused)?;
+    let end = start + arrays.iter().map(|(_, width, values)| width * values).sum::<u64>();
+    out.seek(SeekFrom::Start(end)).and_then(|_| out.write_all(phrases)).map_err(refused)?;
+    let header = header(arrays, n_phrases, &metadata).map_err(refused)?;
     out.seek(SeekFrom::Start(0)).and_then(|_| out.write_all(&header)).map_err(refused)?;
     Ok(metadata["digest"].as_str().unwrap_or_default().to_owned())
 }
@@ -221,7 +227,8 @@ fn write_table(
     work: Work<'_>,
 ) -> Result<String> {
     let facts = table_facts(table.settings(), table.pruning(), table.n_documents());
-    write(out, shape_of(table), facts, path, |push| {
+    let phrases = phrase_bytes(&table.settings().phrases);
+    write(out, shape_of(table), facts, &phrases, path, |push| {
         let mut done = 0;
         for (rank, (&df, &best)) in (0u32..).zip(table.df().iter().zip(table.best())) {
             work.advance(&mut done)?;
@@ -232,20 +239,27 @@ fn write_table(
 }
 
 /// Saves terms; returns the digest of the file.
-fn save(terms: SortedTerms<'_>, facts: Map<String, Value>, path: &Path, work: Work<'_>) -> Result<String> {
-    replace(path, |file| write_terms(terms, facts, file, path, work))
+fn save(
+    terms: SortedTerms<'_>,
+    facts: Map<String, Value>,
+    phrases: &[u8],
+    path: &Path,
+    work: Work<'_>,
+) -> Result<String> {
+    replace(path, |file| write_terms(terms, facts, phrases, file, path, work))
 }
 
 /// Writes terms to what is called `path` in messages; returns the digest of the file.
 fn write_terms(
     terms: SortedTerms<'_>,
     facts: Map<String, Value>,
+    phrases: &[u8],
     out: &mut (impl Write + Seek),
     path: &Path,
     work: Work<'_>,
 ) -> Result<String> {
     let shape = Shape { n_terms: terms.n_terms(), term_bytes: terms.term_bytes() };
-    write(out, shape, facts, path, |push| terms.for_each(work, push))
+    write(out, shape, facts, phrases, path, |push| terms.for_each(work, push))
 }
 
 /// Takes a file that nobody needs.
@@ -300,7 +314,7 @@ fn read_table(mut input: impl Input, work: Work<'_>) -> Reading<TermTable> {
             _ => Some(number(&contents.metadata, "max_terms")?),
         },
     };
-    check_facts(&contents.metadata, &table_facts(contents.settings, pruning, contents.n_documents))?;
+    check_facts(&contents.metadata, &table_facts(&contents.settings, pruning, contents.n_documents))?;
     let mut terms = TermArena::with_capacity(n_terms as usize, term_bytes as usize)?;
     let (mut df, mut best) = (Vec::new(), Vec::new());
     df.try_reserve_exact(n_terms as usize)?;
@@ -321,8 +335,8 @@ fn read_table(mut input: impl Input, work: Work<'_>) -> Reading<TermTable> {
 
 fn read_counts(mut input: impl Input, limit: Option<MemoryLimit>, work: Work<'_>) -> Reading<TermCounts> {
     let contents = Contents::read(&mut input, "counts", work.stop)?;
-    let (settings, n_documents) = (contents.settings, contents.n_documents);
-    check_facts(&contents.metadata, &facts("counts", settings, n_documents))?;
+    let (settings, n_documents) = (contents.settings.clone(), contents.n_documents);
+    check_facts(&contents.metadata, &facts("counts", &settings, n_documents))?;
     if let Some(limit) = limit {
         let mut out = RunWriter::new(limit.dir())?;
         contents.for_each_in_order(&mut input, work, |term, stats| Ok(out.push(term, stats)?))?;
@@ -349,10 +363,13 @@ impl Contents {
             let found = shown(metadata.get("kind"));
             return Err(format!("it holds {found}, not \"{kind}\"").into());
         }
-        let (shape, arrays) = read_shape(&container)?;
-        check_seal(input, &header, arrays, &metadata, stop)?;
+        let (shape, arrays, n_phrases) = read_shape(&container)?;
+        check_seal(input, &header, arrays, n_phrases, &metadata, stop)?;
+        let mut bytes = Vec::new();
+        input.seek(SeekFrom::End(-(n_phrases as i64)))?;
+        input.read_to_end(&mut bytes)?;
         Ok(Self {
-            settings: settings(&metadata)?,
+            settings: settings(&metadata, phrases(&bytes, &metadata)?)?,
             n_documents: number(&metadata, "n_documents")?,
             metadata,
             shape,

@@ -21,7 +21,7 @@ use crate::terms::index::TermKey;
 use crate::text::lowercase::lowercase;
 use crate::tfidf::{replacement_probabilities, tf_of};
 use crate::tokenize::Scratch;
-use crate::tokenize::tokens::each_token;
+use crate::tokenize::tokens::each_term;
 
 /// Bytes that a sentence takes for each of its tokens.
 const A_TOKEN: usize = 600;
@@ -114,7 +114,7 @@ impl Sampler {
             let text = if settings.lowercase { lowercase(sentence.text, lowered) } else { sentence.text };
             let (first, fault) = (plan.len(), |error| SentenceError { number, error });
             memory::afford(text, A_TOKEN).map_err(|refusal| fault(refusal.into()))?;
-            each_token(&settings.tokenizer, sentence.tokens, text, tokenizer, |token| {
+            each_term(settings, sentence.tokens, text, tokenizer, |token| {
                 sampled.keys.values_mut().push(self.key(token.text));
                 plan.push(TokenPlan::new(token));
             })

@@ -28,6 +28,7 @@ mod contractions;
 mod custom;
 #[cfg(any(test, feature = "naive"))]
 pub mod naive;
+mod phrases;
 mod token;
 pub mod tokens;
 mod treebank;
@@ -42,6 +43,8 @@ use crate::error::{Error, Result};
 use crate::text::unicode;
 use classes::Edition;
 pub use custom::CustomName;
+pub(crate) use phrases::Lexicon;
+pub use phrases::Phrases;
 pub(crate) use token::Position;
 pub use token::{Scratch, Token};
 pub(crate) use words::letters_and_digits;
@@ -168,7 +171,7 @@ impl Tokenizer {
 
 /// The rules by which text becomes terms; by default it is lower-cased and cut by the treebank rules. Counts made under
 /// different settings do not mix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// The rule that cuts a sentence into terms.
     pub tokenizer: Tokenizer,
@@ -176,11 +179,13 @@ pub struct Settings {
     pub lowercase: bool,
     /// Terms are of up to so many tokens in a row, joined by a space; at least 1, and 1 for single tokens.
     pub ngrams: u32,
+    /// Tokens in a row that are one term.
+    pub phrases: Phrases,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { tokenizer: Tokenizer::Treebank, lowercase: true, ngrams: 1 }
+        Self { tokenizer: Tokenizer::Treebank, lowercase: true, ngrams: 1, phrases: Phrases::default() }
     }
 }
 
@@ -189,7 +194,7 @@ impl Settings {
     ///
     /// # Errors
     /// [`Error::Option`] naming the setting that differs.
-    pub(crate) fn check_same(self, theirs: Self) -> Result<()> {
+    pub(crate) fn check_same(&self, theirs: &Self) -> Result<()> {
         let differ = |what: &str, ours: &dyn Debug, theirs: &dyn Debug| {
             Err(Error::Option(format!("counts do not merge: {what} is {ours:?} here and {theirs:?} there")))
         };
@@ -201,6 +206,13 @@ impl Settings {
         }
         if self.ngrams != theirs.ngrams {
             return differ("ngram_range", &(1, self.ngrams), &(1, theirs.ngrams));
+        }
+        if self.phrases != theirs.phrases {
+            return Err(Error::Option(format!(
+                "counts do not merge: the phrases are others here ({} of them) than there ({})",
+                self.phrases.iter().count(),
+                theirs.phrases.iter().count()
+            )));
         }
         Ok(())
     }

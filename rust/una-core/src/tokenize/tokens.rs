@@ -14,7 +14,7 @@
 
 use std::ops::Range;
 
-use super::{Scratch, Token, Tokenizer};
+use super::{Scratch, Settings, Token, Tokenizer};
 use crate::error::{Error, Result};
 use crate::ragged::{Ragged, RaggedText};
 
@@ -125,6 +125,27 @@ pub fn each_token<'t>(
         (Tokenizer::Custom(name), None) => return Err(not_ours(name.as_str())),
         (_, _) => tokenizer.tokenize(text, scratch, sink),
     }
+    Ok(())
+}
+
+/// Calls `sink` with the terms of a sentence: its tokens, with phrases in place of theirs. `given` are its tokens, where
+/// the tokenizer is not of this crate; `text` is in lower case already, if that is wanted.
+///
+/// # Errors
+/// As [`each_token`].
+pub fn each_term<'t>(
+    settings: &'t Settings,
+    given: Option<SentenceTokens<'t>>,
+    text: &'t str,
+    scratch: &mut Scratch,
+    sink: impl FnMut(Token<'t>),
+) -> Result<()> {
+    let Some(lexicon) = settings.phrases.lexicon() else {
+        return each_token(&settings.tokenizer, given, text, scratch, sink);
+    };
+    let mut tokens = Vec::new();
+    each_token(&settings.tokenizer, given, text, scratch, |token| tokens.push(token))?;
+    lexicon.join(&tokens, sink);
     Ok(())
 }
 

@@ -26,7 +26,7 @@ const BYTES_BESIDE: usize = 512 << 10;
 const HANG: Duration = Duration::from_secs(20);
 
 fn counts() -> TermCounts {
-    let settings = Settings { tokenizer: Tokenizer::Word, lowercase: true, ngrams: 1 };
+    let settings = Settings { tokenizer: Tokenizer::Word, ..Settings::default() };
     let mut rows = Rows::default();
     for i in 0..12 {
         let sentence = format!("the cat {i}x sat on the mat of number {} café the", i % 5);

@@ -18,7 +18,7 @@ const CORE: &[&[&str]] = &[
     &["tokenize"],
     &["terms"],
     &["count"],
-    &["document_terms", "table"],
+    &["collocations", "document_terms", "table"],
     &["file", "negatives", "transform"],
 ];
 

@@ -40,7 +40,7 @@ impl Toy {
 }
 
 fn table() -> Arc<TermTable> {
-    let settings = Settings { tokenizer: Tokenizer::Whitespace, lowercase: true, ngrams: 1 };
+    let settings = Settings { tokenizer: Tokenizer::Whitespace, ..Settings::default() };
     let lines = ["the cat sat", "the dog sat down !", "a bird flew up!", "the bird , the cat"];
     let counts = TermCounts::count_sentences(settings, lines, Work::default());
     Arc::new(TermTable::freeze(&counts.unwrap(), Pruning::default(), Work::default()).unwrap())
