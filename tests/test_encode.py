@@ -77,6 +77,8 @@ TABLES = {
     rule: una_fast.fit(CORPUS, tokenizer=rule, lowercase=rule != "whitespace")
     for rule in ("treebank", "whitespace")
 }
+PHRASES = ["the cat", "on a mat", "can't see", "中 文", "naïve dogs", ", who said", "café мир"]
+TABLES["phrases"] = una_fast.fit(CORPUS, phrases=PHRASES)
 
 
 def word_piece() -> Tokenizer:

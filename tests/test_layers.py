@@ -11,7 +11,7 @@ LAYERS = [
     ["checks"],
     ["draw_keys", "extras", "files", "memory", "pickling", "progress", "_reference", "tokenizers"],
     ["hub"],
-    ["arrow", "options"],
+    ["arrow", "options", "phrases"],
     ["sources"],
     ["mapped_corpus", "table"],
     ["encode", "fit"],

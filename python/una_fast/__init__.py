@@ -31,8 +31,9 @@ from una_fast.errors import (
     StorageError,
     UnaError,
 )
-from una_fast.fit import TermCounter, fit
+from una_fast.fit import TermCounter, find_phrases, fit
 from una_fast.hard_negatives import generate_hard_negatives
+from una_fast.phrases import PhraseRule, Phrases
 from una_fast.static import StaticEmbedding, static_embedding
 from una_fast.table import TermStats, TermTable, Tokens
 
@@ -45,6 +46,8 @@ __all__ = [
     "InternalError",
     "MissingExtraError",
     "OptionError",
+    "PhraseRule",
+    "Phrases",
     "StaticEmbedding",
     "StorageError",
     "TermCounter",
@@ -54,6 +57,7 @@ __all__ = [
     "Tokens",
     "UnaError",
     "__version__",
+    "find_phrases",
     "fit",
     "generate_hard_negatives",
     "static_embedding",

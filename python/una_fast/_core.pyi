@@ -108,9 +108,22 @@ class Source:
         def name(self) -> Path: ...
 
 @final
+class Phrases:
+    def __new__(cls, texts: list[str]) -> Phrases: ...
+    def __len__(self) -> int: ...
+    def texts(self) -> list[str]: ...
+
+@final
 class TermCounter:
     def __new__(
-        cls, *, tokenizer: str, lowercase: bool, ngrams: int, memory_limit: int | None, temp_dir: _Path | None
+        cls,
+        *,
+        tokenizer: str,
+        lowercase: bool,
+        ngrams: int,
+        phrases: Phrases | None,
+        memory_limit: int | None,
+        temp_dir: _Path | None,
     ) -> TermCounter: ...
     def apart(self) -> TermCounter: ...
     @property
@@ -119,6 +132,8 @@ class TermCounter:
     def lowercase(self) -> bool: ...
     @property
     def ngrams(self) -> int: ...
+    @property
+    def phrases(self) -> Phrases | None: ...
     @property
     def n_documents(self) -> int: ...
     @property
@@ -156,6 +171,7 @@ class TermCounter:
         tokenizer: str,
         lowercase: bool,
         ngrams: int,
+        phrases: Phrases | None,
         n_documents: int,
     ) -> TermCounter: ...
     def merge(self, other: TermCounter, *, threads: int) -> None: ...
@@ -171,6 +187,9 @@ class TermCounter:
         memory_limit: int | None,
         temp_dir: _Path | None,
     ) -> TermCounter: ...
+    def find_phrases(
+        self, *, association: str, threshold: float, min_df: int, threads: int, tick: _Tick
+    ) -> list[str]: ...
     def freeze(self, *, min_df: int, max_terms: int | None, threads: int, tick: _Tick) -> TermTable: ...
     def freeze_to(
         self, path: _Path, *, min_df: int, max_terms: int | None, threads: int, tick: _Tick
@@ -220,6 +239,8 @@ class TermTable:
     def lowercase(self) -> bool: ...
     @property
     def ngrams(self) -> int: ...
+    @property
+    def phrases(self) -> Phrases | None: ...
     @property
     def min_df(self) -> int: ...
     @property
@@ -384,5 +405,10 @@ class DecompressedFile:
     def read(self, size: int, /) -> bytes: ...
 
 def tokenize(
-    sentences: Iterable[str], *, tokenizer: str, lowercase: bool, tokens: Tokens | None = None
+    sentences: Iterable[str],
+    *,
+    tokenizer: str,
+    lowercase: bool,
+    phrases: Phrases | None = None,
+    tokens: Tokens | None = None,
 ) -> tuple[list[list[str]], NDArray[np.uintp], NDArray[np.uintp]]: ...

@@ -174,7 +174,8 @@ def augment(
             larger = sum(score > scores[i] for score in table.score)
             rank = min(larger, len(table.terms) - 1)
         window = range(len(table.terms)) if replace == "uniform" else _window(table, rank, radius)
-        choices = [k for k in window if k != own]
+        # A phrase is replaced by phrases, a word by words.
+        choices = [k for k in window if k != own and (" " in table.terms[k]) == (" " in tokens[i])]
         if not choices:
             continue
         words = [word for attempt in range(REJECTION_BLOCKS) for word in block(REPLACE, i << 8 | attempt)]

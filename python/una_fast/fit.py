@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from una_fast.errors import InputError, OptionError
 from una_fast.extras import require
 from una_fast.memory import MemorySize
 from una_fast.memory import memory_limit as bytes_of
+from una_fast.phrases import PhraseRule, Phrases, cut, required_rule, rule_of
 from una_fast.pickling import Pieces
 from una_fast.progress import Tick, counting
 from una_fast.sources import MAX_LINE_BYTES, MAX_WINDOW_BYTES, Source, default_threads, opened, reading
@@ -28,7 +30,7 @@ from una_fast.tokenizers import CustomTokenizer, Tokenizer, choose, is_custom, m
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SavedTable", "TermCounter", "fit"]
+__all__ = ["SavedTable", "TermCounter", "find_phrases", "fit"]
 
 
 FORMAT = 1
@@ -50,6 +52,7 @@ def fit(
     tokenizer: Tokenizer = "treebank",
     lowercase: bool = True,
     ngram_range: tuple[int, int] = (1, 1),
+    phrases: str | PhraseRule | Iterable[str] | None = None,
     min_df: int = 1,
     max_terms: int | None = None,
     errors: str = "strict",
@@ -81,6 +84,10 @@ def fit(
         ngram_range: (1, n) counts also each 2 to n tokens in a row, joined by a space, as terms; the length of a
             sentence is then the number of all its terms. Such a table weighs text (`TermTable.transform`), and no
             negatives are made from it.
+        phrases: words in a row that are one term, such as `new york`: the phrases as they are written, to be cut by the
+            tokenizer, or exactly (`Phrases`); or the rule by which they are found, "npmi", "word2vec" or a `PhraseRule`,
+            which reads the corpus once more. Where phrases overlap, the longest from left to right counts. A negative
+            replaces a phrase as a whole.
         min_df: leave out terms in fewer sentences.
         max_terms: keep at most so many terms, those in the most sentences (ties: by term bytes).
         errors: what to do with rows that are not UTF-8 or hold a NUL: "strict" raises with file, line and byte,
@@ -112,26 +119,77 @@ def fit(
         MissingExtraError: for a table or column without pyarrow.
 
     Warns:
-        UserWarning: where most sentences are a single term, as text without spaces is to most tokenizers.
+        UserWarning: where most sentences are a single term, as text without spaces is to most tokenizers; where no
+            words are phrases by the rule.
     """
-    counter = TermCounter(
-        tokenizer=tokenizer,
-        lowercase=lowercase,
-        ngram_range=ngram_range,
-        errors=errors,
-        max_line_bytes=max_line_bytes,
-        max_window_bytes=max_window_bytes,
-        text_field=text_field,
-        column=column,
-        threads=threads,
-        memory_limit=memory_limit,
-        temp_dir=temp_dir,
-    )
+    options: dict[str, Any] = {
+        "tokenizer": tokenizer,
+        "lowercase": lowercase,
+        "errors": errors,
+        "max_line_bytes": max_line_bytes,
+        "max_window_bytes": max_window_bytes,
+        "text_field": text_field,
+        "column": column,
+        "threads": threads,
+        "memory_limit": memory_limit,
+        "temp_dir": temp_dir,
+    }
+    rule, n_documents = rule_of(phrases), None
+    if rule is not None:
+        pairs = _counted_for(rule, source, progress, options)
+        phrases, n_documents = pairs.find_phrases(rule, progress=progress), pairs.n_documents
+        del pairs
+        if not phrases:
+            warnings.warn(f"no words are phrases by {rule}", stacklevel=2)
+    counter = TermCounter(ngram_range=ngram_range, phrases=cast("Phrases | None", phrases), **options)
     counter.update(source, progress=progress)
+    if n_documents not in (None, counter.n_documents):
+        raise InputError(
+            f"the corpus had {n_documents:,} sentences when phrases were looked for, and {counter.n_documents:,} "
+            "when they were counted"
+        )
     table = counter.freeze(min_df=min_df, max_terms=max_terms, progress=progress)
     if min_df == 1 and max_terms is None and single_terms(table):
         warnings.warn(SINGLE_TERMS, stacklevel=2)
     return table
+
+
+def find_phrases(
+    source: Source, rule: str | PhraseRule = "npmi", *, progress: bool = False, **options: Any
+) -> Phrases:
+    """The words of a corpus that are phrases, to be counted as one term by `fit` or `TermCounter`.
+
+    Args:
+        source: see `fit`.
+        rule: "npmi", "word2vec" or a `PhraseRule`.
+        progress: whether to show a bar.
+        options: those of `TermCounter`, but for `ngram_range` and `phrases`.
+
+    Raises:
+        InputError: for malformed text.
+        OptionError: for an option without meaning.
+        StorageError: for a file that cannot be read, and for a temporary one that cannot be written.
+    """
+    found = required_rule(rule)
+    counter = _counter_for(found, options)
+    counter.update(source, progress=progress)
+    return counter.find_phrases(found, progress=progress)
+
+
+def _counter_for(rule: PhraseRule, options: dict[str, Any]) -> TermCounter:
+    return TermCounter(**options, ngram_range=(1, rule.max_tokens))
+
+
+def _counted_for(rule: PhraseRule, source: Source, progress: bool, options: dict[str, Any]) -> TermCounter:
+    """The counts that phrases are found in, of a source that is to be read again."""
+    if isinstance(source, Iterator) or callable(getattr(source, "read", None)):
+        raise OptionError(
+            f"phrases are found in a pass of its own, and a {type(source).__name__} can be read once: give files, a list "
+            "or a dataset, or the phrases"
+        )
+    counter = _counter_for(rule, options)
+    counter.update(source, progress=progress)
+    return counter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,6 +214,7 @@ class TermCounter:
         tokenizer: see `fit`.
         lowercase: see `fit`.
         ngram_range: see `fit`.
+        phrases: the phrases, see `fit`; a rule is for `fit` or `find_phrases` to follow.
         errors: see `fit`.
         threads: see `fit`.
         max_line_bytes: see `fit`.
@@ -177,6 +236,7 @@ class TermCounter:
         tokenizer: Tokenizer = "treebank",
         lowercase: bool = True,
         ngram_range: tuple[int, int] = (1, 1),
+        phrases: Iterable[str] | None = None,
         errors: str = "strict",
         threads: int | None = None,
         max_line_bytes: int = MAX_LINE_BYTES,
@@ -203,6 +263,7 @@ class TermCounter:
             tokenizer=name,
             lowercase=lowercase,
             ngrams=ngrams,
+            phrases=cut(phrases, tokenizer=name, custom=self._custom, lowercase=lowercase),
             memory_limit=bytes_of(memory_limit),
             temp_dir=temp_dir,
         )
@@ -286,6 +347,33 @@ class TermCounter:
         """Number of nulls in columns, which were not counted."""
         return self._core.n_null
 
+    @property
+    def phrases(self) -> Phrases:
+        """The phrases that are counted as one term."""
+        return Phrases.holding(self._core.phrases)
+
+    def find_phrases(self, rule: str | PhraseRule = "npmi", *, progress: bool = False) -> Phrases:
+        """The words in a row that are phrases, among the terms of several tokens of these counts.
+
+        Args:
+            rule: "npmi", "word2vec" or a `PhraseRule`.
+            progress: whether to show how files of terms are merged, where a memory limit made any.
+
+        Raises:
+            OptionError: for counts of single tokens: `ngram_range` must reach as far as a phrase.
+            StorageError: where the system refuses to read or write temporary files.
+        """
+        found = required_rule(rule)
+        with self._merging(progress) as tick:
+            texts = self._core.find_phrases(
+                association=found.association,
+                threshold=found.least,
+                min_df=found.min_df,
+                threads=self._threads,
+                tick=tick,
+            )
+        return Phrases(words for text in texts if len(words := text.split(" ")) <= found.max_tokens)
+
     def save(self, path: str | os.PathLike[str], *, progress: bool = False) -> None:
         """Saves the counts as one safetensors file: canonical bytes, atomic, durable on return.
 
@@ -363,6 +451,8 @@ class TermCounter:
         }
         if self._core.ngrams > 1:
             facts["ngram_range"] = [1, self._core.ngrams]
+        if self._core.phrases is not None:
+            facts["phrases"] = self._core.phrases.texts()
         return pa.table(columns).replace_schema_metadata(
             {"una_fast": json.dumps(facts, separators=(",", ":"))}
         )
@@ -393,6 +483,7 @@ class TermCounter:
             tokenizer=facts["tokenizer"],
             lowercase=facts["lowercase"],
             ngrams=facts["ngrams"],
+            phrases=_core.Phrases(facts["phrases"]) if facts["phrases"] else None,
             n_documents=facts["n_documents"],
         )
         return cls(threads=threads)._holding(core, matching(tokenizer, core.tokenizer, "the Arrow table"))
@@ -486,6 +577,7 @@ class _Facts(TypedDict):
     tokenizer: str
     lowercase: bool
     ngrams: int
+    phrases: list[str]
     n_documents: int
 
 
@@ -504,4 +596,7 @@ def _facts(metadata: dict[bytes, bytes]) -> _Facts:
     facts["ngrams"] = _longest(facts.get("ngram_range", [1, 1]))
     if facts["ngrams"] is None:
         raise InputError(f"metadata ngram_range is {facts['ngram_range']!r}, not [1, n]")
+    facts.setdefault("phrases", [])
+    if type(facts["phrases"]) is not list or not all(type(text) is str for text in facts["phrases"]):
+        raise InputError("metadata phrases is no list of str")
     return cast("_Facts", facts)

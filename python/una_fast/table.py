@@ -21,6 +21,7 @@ from una_fast.errors import InputError
 from una_fast.extras import require
 from una_fast.files import replacing, storage_errors, write_text
 from una_fast.hub import Uploads, bibtex, fetch, front_matter
+from una_fast.phrases import Phrases
 from una_fast.pickling import Pieces
 from una_fast.sources import default_threads
 from una_fast.tokenizers import CustomTokenizer, Tokenizer, is_custom, matching, missing
@@ -181,6 +182,7 @@ class TermTable(Uploads):
             "tokenizer": self.tokenizer,
             "lower-cased": "yes" if self.lowercase else "no",
             **({} if self.ngram_range == (1, 1) else {"tokens a term": f"1 to {self.ngram_range[1]}"}),
+            **({"phrases": f"{len(self.phrases):,}"} if self.phrases else {}),
             "min_df": self.min_df,
             "max_terms": self.max_terms or "-",
             "sha256": self.digest,
@@ -215,6 +217,11 @@ class TermTable(Uploads):
     def ngram_range(self) -> tuple[int, int]:
         """Least and most tokens of a term: (1, 1), or (1, n) where terms of several tokens were counted."""
         return 1, self._core.ngrams
+
+    @cached_property
+    def phrases(self) -> Phrases:
+        """The phrases that were counted as one term each."""
+        return Phrases.holding(self._core.phrases)
 
     @property
     def n_documents(self) -> int:
@@ -287,6 +294,8 @@ class TermTable(Uploads):
     def tokenize(self, sentences: Iterable[str]) -> list[Tokens]:
         """The tokens of each sentence, cut as the table's own corpus was, with the characters that they cover.
 
+        A phrase of the table is one token.
+
         Raises:
             InputError: for an item that is no str, and for what a callable or pattern may not return.
             OptionError: for a table that was loaded without its callable or pattern.
@@ -300,7 +309,11 @@ class TermTable(Uploads):
     def _tokenized(self, sentences: Sequence[str]) -> Iterator[Tokens]:
         tokens = self._tokens(sentences, spans=True)
         texts, starts, ends = _core.tokenize(
-            sentences, tokenizer=self.tokenizer, lowercase=self.lowercase, tokens=tokens
+            sentences,
+            tokenizer=self.tokenizer,
+            lowercase=self.lowercase,
+            phrases=self._core.phrases,
+            tokens=tokens,
         )
         # In turns: all numbers of a long text would be made objects of at one stretch.
         turns = range(0, len(starts), _AT_A_TIME)

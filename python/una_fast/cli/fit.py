@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from una_fast import shared_options as same
-from una_fast.cli.options import ReadOptions, TokenizeOptions, WriteOptions, print_figures, save
+from una_fast.cli.options import ReadOptions, TokenizeOptions, WriteOptions, print_figures, save, tell
+from una_fast.errors import OptionError
 from una_fast.options import add_options, option
-from una_fast.sources import find_files
+from una_fast.phrases import ASSOCIATIONS, MAX_TOKENS, MIN_DF, PhraseRule
+from una_fast.sources import find_files, load_sentences
 
 
 def share(text: str) -> tuple[int, int]:
@@ -44,7 +48,42 @@ class FitOptions(WriteOptions, TokenizeOptions, ReadOptions):
         group="text",
         least=1,
     )
+    phrases: str | None = option(
+        None,
+        "Words in a row that are one term: npmi or word2vec finds them, in one more pass over the corpus; or a file of "
+        "them, one a line, or a table that has some.",
+        group="text",
+        metavar="RULE|FILE",
+    )
+    phrase_threshold: float | None = option(
+        None, "The least score of a phrase; by default 0.5 for npmi and 10 for word2vec.", group="text"
+    )
+    phrase_min_df: int = option(
+        MIN_DF, "The least number of sentences that hold a phrase.", group="text", least=1
+    )
+    phrase_max_tokens: int = option(MAX_TOKENS, "The most tokens of a phrase.", group="text", least=2)
     threads: int | None = option(same.THREADS)
+
+    def rule(self) -> PhraseRule | None:
+        """The rule by which phrases are found, if they are."""
+        if self.phrases not in ASSOCIATIONS:
+            return None
+        return PhraseRule(
+            association=self.phrases,
+            threshold=self.phrase_threshold,
+            min_df=self.phrase_min_df,
+            max_tokens=self.phrase_max_tokens,
+        )
+
+    def given_phrases(self) -> Iterable[str] | None:
+        """The phrases of a file, if there are any."""
+        if self.phrases is None or self.phrases in ASSOCIATIONS:
+            return None
+        if self.phrases.endswith(".safetensors"):
+            from una_fast.table import TermTable
+
+            return TermTable.load(self.phrases).phrases
+        return list(load_sentences(Path(self.phrases)))
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -62,26 +101,33 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Counts, freezes and saves."""
-    from una_fast.fit import TermCounter
+    from una_fast.fit import TermCounter, find_phrases
 
     options = FitOptions.from_arguments(args)
-    counter = TermCounter(
-        tokenizer=options.chosen(),
-        lowercase=options.lowercase,
-        ngram_range=(1, options.ngrams),
-        errors=options.errors,
-        threads=options.threads,
-        max_line_bytes=options.max_line_bytes,
-        max_window_bytes=options.max_window_bytes,
-        text_field=options.text_field,
-        column=options.column,
-        shard=options.shard,
-        memory_limit=options.memory_limit,
-        temp_dir=options.temp_dir,
-    )
+    counting: dict[str, Any] = {
+        "tokenizer": options.chosen(),
+        "lowercase": options.lowercase,
+        "errors": options.errors,
+        "threads": options.threads,
+        "max_line_bytes": options.max_line_bytes,
+        "max_window_bytes": options.max_window_bytes,
+        "text_field": options.text_field,
+        "column": options.column,
+        "shard": options.shard,
+        "memory_limit": options.memory_limit,
+        "temp_dir": options.temp_dir,
+    }
     start = time.perf_counter()
     files = [Path(name) for name in options.corpus if name != "-"]
     options.check_apart(find_files(files) or [])
+    phrases, rule = options.given_phrases(), options.rule()
+    if rule is not None:
+        if len(files) < len(options.corpus):
+            raise OptionError(f"--phrases {options.phrases} reads the corpus twice: standard input cannot be")
+        phrases = find_phrases(files, rule, progress=options.progress(), **counting)
+        if not phrases:
+            tell(f"phrases: none by {rule}")
+    counter = TermCounter(ngram_range=(1, options.ngrams), phrases=phrases, **counting)
     if files:
         counter.update(files, progress=options.progress())
     if len(files) < len(options.corpus):
@@ -92,5 +138,7 @@ def run(args: argparse.Namespace) -> int:
         "skipped_lines": counter.n_skipped,
         "nulls": counter.n_null,
     }
+    if options.phrases is not None:
+        figures["phrases"] = len(counter.phrases)
     print_figures(figures, time.perf_counter() - start, as_json=options.json)
     return 0

@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
         print(shown(json.dumps(_as_json(table, maker, options), ensure_ascii=False)))
         return 0
     style = Style(sys.stdout.isatty() and "NO_COLOR" not in os.environ)
-    print(f"{table.n_documents:,} sentences, {len(table):,} terms, tokenizer {table.tokenizer}\n")
+    phrases = f", {len(table.phrases):,} phrases" if table.phrases else ""
+    print(f"{table.n_documents:,} sentences, {len(table):,} terms, tokenizer {table.tokenizer}{phrases}\n")
     if not options.term and not options.sentence:
         print(_ranking(table, options.number))
     for term in options.term:

@@ -123,6 +123,8 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
             raise OptionError(
                 f'from_table needs a table of the tokenizer "word" or "word-1", not {table.tokenizer!r}'
             )
+        if table.phrases:
+            raise OptionError("from_table needs a table without phrases, which scikit-learn does not know")
         told = {
             "token_pattern": f"(?u){_PATTERNS[table.tokenizer][0]}",
             "lowercase": table.lowercase,

@@ -75,7 +75,7 @@ pub struct PhraseRule {
 /// let settings = Settings { ngrams: 2, ..Settings::default() };
 /// let sentences = ["she left new york", "new york is cold", "the cold is new", "he left"];
 /// let counts = TermCounts::count_sentences(settings, sentences, Work::default())?;
-/// let rule = PhraseRule { association: Association::Npmi, threshold: 0.5, min_df: 2 };
+/// let rule = PhraseRule { association: Association::Npmi, threshold: 0.4, min_df: 2 };
 /// assert_eq!(find_phrases(&counts, rule, Work::default())?, ["new york"]);
 /// # Ok::<(), una_core::Error>(())
 /// ```

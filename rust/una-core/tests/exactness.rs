@@ -126,10 +126,10 @@ fn table(counts: &TermCounts) -> TermTable {
 
 /// The slow twin: a map, and fractions compared by cross-multiplication.
 fn naive(sentences: &[String]) -> BTreeMap<String, (u64, Ratio)> {
-    naive_under(SETTINGS, sentences)
+    naive_under(&SETTINGS, sentences)
 }
 
-fn naive_under(settings: Settings, sentences: &[String]) -> BTreeMap<String, (u64, Ratio)> {
+fn naive_under(settings: &Settings, sentences: &[String]) -> BTreeMap<String, (u64, Ratio)> {
     let mut stats: BTreeMap<String, (u64, Ratio)> = BTreeMap::new();
     for sentence in sentences {
         let mut tokens = Vec::new();
@@ -173,7 +173,7 @@ proptest! {
         let counts = count_under(settings.clone(), &sentences, threads, block_bytes).unwrap();
         let found = statistics(&counts);
         // Lines of white space alone are no sentences, and hold no term either.
-        prop_assert_eq!(found, naive_under(settings, &sentences));
+        prop_assert_eq!(found, naive_under(&settings, &sentences));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crossbeam_channel::bounded;
 use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
+use una_core::collocations::{PhraseRule, find_phrases};
 use una_core::count::{Batch, CountOptions};
 use una_core::file::{
     Arrays, counts_bytes, counts_from_arrays, freeze_to, load_counts, parse_counts, save_counts,
@@ -16,6 +17,7 @@ use una_core::{MemoryLimit, Progress, Pruning, Settings, Stop, TermCounts, TermT
 
 use crate::errors::to_py;
 use crate::gil::{Ticker, copied, interruptible, long, long_beside};
+use crate::phrases::Phrases;
 use crate::py_tokenizer::CustomTokenizer;
 use crate::reading::{Reading, tokenizer};
 use crate::source::Source;
@@ -52,7 +54,7 @@ pub(crate) struct TermCounter {
 
 impl TermCounter {
     fn holding(counts: TermCounts) -> Self {
-        Self { settings: counts.settings(), counts: Mutex::new(counts) }
+        Self { settings: counts.settings().clone(), counts: Mutex::new(counts) }
     }
 
     fn lock(&self) -> MutexGuard<'_, TermCounts> {
@@ -124,8 +126,9 @@ impl TermCounter {
     fn update_files(&self, py: Python<'_>, paths: &[PathBuf], update: Update<'_, '_>) -> PyResult<()> {
         let Update { read, threads, tick, .. } = update;
         let counted = self.long(py, threads, tick, |counter, work| {
-            counter
-                .count(work, read, |options| TermCounts::count_files(counter.settings, paths, options, work))
+            counter.count(work, read, |options| {
+                TermCounts::count_files(counter.settings.clone(), paths, options, work)
+            })
         })?;
         self.add(py, counted, threads)
     }
@@ -144,7 +147,7 @@ impl TermCounter {
         let count = |stop: &Stop| {
             let work = Work { threads, stop, progress: &progress };
             self.count(work, read, |options| {
-                TermCounts::count_blocks(self.settings, options, work, |emit| {
+                TermCounts::count_blocks(self.settings.clone(), options, work, |emit| {
                     text::blocks(Chunks::new(receiver), name, read)?.for_each(emit)
                 })
             })
@@ -171,7 +174,7 @@ impl TermCounter {
         let count = move |stop: &Stop| {
             let work = Work { threads, stop, progress: seen };
             self.count(work, read, |options| {
-                TermCounts::count_batches(self.settings, options, work, |emit| drain(&receiver, emit))
+                TermCounts::count_batches(self.settings.clone(), options, work, |emit| drain(&receiver, emit))
             })
         };
         let (ticker, progress) = (Ticker { show: tick }, &progress);
@@ -194,23 +197,25 @@ impl TermCounter {
 #[pymethods]
 impl TermCounter {
     #[new]
-    #[pyo3(signature = (*, tokenizer, lowercase, ngrams, memory_limit, temp_dir))]
+    #[pyo3(signature = (*, tokenizer, lowercase, ngrams, phrases, memory_limit, temp_dir))]
     fn new(
         tokenizer: &str,
         lowercase: bool,
         ngrams: u32,
+        phrases: Option<Bound<'_, Phrases>>,
         memory_limit: Option<usize>,
         temp_dir: Option<PathBuf>,
     ) -> PyResult<Self> {
         let tokenizer = self::tokenizer(tokenizer)?;
+        let phrases = Phrases::of(phrases.as_ref());
         let limit = limit(memory_limit, temp_dir)?;
-        Ok(Self::holding(TermCounts::new(Settings { tokenizer, lowercase, ngrams }, limit)))
+        Ok(Self::holding(TermCounts::new(Settings { tokenizer, lowercase, ngrams, phrases }, limit)))
     }
 
     /// A counter without counts, of the same settings and within the memory that is left; to be merged with this one.
     fn apart(&self, py: Python<'_>) -> PyResult<Self> {
         let limit = self.long(py, 1, None, |counter, work| counter.lock().make_room(work))?;
-        Ok(Self::holding(TermCounts::new(self.settings, limit)))
+        Ok(Self::holding(TermCounts::new(self.settings.clone(), limit)))
     }
 
     #[getter]
@@ -226,6 +231,11 @@ impl TermCounter {
     #[getter]
     fn ngrams(&self) -> u32 {
         self.settings.ngrams
+    }
+
+    #[getter]
+    fn phrases(&self) -> Option<Phrases> {
+        Phrases::found(&self.settings.phrases)
     }
 
     #[getter]
@@ -340,7 +350,7 @@ impl TermCounter {
         let (empty, malformed, null) = left_out;
         let counts = interruptible(py, |work| {
             let parsed = parse_counts(&joined(&pieces)?, work)?;
-            let mut counts = TermCounts::new(parsed.settings(), limit);
+            let mut counts = TermCounts::new(parsed.settings().clone(), limit);
             counts.absorb(parsed, work)?;
             counts.add_skipped(Skipped { empty, malformed, null });
             Ok(counts)
@@ -364,7 +374,7 @@ impl TermCounter {
 
     /// Counts from such arrays, checked as a file is; terms may stand in any order.
     #[staticmethod]
-    #[pyo3(signature = (term_bytes, offsets, df, best_count, best_length, *, tokenizer, lowercase, ngrams, n_documents))]
+    #[pyo3(signature = (term_bytes, offsets, df, best_count, best_length, *, tokenizer, lowercase, ngrams, phrases, n_documents))]
     #[allow(clippy::too_many_arguments, reason = "the arrays and facts of a file")]
     fn from_arrays(
         py: Python<'_>,
@@ -376,9 +386,11 @@ impl TermCounter {
         tokenizer: &str,
         lowercase: bool,
         ngrams: u32,
+        phrases: Option<Bound<'_, Phrases>>,
         n_documents: u64,
     ) -> PyResult<Self> {
-        let settings = Settings { tokenizer: self::tokenizer(tokenizer)?, lowercase, ngrams };
+        let phrases = Phrases::of(phrases.as_ref());
+        let settings = Settings { tokenizer: self::tokenizer(tokenizer)?, lowercase, ngrams, phrases };
         let arrays = Arrays {
             term_bytes: copied(py, term_bytes.as_slice()?)?,
             offsets: copied(py, offsets.as_slice()?)?,
@@ -386,8 +398,24 @@ impl TermCounter {
             best_count: copied(py, best_count.as_slice()?)?,
             best_length: copied(py, best_length.as_slice()?)?,
         };
-        let make = |work: Work<'_>| counts_from_arrays(settings, n_documents, &arrays, work);
+        let make = |work: Work<'_>| counts_from_arrays(settings.clone(), n_documents, &arrays, work);
         interruptible(py, make).map(Self::holding)
+    }
+
+    /// The phrases among the terms of several tokens.
+    #[pyo3(signature = (*, association, threshold, min_df, threads, tick))]
+    fn find_phrases(
+        &self,
+        py: Python<'_>,
+        association: &str,
+        threshold: f64,
+        min_df: u64,
+        threads: usize,
+        tick: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<Vec<String>> {
+        let association = association.parse().map_err(|error| to_py(&error))?;
+        let rule = PhraseRule { association, threshold, min_df };
+        self.compacted(py, threads, tick, |counts, work| find_phrases(counts, rule, work))
     }
 
     /// Freezes the counts into a table.

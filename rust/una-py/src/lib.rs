@@ -12,6 +12,7 @@ mod errors;
 mod files;
 mod gil;
 mod lines;
+mod phrases;
 mod py_tokenizer;
 mod read_ahead;
 mod reading;
@@ -34,6 +35,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<reading::Reading>()?;
     module.add_class::<py_tokenizer::CustomTokenizer>()?;
     module.add_class::<py_tokenizer::Tokens>()?;
+    module.add_class::<phrases::Phrases>()?;
     module.add_class::<source::Source>()?;
     module.add_class::<counter::TermCounter>()?;
     module.add_class::<table::TermTable>()?;

@@ -9,11 +9,12 @@ use una_core::count::Batch;
 use una_core::ragged::RaggedText;
 use una_core::text::lowercase::{LowerMap, lowercase as lower};
 use una_core::text::{Block, ReadOptions};
-use una_core::tokenize::Scratch;
-use una_core::tokenize::tokens::{Tokens as CoreTokens, each_token};
+use una_core::tokenize::tokens::{Tokens as CoreTokens, each_term};
+use una_core::tokenize::{Scratch, Settings};
 
 use crate::errors::{input_error, to_py};
 use crate::gil::{Turns, by_size};
+use crate::phrases::Phrases;
 use crate::reading::tokenizer;
 use crate::strings::{Strings, to_characters};
 
@@ -178,16 +179,19 @@ impl CustomTokenizer {
 /// where they end, those of all sentences one after another.
 type Tokenized<'py> = (Bound<'py, PyList>, Bound<'py, PyArray1<usize>>, Bound<'py, PyArray1<usize>>);
 
-/// The tokens of sentences that are few enough to be cut at a stretch.
+/// The terms of sentences that are few enough to be cut at a stretch.
 #[pyfunction]
-#[pyo3(signature = (sentences, *, tokenizer, lowercase, tokens=None))]
+#[pyo3(signature = (sentences, *, tokenizer, lowercase, phrases=None, tokens=None))]
 pub(crate) fn tokenize<'py>(
     sentences: &Bound<'py, PyAny>,
     tokenizer: &str,
     lowercase: bool,
+    phrases: Option<Bound<'py, Phrases>>,
     tokens: Option<Bound<'py, Tokens>>,
 ) -> PyResult<Tokenized<'py>> {
-    let (py, tokenizer) = (sentences.py(), self::tokenizer(tokenizer)?);
+    let (py, phrases) = (sentences.py(), Phrases::of(phrases.as_ref()));
+    let settings =
+        Settings { tokenizer: self::tokenizer(tokenizer)?, lowercase, phrases, ..Settings::default() };
     let strings = Strings::extract(sentences)?;
     let strs = strings.as_strs()?;
     let given = Tokens::of(tokens.as_ref(), strs.len())?;
@@ -198,7 +202,7 @@ pub(crate) fn tokenize<'py>(
             let text = if lowercase { lower(sentence, &mut buffer) } else { sentence };
             let map = if lowercase { LowerMap::new(sentence) } else { LowerMap::default() };
             let mut spans = Vec::new();
-            each_token(&tokenizer, given.map(|tokens| tokens.get(i)), text, &mut scratch, |token| {
+            each_term(&settings, given.map(|tokens| tokens.get(i)), text, &mut scratch, |token| {
                 cut.texts.push(token.text);
                 spans.push((map.original(token.start), map.original(token.end)));
             })?;

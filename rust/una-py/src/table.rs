@@ -14,6 +14,7 @@ use una_core::table::TermTable as Core;
 use una_core::transform::transform;
 
 use crate::gil::{Turns, copied, interruptible, short};
+use crate::phrases::Phrases;
 use crate::py_tokenizer::Tokens;
 use crate::strings::Strings;
 
@@ -99,6 +100,11 @@ impl TermTable {
     #[getter]
     fn ngrams(&self) -> u32 {
         self.core.settings().ngrams
+    }
+
+    #[getter]
+    fn phrases(&self) -> Option<Phrases> {
+        Phrases::found(&self.core.settings().phrases)
     }
 
     #[getter]

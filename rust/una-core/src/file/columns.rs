@@ -18,6 +18,11 @@ pub(super) const ARRAYS: usize = 5;
 /// name.
 pub(super) type Layout = [(&'static str, u64, u64); ARRAYS];
 
+/// Bytes of all arrays.
+pub(super) fn bytes_of(arrays: Layout) -> u64 {
+    arrays.iter().map(|(_, width, values)| width * values).sum()
+}
+
 /// The size of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {

@@ -169,8 +169,7 @@ pub(super) fn check_seal(
     found: &Map<String, Value>,
     stop: &Stop,
 ) -> Reading<()> {
-    let arrays_size = arrays.iter().map(|(_, width, n)| width * n).sum::<u64>();
-    let expected_size = (header.len() as u64 + arrays_size).saturating_add(phrases);
+    let expected_size = (header.len() as u64 + columns::bytes_of(arrays)).saturating_add(phrases);
     let size = input.seek(SeekFrom::End(0))?;
     if size != expected_size {
         return Err(format!("it is {size} bytes long, not {expected_size}: the file is damaged").into());

@@ -48,7 +48,7 @@ use crate::terms::TermArena;
 use crate::tfidf::TermStats;
 use crate::tokenize::Settings;
 use checks::{Checked, check_stats, check_term};
-use columns::{Layout, Reader, Row, Shape};
+use columns::{Layout, Reader, Row, Shape, bytes_of};
 use fault::{Fault, Reading};
 use header::{
     FORMAT, Input, NAMES, check_facts, check_seal, facts, header, number, phrase_bytes, phrases, read_header,
@@ -112,8 +112,7 @@ pub fn counts_bytes(counts: &TermCounts, work: Work<'_>) -> Result<Vec<u8>> {
 
 /// An empty vector with room for a file.
 fn room_for(shape: Shape) -> Result<Vec<u8>> {
-    let arrays =
-        shape.arrays().map_or(0, |arrays| arrays.iter().map(|(_, width, values)| width * values).sum());
+    let arrays = shape.arrays().map_or(0, bytes_of);
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(arrays as usize + HEADER_ROOM)?;
     Ok(bytes)
@@ -208,7 +207,7 @@ fn write(
     let mut writer = columns::Writer::new(out, arrays, start).map_err(refused)?;
     feed(&mut |term, stats| writer.push(term, stats).map_err(refused))?;
     let metadata = seal(facts, writer.finish().map_err(refused)?);
-    let end = start + arrays.iter().map(|(_, width, values)| width * values).sum::<u64>();
+    let end = start + bytes_of(arrays);
     out.seek(SeekFrom::Start(end)).and_then(|_| out.write_all(phrases)).map_err(refused)?;
     let header = header(arrays, n_phrases, &metadata).map_err(refused)?;
     out.seek(SeekFrom::Start(0)).and_then(|_| out.write_all(&header)).map_err(refused)?;
@@ -366,7 +365,8 @@ impl Contents {
         let (shape, arrays, n_phrases) = read_shape(&container)?;
         check_seal(input, &header, arrays, n_phrases, &metadata, stop)?;
         let mut bytes = Vec::new();
-        input.seek(SeekFrom::End(-(n_phrases as i64)))?;
+        let end = header.len() as u64 + bytes_of(arrays);
+        input.seek(SeekFrom::Start(end))?;
         input.read_to_end(&mut bytes)?;
         Ok(Self {
             settings: settings(&metadata, phrases(&bytes, &metadata)?)?,

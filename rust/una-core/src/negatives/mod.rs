@@ -32,6 +32,7 @@
 //! ```
 
 mod byte_buffer;
+mod kinds;
 mod options;
 mod plan;
 mod rng;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 
+use super::kinds::Kinds;
 use super::options::{Options, Replace, Select};
 use super::plan::{Sentence, SentenceError, TokenPlan};
 use super::rng::{Draws, Purpose, below, unit};
-use super::scripts::{self, Scripts};
 use super::surface::Renderer;
 use crate::arch::prefetch;
 use crate::error::{Error, Result};
@@ -41,8 +41,8 @@ pub(super) struct Sampler {
     table: Arc<TermTable>,
     options: Options,
     protected: Protected,
-    /// Where replacements keep to the script of the word.
-    scripts: Option<Scripts>,
+    /// Where not every term may replace every other.
+    kinds: Option<Kinds>,
     /// `tail[k]` is the sum of the scores of ranks `k..V`. Summed from the small end, so that a window of small
     /// scores is not lost beside the large ones before it.
     tail: Vec<f64>,
@@ -71,9 +71,9 @@ impl Sampler {
             tail[rank] = tail[rank + 1] + score;
         }
         let protected = Protected::new(&table, protect);
-        let scripts = options.keep_script.then(|| Scripts::of(&table));
+        let kinds = Kinds::of(&table, options.keep_script);
         let unseen_idf = table.idf_of(None);
-        Ok(Self { table, options, protected, scripts, tail, unseen_idf })
+        Ok(Self { table, options, protected, kinds, tail, unseen_idf })
     }
 
     pub(super) const fn table(&self) -> &Arc<TermTable> {
@@ -269,7 +269,7 @@ impl Sampler {
             }
             return;
         }
-        self.protected.mark(self.table.len(), plan, protected);
+        self.protected.mark(&self.table, plan, protected);
         positions.clear();
         positions.extend(
             (0..plan.len() as u32)
@@ -342,18 +342,18 @@ impl Sampler {
 
     fn choices(&self, step: &TokenPlan<'_>) -> Choices {
         let (window, own) = (self.window(step), if self.options.exclude_self { step.rank } else { None });
-        let Some(scripts) = &self.scripts else { return Choices { script: None, window, own } };
-        let script = scripts::number(step.token.text);
-        // A term of the table is of the script of its token, so that its own place is within.
-        let own = own.map(|rank| scripts.within(script, &(rank..rank)).start);
-        Choices { script: Some(script), window: scripts.within(script, &window), own }
+        let Some(kinds) = &self.kinds else { return Choices { kind: None, window, own } };
+        let kind = kinds.number(step.token.text);
+        // A term of the table is of the kind of its token, so that its own place is within.
+        let own = own.map(|rank| kinds.within(kind, &(rank..rank)).start);
+        Choices { kind: Some(kind), window: kinds.within(kind, &window), own }
     }
 
     /// The rank of a choice.
     fn rank_at(&self, choices: &Choices, offset: usize) -> u32 {
         let place = choices.at(offset);
-        match (&self.scripts, choices.script) {
-            (Some(scripts), Some(script)) => scripts.ranks(script)[place as usize],
+        match (&self.kinds, choices.kind) {
+            (Some(kinds), Some(kind)) => kinds.ranks(kind)[place as usize],
             _ => place,
         }
     }
@@ -380,7 +380,7 @@ impl Sampler {
             words = draws.block(Purpose::Replace, replace_slot(index, attempt));
         }
         let u = unit(words[0]);
-        Some(if choices.script.is_some() {
+        Some(if choices.kind.is_some() {
             self.search_one_by_one(choices, u)
         } else {
             self.search(choices, u)
@@ -428,11 +428,11 @@ const fn replace_slot(index: u32, attempt: u64) -> u64 {
     (index as u64) << 8 | attempt
 }
 
-/// The terms that may replace a token: a window of ranks, or of places among the ranks of a script, perhaps without the
+/// The terms that may replace a token: a window of ranks, or of places among the ranks of a kind, perhaps without the
 /// token's own. `own` lies in the window.
 #[derive(Debug)]
 struct Choices {
-    script: Option<u8>,
+    kind: Option<usize>,
     window: Range<u32>,
     own: Option<u32>,
 }
@@ -468,6 +468,7 @@ impl Protected {
         for sequence in protect {
             let numbers: Vec<usize> = sequence
                 .iter()
+                .flat_map(|term| words(table, term))
                 .map(|term| {
                     let term = if table.settings().lowercase { lowercase(term, &mut buffer) } else { term };
                     let unseen = |protected: &mut Self| protected.unseen.intern(term.as_bytes()).0 as usize;
@@ -490,29 +491,43 @@ impl Protected {
         self.alone.is_empty()
     }
 
-    /// Marks the tokens of a sentence that may not go.
-    fn mark(&self, n_terms: usize, plan: &[TokenPlan<'_>], marks: &mut Vec<bool>) {
+    /// Marks the terms of a sentence that may not go: of a phrase, each word is looked at.
+    fn mark(&self, table: &TermTable, plan: &[TokenPlan<'_>], marks: &mut Vec<bool>) {
         marks.clear();
         marks.resize(plan.len(), false);
         if self.is_empty() {
             return;
         }
-        let number = |step: &TokenPlan<'_>| match step.rank {
-            Some(rank) => Some(rank as usize),
-            None => self.unseen.get(step.token.text.as_bytes()).map(|id| n_terms + id as usize),
+        let number = |step: &TokenPlan<'_>, word: &str| {
+            let rank = if word.len() == step.token.text.len() { step.rank } else { table.rank(word) };
+            let unseen = || self.unseen.get(word.as_bytes()).map(|id| table.len() + id as usize);
+            rank.map(|rank| rank as usize).or_else(unseen)
         };
-        for (i, step) in plan.iter().enumerate() {
-            let Some(first) = number(step) else { continue };
-            marks[i] |= self.alone[first];
+        // Each word with the position of its term.
+        let all: Vec<(usize, Option<usize>)> = (0..)
+            .zip(plan)
+            .flat_map(|(i, step)| words(table, step.token.text).map(move |word| (i, step, word)))
+            .map(|(i, step, word)| (i, number(step, word)))
+            .collect();
+        for (at, &(position, first)) in all.iter().enumerate() {
+            let Some(first) = first else { continue };
+            marks[position] |= self.alone[first];
             for sequence in self.sequences.get(&first).into_iter().flatten() {
-                let steps = plan.get(i..i + sequence.len());
-                if steps.is_some_and(|steps| steps.iter().map(number).eq(sequence.iter().copied().map(Some)))
-                {
-                    marks[i..i + sequence.len()].fill(true);
+                let found = all.get(at..at + sequence.len()).unwrap_or_default();
+                if found.iter().map(|&(_, number)| number).eq(sequence.iter().copied().map(Some)) {
+                    for &(position, _) in found {
+                        marks[position] = true;
+                    }
                 }
             }
         }
     }
+}
+
+/// The words of a term: several where it is a phrase.
+fn words<'t>(table: &TermTable, term: &'t str) -> impl Iterator<Item = &'t str> {
+    let most = if table.settings().phrases.is_empty() { 1 } else { usize::MAX };
+    term.splitn(most, ' ')
 }
 
 /// A token that goes, and its first draws.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::byte_buffer::ByteBuffer;
 use super::options::Surface;
 use super::plan::TokenPlan;
+use super::scripts;
 use crate::error::{Error, Result};
 use crate::table::TermTable;
 use crate::terms::index::TermKey;
@@ -58,7 +59,8 @@ impl<'t> Renderer<'t> {
         let term = self.table.term(rank);
         match self.surface {
             Surface::Reference => Cow::Borrowed(term),
-            Surface::Preserve => in_case_of(old, term),
+            Surface::Preserve if self.table.settings().phrases.is_empty() => in_case_of(old, term),
+            Surface::Preserve => Cow::Owned(in_case_of_words(old, term)),
         }
     }
 
@@ -95,6 +97,34 @@ impl<'t> Renderer<'t> {
     }
 }
 
+/// `term` in the case of `pattern`, word by word; words beyond the last one of the pattern are in the case of that one.
+/// Between words of a script that has no spaces there is none, nor before what is written on to the word before it.
+fn in_case_of_words(pattern: &str, term: &str) -> String {
+    let (mut patterns, mut case) = (pattern.split_whitespace().map(Case::of), Case::AsIs);
+    let mut written = String::new();
+    for word in term.split(' ') {
+        if is_written_on(word) {
+            let case = if case == Case::Capital { Case::AsIs } else { case };
+            written.push_str(&case.write(word));
+            continue;
+        }
+        case = patterns.next().unwrap_or(case);
+        let edges = written.chars().next_back().zip(word.chars().next());
+        if edges
+            .is_some_and(|(before, after)| !(scripts::has_no_spaces(before) && scripts::has_no_spaces(after)))
+        {
+            written.push(' ');
+        }
+        written.push_str(&case.write(word));
+    }
+    written
+}
+
+/// Returns true for the second half of a contraction, and for signs that close.
+fn is_written_on(word: &str) -> bool {
+    word == "n't" || word.starts_with(['\'', '’', ',', '.', ';', ':', '!', '?', '%', ')'])
+}
+
 /// `term` in the case pattern of `pattern`: all capitals (of two or more letters), a capital first, or as it is.
 ///
 /// ```
@@ -106,15 +136,65 @@ impl<'t> Renderer<'t> {
 /// ```
 #[must_use]
 pub fn in_case_of<'t>(pattern: &str, term: &'t str) -> Cow<'t, str> {
-    let mut letters = pattern.chars().filter(|c| c.is_uppercase() || c.is_lowercase());
-    if !letters.next().is_some_and(char::is_uppercase) {
-        return Cow::Borrowed(term);
+    Case::of(pattern).write(term)
+}
+
+/// The case of a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Case {
+    /// Whatever its letters are.
+    AsIs,
+    /// A capital first.
+    Capital,
+    /// Two capitals or more, and nothing else.
+    Capitals,
+}
+
+impl Case {
+    fn of(word: &str) -> Self {
+        let mut letters = word.chars().filter(|c| c.is_uppercase() || c.is_lowercase());
+        if !letters.next().is_some_and(char::is_uppercase) {
+            return Self::AsIs;
+        }
+        let mut rest = letters.peekable();
+        if rest.peek().is_some() && rest.all(char::is_uppercase) { Self::Capitals } else { Self::Capital }
     }
-    let mut rest = letters.peekable();
-    if rest.peek().is_some() && rest.all(char::is_uppercase) {
-        return Cow::Owned(term.to_uppercase());
+
+    fn write(self, term: &str) -> Cow<'_, str> {
+        match self {
+            Self::AsIs => Cow::Borrowed(term),
+            Self::Capitals => Cow::Owned(term.to_uppercase()),
+            Self::Capital => {
+                let mut chars = term.chars();
+                let first = chars.next().into_iter().flat_map(char::to_uppercase);
+                Cow::Owned(first.chain(chars).collect())
+            }
+        }
     }
-    let mut chars = term.chars();
-    let first = chars.next().into_iter().flat_map(char::to_uppercase);
-    Cow::Owned(first.chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_a_phrase_take_the_case_of_words() {
+        for (pattern, term, written) in [
+            ("New York", "los angeles", "Los Angeles"),
+            ("New  York", "rio de janeiro", "Rio De Janeiro"),
+            ("Machine learning", "neural networks", "Neural networks"),
+            ("NATO", "united nations", "UNITED NATIONS"),
+            ("Paris", "new york", "New York"),
+            ("paris", "new york", "new york"),
+            ("machine learning", "word", "word"),
+            ("Never look", "ca n't see", "Can't see"),
+            ("New York", "ca n't see", "Can't See"),
+            ("NATO", "ca n't see", "CAN'T SEE"),
+            ("north wind", "south 's wind", "south's wind"),
+            ("北京", "上 海", "上海"),
+            ("北京", "上 海 x", "上海 x"),
+        ] {
+            assert_eq!(in_case_of_words(pattern, term), written, "{term} for {pattern}");
+        }
+    }
 }

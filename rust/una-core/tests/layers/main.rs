@@ -26,7 +26,7 @@ const CORE: &[&[&str]] = &[
 const BINDING: &[&[&str]] = &[
     &["errors"],
     &["gil", "streams"],
-    &["files", "strings"],
+    &["files", "phrases", "strings"],
     &["columns", "read_ahead"],
     &["source"],
     &["reading"],
