@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import una_fast
 from una_fast import (
     ArtifactError,
     Augmenter,
@@ -120,7 +119,9 @@ def test_phrases_of_real_text_are_those_of_the_formula(
     rule = PhraseRule(association=association, min_df=3, max_tokens=max_tokens)
     df: Counter[str] = Counter()
     for cut in fit(sentences).tokenize(sentences):
-        grams = [" ".join(cut.texts[i : i + k]) for k in range(1, max_tokens + 1) for i in range(len(cut.texts))]
+        grams = [
+            " ".join(cut.texts[i : i + k]) for k in range(1, max_tokens + 1) for i in range(len(cut.texts))
+        ]
         ends = [len(gram.split(" ")) for gram in grams]
         whole = [k for k in range(1, max_tokens + 1) for _ in cut.texts]
         df.update({gram for gram, found, k in zip(grams, ends, whole, strict=True) if found == k})
@@ -150,7 +151,13 @@ def test_phrases_of_real_text_are_those_of_the_formula(
 
 
 def test_phrases_are_cut_by_the_tokenizer_or_taken_exactly() -> None:
-    assert list(TABLE.phrases) == ["ca n't see", "los angeles", "machine learning", "new york", "new york city"]
+    assert list(TABLE.phrases) == [
+        "ca n't see",
+        "los angeles",
+        "machine learning",
+        "new york",
+        "new york city",
+    ]
     exact = Phrases([["ca", "n't", "see"], *(phrase.lower().split(" ") for phrase in PHRASES[:4])])
     assert exact == TABLE.phrases
     assert fit(CORPUS, phrases=exact) == TABLE
@@ -164,11 +171,19 @@ def test_phrases_are_cut_by_the_tokenizer_or_taken_exactly() -> None:
 
 def test_phrases_of_a_tokenizer_in_python() -> None:
     table = fit(CORPUS, tokenizer=str.split, phrases=PHRASES)
-    assert list(table.phrases) == ["can't see", "los angeles", "machine learning", "new york", "new york city"]
+    assert list(table.phrases) == [
+        "can't see",
+        "los angeles",
+        "machine learning",
+        "new york",
+        "new york city",
+    ]
     [cut] = table.tokenize(["She saw New York City twice"])
     assert cut.texts == ["she", "saw", "new york city", "twice"]
     assert cut.spans[2] == (8, 21)
-    assert fit(CORPUS, tokenizer=str.split, phrases=PhraseRule(min_df=4)).phrases == Phrases([["new", "york"]])
+    assert fit(CORPUS, tokenizer=str.split, phrases=PhraseRule(min_df=4)).phrases == Phrases(
+        [["new", "york"]]
+    )
 
 
 def test_merging_saving_and_arrow_know_the_phrases(tmp_path: Path) -> None:
@@ -201,7 +216,9 @@ def test_damage_to_phrases_is_found(tmp_path: Path) -> None:
         damaged = bytearray(whole)
         damaged[at] ^= 1
         path.write_bytes(damaged)
-        with pytest.raises(ArtifactError, match="the checksum of phrases does not match: the file is damaged"):
+        with pytest.raises(
+            ArtifactError, match="the checksum of phrases does not match: the file is damaged"
+        ):
             TermTable.load(path)
     for shorter in [whole[:-1], whole + b"a b\0"]:
         path.write_bytes(shorter)
@@ -212,7 +229,13 @@ def test_damage_to_phrases_is_found(tmp_path: Path) -> None:
 def test_a_phrase_is_explained_and_replaced_as_one() -> None:
     sentence = "In New  York, Machine learning thrives"
     explained = Augmenter(TABLE).explain(sentence)
-    assert [token.text for token in explained.tokens] == ["in", "new york", ",", "machine learning", "thrives"]
+    assert [token.text for token in explained.tokens] == [
+        "in",
+        "new york",
+        ",",
+        "machine learning",
+        "thrives",
+    ]
     for token in explained.tokens:
         assert " ".join(sentence[token.start : token.end].lower().split()) == token.text
     maker = Augmenter(TABLE, surface="preserve", max_replaced=1)

@@ -320,7 +320,7 @@ def test_documents_are_asked_for_once() -> None:
     assert given == list(range(40000))
 
 
-@pytest.mark.parametrize("page", ["scikit-learn.md", "gensim.md"])
+@pytest.mark.parametrize("page", ["scikit-learn.md", "gensim.md", "phrases.md"])
 def test_the_pages_of_the_docs_run(page: str) -> None:
     """Old calls beside new calls, which assert that both say the same."""
     pytest.importorskip("gensim")

@@ -19,6 +19,7 @@ __all__ = [
     "Encoder",
     "LineBlock",
     "Lines",
+    "Phrases",
     "Reading",
     "Replacement",
     "Source",

@@ -84,10 +84,10 @@ def fit(
         ngram_range: (1, n) counts also each 2 to n tokens in a row, joined by a space, as terms; the length of a
             sentence is then the number of all its terms. Such a table weighs text (`TermTable.transform`), and no
             negatives are made from it.
-        phrases: words in a row that are one term, such as `new york`: the phrases as they are written, to be cut by the
-            tokenizer, or exactly (`Phrases`); or the rule by which they are found, "npmi", "word2vec" or a `PhraseRule`,
-            which reads the corpus once more. Where phrases overlap, the longest from left to right counts. A negative
-            replaces a phrase as a whole.
+        phrases: words in a row that are one term, such as `new york`: the phrases as they are written, to be cut by
+            the tokenizer, or exactly (`Phrases`); or the rule by which they are found, "npmi", "word2vec" or a
+            `PhraseRule`, which reads the corpus once more. Where phrases overlap, the longest from left to right
+            counts. A negative replaces a phrase as a whole.
         min_df: leave out terms in fewer sentences.
         max_terms: keep at most so many terms, those in the most sentences (ties: by term bytes).
         errors: what to do with rows that are not UTF-8 or hold a NUL: "strict" raises with file, line and byte,
@@ -184,8 +184,8 @@ def _counted_for(rule: PhraseRule, source: Source, progress: bool, options: dict
     """The counts that phrases are found in, of a source that is to be read again."""
     if isinstance(source, Iterator) or callable(getattr(source, "read", None)):
         raise OptionError(
-            f"phrases are found in a pass of its own, and a {type(source).__name__} can be read once: give files, a list "
-            "or a dataset, or the phrases"
+            f"phrases are found in a pass of their own, and a {type(source).__name__} can be read once: give files, "
+            "a list or a dataset, or the phrases"
         )
     counter = _counter_for(rule, options)
     counter.update(source, progress=progress)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args, overload
 
 from una_fast import _core
 from una_fast.checks import check_choice, check_real, check_whole
 from una_fast.errors import OptionError
-from una_fast.tokenizers import CustomTokenizer
+
+if TYPE_CHECKING:
+    from una_fast.tokenizers import CustomTokenizer
 
 __all__ = ["ASSOCIATIONS", "Association", "PhraseRule", "Phrases", "cut", "required_rule", "rule_of"]
 
@@ -91,14 +93,14 @@ class Phrases(Sequence[str]):
 class PhraseRule:
     """The words in a row that are phrases, by how much more often they stand together than chance has it.
 
-    All counts are of sentences: df(ab) of N hold a and b side by side. So a score is exact, and the same for every order
-    of the corpus. A phrase of three words or more is as good as its weakest cut in two. Only words make phrases: tokens
-    that begin with a letter or digit and hold no apostrophe.
+    All counts are of sentences: df(ab) of N hold a and b side by side. So a score is exact, and the same for every
+    order of the corpus. A phrase of three words or more is as good as its weakest cut in two. Only words make phrases:
+    tokens that begin with a letter or digit and hold no apostrophe.
 
     Attributes:
         association: "npmi", normalised pointwise mutual information (Bouma 2009), ln(p(ab) / (p(a) p(b))) / -ln p(ab)
-            with p = df / N, from -1 over 0, which is chance, to 1; or "word2vec" (Mikolov et al. 2013, equation 6, times
-            N): (df(ab) - min_df) N / (df(a) df(b)).
+            with p = df / N, from -1 over 0, which is chance, to 1; or "word2vec" (Mikolov et al. 2013, equation 6,
+            times N): (df(ab) - min_df) N / (df(a) df(b)).
         threshold: the least score of a phrase; by default 0.5 for "npmi" and 10 for "word2vec".
         min_df: the least number of sentences that hold it.
         max_tokens: the most tokens of a phrase, 2 or more.

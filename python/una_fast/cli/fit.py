@@ -56,7 +56,10 @@ class FitOptions(WriteOptions, TokenizeOptions, ReadOptions):
         metavar="RULE|FILE",
     )
     phrase_threshold: float | None = option(
-        None, "The least score of a phrase; by default 0.5 for npmi and 10 for word2vec.", group="text"
+        None,
+        "The least score of a phrase; by default 0.5 for npmi and 10 for word2vec.",
+        group="text",
+        least=-1,
     )
     phrase_min_df: int = option(
         MIN_DF, "The least number of sentences that hold a phrase.", group="text", least=1
