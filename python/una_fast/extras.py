@@ -15,6 +15,8 @@ _EXTRAS = {
     "datasets": "evaluate",
     "sklearn": "sklearn",
     "huggingface_hub": "hub",
+    "ray": "ray",
+    "datatrove": "datatrove",
     **dict.fromkeys(("accelerate", "sentence_transformers"), "sentence-transformers"),
 }
 """The extra of una-fast that brings a module; any other module is a package of its own."""

@@ -428,6 +428,13 @@ class TermCounter:
         self._core, self._custom = core, custom
         return self
 
+    def _like(self, pieces: list[bytes], tokenizer: Tokenizer | None) -> TermCounter:
+        """A counter without counts, with the options of this one and the settings of counts in bytes."""
+        core = _core.TermCounter.like_bytes(
+            pieces, memory_limit=bytes_of(self._options["memory_limit"]), temp_dir=self._options["temp_dir"]
+        )
+        return self._holding(core, matching(tokenizer, core.tokenizer, "the counts"))
+
     def to_arrow(self) -> pa.Table:
         """The counts as Arrow columns, in order of term bytes: term, df, best_count, best_length.
 

@@ -10,7 +10,8 @@ use pyo3::pybacked::PyBackedBytes;
 use una_core::collocations::{PhraseRule, find_phrases};
 use una_core::count::{Batch, CountOptions};
 use una_core::file::{
-    Arrays, counts_bytes, counts_from_arrays, freeze_to, load_counts, parse_counts, save_counts,
+    Arrays, Part, counts_bytes, counts_from_arrays, freeze_to, load_counts, parse_counts, parse_part,
+    part_bytes, save_counts,
 };
 use una_core::text::{self, ReadOptions, Skipped};
 use una_core::{MemoryLimit, Progress, Pruning, Settings, Stop, TermCounts, TermTable as CoreTable, Work};
@@ -356,6 +357,57 @@ impl TermCounter {
             Ok(counts)
         })?;
         Ok(Self::holding(counts))
+    }
+
+    /// A counter without counts, of the settings of counts whose bytes these are.
+    #[staticmethod]
+    #[pyo3(signature = (pieces, *, memory_limit, temp_dir))]
+    fn like_bytes(
+        py: Python<'_>,
+        pieces: Vec<PyBackedBytes>,
+        memory_limit: Option<usize>,
+        temp_dir: Option<PathBuf>,
+    ) -> PyResult<Self> {
+        let limit = limit(memory_limit, temp_dir)?;
+        let parsed = interruptible(py, |work| parse_counts(&joined(&pieces)?, work))?;
+        Ok(Self::holding(TermCounts::new(parsed.settings().clone(), limit)))
+    }
+
+    /// The counts in parts, each the bytes of a file.
+    #[pyo3(signature = (parts, *, threads))]
+    fn part_bytes<'py>(
+        &self,
+        py: Python<'py>,
+        parts: u32,
+        threads: usize,
+    ) -> PyResult<Vec<Bound<'py, PyArray1<u8>>>> {
+        let bytes = self.compacted(py, threads, None, |counts, work| part_bytes(counts, parts, work))?;
+        Ok(bytes.into_iter().map(|bytes| bytes.into_pyarray(py)).collect())
+    }
+
+    /// Adds a part, with its documents or without; returns their number.
+    #[pyo3(signature = (pieces, part, parts, *, documents, threads))]
+    fn add_part(
+        &self,
+        py: Python<'_>,
+        pieces: Vec<PyBackedBytes>,
+        part: u32,
+        parts: u32,
+        documents: bool,
+        threads: usize,
+    ) -> PyResult<u64> {
+        let part = Part::new(part, parts).map_err(|error| to_py(&error))?;
+        self.long(py, threads, None, |counter, work| {
+            let parsed = parse_part(&joined(&pieces)?, part, work)?;
+            let n_documents = parsed.n_documents();
+            let mut counts = counter.lock();
+            if documents {
+                counts.absorb(parsed, work)?;
+            } else {
+                counts.absorb_terms(parsed, work)?;
+            }
+            Ok(n_documents)
+        })
     }
 
     /// The arrays of the file: term bytes, offsets, df, best counts and best lengths, in order of term bytes.

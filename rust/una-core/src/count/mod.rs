@@ -452,6 +452,14 @@ impl TermCounts {
         outcome
     }
 
+    /// Adds the terms of other counts of the same documents, which hold none of these.
+    ///
+    /// # Errors
+    /// As [`Self::merge`].
+    pub fn absorb_terms(&mut self, other: Self, work: Work<'_>) -> Result<()> {
+        self.absorb(Self { n_documents: 0, ..other }, work)
+    }
+
     /// Adds the terms of other counts.
     fn add_maps(&mut self, other: &TermMaps, work: Work<'_>) -> Result<()> {
         if other.len() == 0 {

@@ -4,7 +4,7 @@ use super::checks::{Checked, check_stats, check_term};
 use crate::count::TermCounts;
 use crate::error::{Error, Result};
 use crate::progress::Work;
-use crate::tfidf::TermStats;
+use crate::tfidf::{Ratio, TermStats};
 use crate::tokenize::Settings;
 
 /// The arrays of a file of counts, in memory.
@@ -30,11 +30,24 @@ impl Arrays {
     pub fn of_counts(counts: &TermCounts, work: Work<'_>) -> Result<Self> {
         let terms = counts.by_bytes(work)?;
         let mut arrays = Self::with_capacity(terms.n_terms() as usize, terms.term_bytes() as usize)?;
-        terms.for_each(work, |term, stats| {
-            arrays.push(term, stats);
-            Ok(())
-        })?;
+        terms.for_each(work, |term, stats| arrays.try_push(term, stats))?;
         Ok(arrays)
+    }
+
+    /// The arrays of no term.
+    pub(super) fn empty() -> Self {
+        Self { offsets: vec![0], ..Self::default() }
+    }
+
+    /// Hands on each term with its statistics, as they were pushed.
+    pub(super) fn each(&self, visit: &mut dyn FnMut(&[u8], TermStats) -> Result<()>) -> Result<()> {
+        for (i, bounds) in self.offsets.windows(2).enumerate() {
+            let best = Ratio::new(self.best_count[i], self.best_length[i]);
+            let stats = best.map(|best| TermStats { df: self.df[i], best });
+            let stats = stats.ok_or_else(|| Error::Internal("a ratio out of range was pushed".into()))?;
+            visit(&self.term_bytes[bounds[0] as usize..bounds[1] as usize], stats)?;
+        }
+        Ok(())
     }
 
     fn with_capacity(terms: usize, bytes: usize) -> Result<Self> {
@@ -48,12 +61,18 @@ impl Arrays {
         Ok(arrays)
     }
 
-    fn push(&mut self, term: &[u8], stats: TermStats) {
+    pub(super) fn try_push(&mut self, term: &[u8], stats: TermStats) -> Result<()> {
+        self.term_bytes.try_reserve(term.len())?;
+        self.offsets.try_reserve(1)?;
+        self.df.try_reserve(1)?;
+        self.best_count.try_reserve(1)?;
+        self.best_length.try_reserve(1)?;
         self.term_bytes.extend_from_slice(term);
         self.offsets.push(self.term_bytes.len() as u64);
         self.df.push(stats.df);
         self.best_count.push(stats.best.count());
         self.best_length.push(stats.best.length());
+        Ok(())
     }
 
     /// A term and its numbers; what the offsets say is yet to be believed.

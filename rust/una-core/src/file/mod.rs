@@ -33,6 +33,7 @@ mod checks;
 mod columns;
 mod fault;
 mod header;
+mod parts;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
@@ -56,6 +57,7 @@ use header::{
 };
 
 pub use arrays::{Arrays, counts_from_arrays};
+pub use parts::{Part, parse_part, part_bytes};
 
 use crate::atomic_file::replace;
 
@@ -103,10 +105,21 @@ pub fn table_bytes(table: &TermTable, work: Work<'_>) -> Result<Vec<u8>> {
 /// What the system says, where the terms are on disk; [`Error::OutOfMemory`]; [`Error::Interrupted`].
 pub fn counts_bytes(counts: &TermCounts, work: Work<'_>) -> Result<Vec<u8>> {
     let terms = counts.by_bytes(work)?;
-    let mut out = Cursor::new(room_for(Shape { n_terms: terms.n_terms(), term_bytes: terms.term_bytes() })?);
+    let shape = Shape { n_terms: terms.n_terms(), term_bytes: terms.term_bytes() };
     let facts = facts("counts", counts.settings(), counts.n_documents());
     let phrases = phrase_bytes(&counts.settings().phrases);
-    write_terms(terms, facts, &phrases, &mut out, Path::new(MEMORY), work)?;
+    bytes_in_memory(shape, facts, &phrases, |push| terms.for_each(work, push))
+}
+
+/// The bytes of a file, whose terms `feed` pushes.
+fn bytes_in_memory(
+    shape: Shape,
+    facts: Map<String, Value>,
+    phrases: &[u8],
+    feed: impl FnOnce(Push<'_>) -> Result<()>,
+) -> Result<Vec<u8>> {
+    let mut out = Cursor::new(room_for(shape)?);
+    write(&mut out, shape, facts, phrases, Path::new(MEMORY), feed)?;
     Ok(out.into_inner())
 }
 
@@ -172,7 +185,12 @@ pub fn parse_table(bytes: &[u8], work: Work<'_>) -> Result<TermTable> {
 /// # Errors
 /// As [`parse_table`].
 pub fn parse_counts(bytes: &[u8], work: Work<'_>) -> Result<TermCounts> {
-    read_counts(Cursor::new(bytes), None, work).map_err(|fault| fault.of(Path::new(BYTES)))
+    parsed_counts(bytes, work, |_| Ok(()))
+}
+
+/// The counts that the bytes of a file hold, if `check` has nothing against their terms.
+fn parsed_counts(bytes: &[u8], work: Work<'_>, check: impl Fn(&[u8]) -> Checked<()>) -> Result<TermCounts> {
+    read_counts(Cursor::new(bytes), None, work, check).map_err(|fault| fault.of(Path::new(BYTES)))
 }
 
 /// Loads counts, which keep to a memory limit from then on if there is one: with it, they stay on disk.
@@ -180,7 +198,8 @@ pub fn parse_counts(bytes: &[u8], work: Work<'_>) -> Result<TermCounts> {
 /// # Errors
 /// As [`load_table`]; [`Error::Interrupted`].
 pub fn load_counts(path: &Path, limit: Option<MemoryLimit>, work: Work<'_>) -> Result<TermCounts> {
-    let counts = open(path).map_err(Fault::from).and_then(|input| read_counts(input, limit, work));
+    let counts =
+        open(path).map_err(Fault::from).and_then(|input| read_counts(input, limit, work, |_| Ok(())));
     counts.map_err(|fault| fault.of(path))
 }
 
@@ -332,7 +351,12 @@ fn read_table(mut input: impl Input, work: Work<'_>) -> Reading<TermTable> {
     })
 }
 
-fn read_counts(mut input: impl Input, limit: Option<MemoryLimit>, work: Work<'_>) -> Reading<TermCounts> {
+fn read_counts(
+    mut input: impl Input,
+    limit: Option<MemoryLimit>,
+    work: Work<'_>,
+    check: impl Fn(&[u8]) -> Checked<()>,
+) -> Reading<TermCounts> {
     let contents = Contents::read(&mut input, "counts", work.stop)?;
     let (settings, n_documents) = (contents.settings.clone(), contents.n_documents);
     check_facts(&contents.metadata, &facts("counts", &settings, n_documents))?;
@@ -344,6 +368,7 @@ fn read_counts(mut input: impl Input, limit: Option<MemoryLimit>, work: Work<'_>
     contents.fits_memory()?;
     let mut counts = TermCounts::restored(settings, n_documents, None);
     contents.for_each_in_order(&mut input, work, |term, stats| {
+        check(term)?;
         counts.insert(term, stats)?; // new, since terms rise
         Ok(())
     })?;
