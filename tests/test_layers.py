@@ -23,7 +23,7 @@ LAYERS = [
     ["encoder"],
     ["evaluation"],
     ["paraphrase", "training"],
-    ["experiment", "quickstart", "ray", "sentence_transformers", "sklearn"],
+    ["datatrove", "experiment", "quickstart", "ray", "sentence_transformers", "sklearn"],
     ["", "cli"],
     ["__main__"],
 ]

@@ -1,8 +1,8 @@
 """Counting and negatives on Arrow batches: what engines that run on many machines call.
 
-An engine (Ray, Spark, datatrove, DuckDB, polars) schedules, retries and shuffles; these functions do the work. Terms never go
-through its shuffle: a batch becomes at most `parts` rows, each with the counts of some of the terms as bytes, which the
-engine brings together by a whole number.
+An engine (Ray, Spark, datatrove, DuckDB, polars) schedules, retries and shuffles; these functions do the work. Terms
+never go through its shuffle: a batch becomes at most `parts` rows, each with the counts of some of the terms as bytes,
+which the engine brings together by a whole number.
 
     counted = count_batches(batches, column="text")      # on every worker: rows (part, parts, documents, counts)
     merged = merge_batches(rows_of_one_part)             # where the engine has grouped by "part", in any tree
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -27,15 +28,15 @@ from una_fast.datasets import NEGATIVE, Negatives
 from una_fast.errors import ArtifactError, InputError, OptionError
 from una_fast.extras import require
 from una_fast.fit import TermCounter
-from una_fast.memory import MemorySize
 from una_fast.sources import default_threads
-from una_fast.tokenizers import Tokenizer
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
     from una_fast.augment import Augmenter
+    from una_fast.memory import MemorySize
+    from una_fast.tokenizers import Tokenizer
 
 __all__ = ["PARTS", "augment_batches", "collect_counts", "count_batches", "count_schema", "merge_batches"]
 
@@ -75,7 +76,7 @@ def count_batches(
         column: the column of sentences; by default its only column of strings.
         parts: number of parts, the same in all of a job.
         threads: number of counting threads: one, since engines run as many tasks as there are cores.
-        options: those of `TermCounter`: `tokenizer`, `lowercase`, `phrases`, `ngram_range`, `errors`, `memory_limit` ...
+        options: those of `TermCounter`: `tokenizer`, `lowercase`, `phrases`, `ngram_range`, `memory_limit` ...
 
     Yields:
         A batch a part, of `count_schema`, each of one row; nothing where there is no sentence.
@@ -92,7 +93,10 @@ def count_batches(
     first = next(given, None)
     if first is None:
         return
-    counter.update(pa.RecordBatchReader.from_batches(first.schema, chain([first], given)))
+    try:
+        counter.update(pa.RecordBatchReader.from_batches(first.schema, chain([first], given)))
+    except InputError as error:
+        raise InputError(f"column {column!r}: {error}") from error
     if counter.n_documents == 0:
         return
     for part, counts in enumerate(counter._core.part_bytes(parts, threads=threads)):
@@ -114,7 +118,9 @@ def merge_batches(batches: Iterable[pa.RecordBatch]) -> pa.RecordBatch:
     for row in _rows(batches, pa):
         all_parts = _same_parts(all_parts, row.parts)
         if row.part not in merged:
-            merged[row.part] = _core.TermCounter.like_bytes(row.counts, memory_limit=None, temp_dir=None), 0
+            with row.named():
+                empty = _core.TermCounter.like_bytes(row.counts, memory_limit=None, temp_dir=None)
+            merged[row.part] = empty, 0
         counter, documents = merged[row.part]
         row.add_to(counter, documents=True, threads=1)
         merged[row.part] = counter, documents + row.documents
@@ -157,7 +163,8 @@ def collect_counts(
     all_parts: int | None = None
     for row in _rows(batches, pa):
         if all_parts is None:
-            counter = counter._like(row.counts, tokenizer)
+            with row.named():
+                counter = counter._like(row.counts, tokenizer)
         all_parts = _same_parts(all_parts, row.parts)
         row.add_to(counter._core, documents=row.part == 0, threads=default_threads(threads))
         documents[row.part] = documents.get(row.part, 0) + row.documents
@@ -167,8 +174,8 @@ def collect_counts(
     for part in range(all_parts):
         if documents.get(part, 0) != expected:
             raise InputError(
-                f"part {part} of {all_parts} counts {documents.get(part, 0):,} sentences, and part 0 {expected:,}: rows "
-                "of counts are missing, or stand twice"
+                f"part {part} of {all_parts} counts {documents.get(part, 0):,} sentences, and part 0 {expected:,}: "
+                "rows of counts are missing, or stand twice"
             )
     return counter
 
@@ -200,12 +207,12 @@ def augment_batches(
         MissingExtraError: without pyarrow.
     """
     pa = require("augment_batches", "pyarrow")
-    made = Negatives(
-        augmenter, column=column, output=output, row_column=row_column, epoch=epoch, views=views
-    )
+    made = Negatives(augmenter, column=column, output=output, row_column=row_column, epoch=epoch, views=views)
     for batch in batches:
         if row_column is not None and row_column in batch.schema.names and batch[row_column].null_count:
-            raise InputError(f"column {row_column!r} holds {batch[row_column].null_count} nulls: each row needs a key")
+            raise InputError(
+                f"column {row_column!r} holds {batch[row_column].null_count} nulls: each row needs a key"
+            )
         table = made(pa.Table.from_batches([batch]))
         whole_batch = table.combine_chunks().to_batches()
         yield whole_batch[0] if whole_batch else pa.RecordBatch.from_pylist([], schema=table.schema)
@@ -229,17 +236,23 @@ class _Row:
     """The counts of a part, as they came."""
 
     def __init__(self, part: int, parts: int, documents: int, counts: bytes) -> None:
-        self.part = part
-        self.parts = parts
+        self.part = whole("part", part, below=1 << 32)
+        self.parts = whole("parts", parts, least=1, below=1 << 32)
         self.documents = documents
         self.counts = [counts]
 
-    def add_to(self, counter: _core.TermCounter, *, documents: bool, threads: int) -> None:
-        """Adds them to a counter, with their documents or without."""
+    @contextmanager
+    def named(self) -> Iterator[None]:
+        """Says of damage in which part it is."""
         try:
-            found = counter.add_part(self.counts, self.part, self.parts, documents=documents, threads=threads)
+            yield
         except ArtifactError as error:
             raise ArtifactError(f"counts of part {self.part} of {self.parts}: {error}") from error
+
+    def add_to(self, counter: _core.TermCounter, *, documents: bool, threads: int) -> None:
+        """Adds them to a counter, with their documents or without."""
+        with self.named():
+            found = counter.add_part(self.counts, self.part, self.parts, documents=documents, threads=threads)
         if found != self.documents:
             raise InputError(
                 f"a row of counts says it has {self.documents} sentences, and its counts {found}: it is damaged"

@@ -16,28 +16,40 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 from una_fast.augment import Augmenter
-from una_fast.batches import PARTS, augment_batches, collect_counts, count_batches, merge_batches
+from una_fast.batches import (
+    PARTS,
+    augment_batches,
+    collect_counts,
+    count_batches,
+    count_schema,
+    merge_batches,
+)
 from una_fast.datasets import NEGATIVE
 from una_fast.errors import OptionError, StorageError, UnaError
 from una_fast.extras import require
-from una_fast.fit import TermCounter
-from una_fast.memory import MemorySize
 from una_fast.phrases import rule_of
 from una_fast.table import TermTable
 
 require("una_fast.ray", "ray.data", "pyarrow")
 
-import pyarrow as pa  # noqa: E402
-import ray  # noqa: E402
+import pyarrow as pa
+import ray
 
 if TYPE_CHECKING:
     from ray.data import Dataset
 
+    from una_fast.fit import TermCounter
+    from una_fast.memory import MemorySize
+
 __all__ = ["Negatives", "count", "fit"]
+
+WORTH_A_SHUFFLE = 1 << 30
+"""Bytes of counts of all blocks beyond which they are merged by tasks before this process merges them."""
 
 
 def fit(
@@ -52,8 +64,9 @@ def fit(
 ) -> TermTable:
     """`una_fast.fit` of a column of a Ray dataset: the same table, byte for byte, in whatever blocks it comes.
 
-    Each task counts a block of the dataset and cuts the counts into parts; a shuffle by the number of the part brings
-    them together, where they are merged; this process puts the parts together.
+    Each task counts a block of the dataset and cuts the counts into parts. Where they are more than this process merges
+    in seconds, a shuffle by the number of the part brings them together, and a task merges each. This process puts the
+    parts together.
 
     Args:
         dataset: of any source that Ray reads.
@@ -99,15 +112,19 @@ def count(
     names = dataset.columns()
     if names is not None and column not in names:
         raise OptionError(f"the dataset has no column {column!r}: its columns are {names}")
-    kept = {"memory_limit": memory_limit, "temp_dir": temp_dir}
+    kept: dict[str, Any] = {"memory_limit": memory_limit, "temp_dir": temp_dir}
     task = _Count(column=column, parts=parts, tokenizer=tokenizer, **kept, **options)
     remote = dict(ray_remote_args or {})
     counted = dataset.select_columns([column]).map_batches(
         task, batch_format="pyarrow", batch_size=None, zero_copy_batch=True, **remote
     )
-    merged = counted.groupby("part", num_partitions=parts).map_groups(_merged, batch_format="pyarrow", **remote)
-    custom = None if isinstance(tokenizer, str) else tokenizer
-    return collect_counts(_batches(merged), tokenizer=custom, **kept)
+    with _our_errors():
+        counted = counted.materialize()
+        if counted.size_bytes() > WORTH_A_SHUFFLE:
+            groups = counted.groupby("part", num_partitions=parts)
+            counted = groups.map_groups(_merged, batch_format="pyarrow", **remote)
+        custom = None if isinstance(tokenizer, str) else tokenizer
+        return collect_counts(_batches(counted), tokenizer=custom, **kept)
 
 
 class _Count:
@@ -117,9 +134,9 @@ class _Count:
         self.options = options
         list(count_batches([], **options))
 
-    def __call__(self, block: pa.Table) -> Iterator[pa.Table]:
-        for batch in count_batches(block.to_batches(), **self.options):
-            yield pa.Table.from_batches([batch])
+    def __call__(self, block: pa.Table) -> pa.Table:
+        rows = count_batches(block.to_batches(), **self.options)
+        return pa.Table.from_batches(rows, schema=count_schema())
 
 
 def _merged(group: pa.Table) -> pa.Table:
@@ -127,21 +144,27 @@ def _merged(group: pa.Table) -> pa.Table:
 
 
 def _batches(dataset: Dataset) -> Iterator[pa.RecordBatch]:
-    """The batches of a dataset; what our own code raised in a task is raised as it was."""
+    for table in cast("Iterable[pa.Table]", dataset.iter_batches(batch_format="pyarrow", batch_size=None)):
+        yield from table.to_batches()
+
+
+@contextmanager
+def _our_errors() -> Iterator[None]:
+    """What our own code raises in a task is raised as it was."""
     try:
-        for table in dataset.iter_batches(batch_format="pyarrow", batch_size=1):
-            yield from table.to_batches()
+        yield
     except ray.exceptions.RayTaskError as error:
         ours = _cause(error)
-        if ours is None:
+        if ours is None or isinstance(ours, StorageError):
             raise
-        raise ours from error
+        # Ray has put advice of its own behind the message.
+        raise type(ours)(str(ours).partition("\n")[0]) from error
 
 
 def _cause(error: BaseException | None) -> UnaError | None:
-    """The error of this package within what Ray made of it."""
+    """The error of this package within what Ray made of it, which may be of its class and is longer."""
     while error is not None:
-        if isinstance(error, UnaError):
+        if isinstance(error, UnaError) and not isinstance(error, ray.exceptions.RayError):
             return error
         error = getattr(error, "cause", None) or error.__cause__
     return None
@@ -157,8 +180,8 @@ class Negatives:
             concurrency=4,
         )
 
-    A table is loaded once for each of Ray's workers. The key of a row is what stands in `row_column`, else a hash of its
-    sentence; so the text does not depend on blocks, batches, workers or the order of rows.
+    A table is loaded once for each of Ray's workers. The key of a row is what stands in `row_column`, else a hash of
+    its sentence; so the text does not depend on blocks, batches, workers or the order of rows.
     """
 
     def __init__(
@@ -191,7 +214,7 @@ class Negatives:
         """
         loaded = table if isinstance(table, TermTable) else _loaded(table)
         self._augmenter = Augmenter(loaded, threads=threads, **augmenter_options)
-        self._options = {
+        self._options: dict[str, Any] = {
             "column": column,
             "row_column": row_column,
             "epoch": epoch,

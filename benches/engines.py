@@ -1,0 +1,117 @@
+"""Ray Data beside one process: fitting Parquet files on two workers, and the way Ray alone would do it.
+
+    python benches/engines.py FILE [--copies 20] [--blocks 4 16 64] [--plain 1]
+
+FILE holds a sentence a line. Copy k of the text has its number behind every capitalised word, so that the vocabulary
+grows with the text. Tables are asserted to be equal before anything is told. The start of Ray is not in the times.
+"""
+
+import argparse
+import gzip
+import tempfile
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+import ray
+
+import una_fast
+import una_fast.ray
+
+
+def copies_of(lines: list[str], n: int) -> list[str]:
+    """The text n times, each with names of its own."""
+    made = list(lines)
+    for number in range(1, n):
+        made += [
+            " ".join(word + str(number) if word[:1].isupper() else word for word in line.split(" "))
+            for line in lines
+        ]
+    return made
+
+
+def plainly(dataset: "ray.data.Dataset") -> int:
+    """Document frequencies by what Ray has: terms of each sentence, grouped and counted. The number of terms."""
+    cut = una_fast.fit(["nothing"])
+
+    def terms(batch: pa.Table) -> pa.Table:
+        found = [term for tokens in cut.tokenize(batch["text"].to_pylist()) for term in set(tokens.texts)]
+        return pa.table({"term": pa.array(found, pa.large_string())})
+
+    counted = dataset.map_batches(terms, batch_format="pyarrow").groupby("term").count()
+    return counted.count()
+
+
+def unchanged(batch: object) -> object:
+    """Nothing is done."""
+    return batch
+
+
+def timed(call):
+    """What a call returns, and its seconds."""
+    start = time.perf_counter()
+    made = call()
+    return made, time.perf_counter() - start
+
+
+def main() -> None:
+    """Two tables: by block size, and the plain way."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--copies", type=int, default=20)
+    parser.add_argument("--blocks", type=int, nargs="+", default=[4, 16, 64])
+    parser.add_argument("--plain", type=int, default=1, help="copies that the plain way counts")
+    args = parser.parse_args()
+    opened = gzip.open if args.file.suffix == ".gz" else open
+    with opened(args.file, "rt", encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    with tempfile.TemporaryDirectory() as folder:
+        text = copies_of(lines, args.copies)
+        size = sum(map(len, text)) / 1e6
+        small = Path(folder) / "small"
+        write(small, text[: args.plain * len(lines)], 4)
+        print(
+            "| blocks | una_fast.fit, 2 threads | una_fast.ray.fit, 2 workers | ratio | Ray alone, reading |"
+        )
+        print("|---|---|---|---|---|")
+        for n_blocks in args.blocks:
+            place = Path(folder) / str(n_blocks)
+            write(place, text, n_blocks)
+            files = str(place / "*.parquet")
+            una_fast.ray.fit(ray.data.read_parquet(str(small)))  # workers have imported what they need
+            alone, seconds = timed(lambda files=files: una_fast.fit(files, threads=2))
+            dataset = ray.data.read_parquet(str(place), override_num_blocks=n_blocks)
+            table, on_ray = timed(lambda dataset=dataset: una_fast.ray.fit(dataset))
+            assert table == alone
+            _, reading = timed(
+                lambda dataset=dataset: dataset.map_batches(unchanged, batch_size=None).materialize()
+            )
+            print(
+                f"| {n_blocks} of {size / n_blocks:.0f} MB | {seconds:.1f} s | {on_ray:.1f} s "
+                f"| {on_ray / seconds:.2f} | {reading:.1f} s |",
+                flush=True,
+            )
+        dataset = ray.data.read_parquet(str(small))
+        table, on_ray = timed(lambda: una_fast.ray.fit(dataset))
+        n_terms, seconds = timed(lambda: plainly(dataset))
+        assert n_terms == len(table)
+        print(
+            f"\nthe plain way in Ray, {args.plain} of the copies: {seconds:.1f} s, "
+            f"{seconds / on_ray:.0f} times {on_ray:.1f} s"
+        )
+
+
+def write(folder: Path, text: list[str], n_files: int) -> None:
+    """Writes sentences as so many Parquet files."""
+    folder.mkdir()
+    step = -(-len(text) // n_files)
+    for number, start in enumerate(range(0, len(text), step)):
+        table = pa.table({"text": text[start : start + step]})
+        pyarrow.parquet.write_table(table, folder / f"{number:03}.parquet", compression="zstd")
+
+
+if __name__ == "__main__":
+    main()
