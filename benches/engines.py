@@ -8,6 +8,7 @@ grows with the text. Tables are asserted to be equal before anything is told. Th
 
 import argparse
 import gzip
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -41,6 +42,27 @@ def plainly(dataset: "ray.data.Dataset") -> int:
 
     counted = dataset.map_batches(terms, batch_format="pyarrow").groupby("term").count()
     return counted.count()
+
+
+def negatives(text: list[str], folder: Path) -> None:
+    """Rows a second of negatives for a dataset of Parquet: on Ray, and by the command on one machine."""
+    write(folder / "rows", text, 1)
+    table = folder / "corpus.table"
+    una_fast.fit(text).save(table)
+    dataset = ray.data.read_parquet(str(folder / "rows"), override_num_blocks=8)
+    made = dataset.map_batches(
+        una_fast.ray.Negatives,
+        fn_constructor_kwargs={"table": table},
+        batch_format="pyarrow",
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=2),
+    )
+    _, on_ray = timed(lambda: made.write_parquet(str(folder / "on-ray")))
+    command = ["una-fast", "augment", str(table), str(folder / "rows" / "000.parquet"), "--quiet"]
+    command += ["--output", str(folder / "made.parquet")]
+    _, alone = timed(lambda: subprocess.run(command, check=True))
+    print(
+        f"\nnegatives: {len(text) / on_ray:,.0f} rows a second on Ray, {len(text) / alone:,.0f} by the command"
+    )
 
 
 def unchanged(batch: object) -> object:
@@ -94,6 +116,7 @@ def main() -> None:
                 f"| {on_ray / seconds:.2f} | {reading:.1f} s |",
                 flush=True,
             )
+        negatives(text[: 2 * len(lines)], Path(folder))
         dataset = ray.data.read_parquet(str(small))
         table, on_ray = timed(lambda: una_fast.ray.fit(dataset))
         n_terms, seconds = timed(lambda: plainly(dataset))

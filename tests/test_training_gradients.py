@@ -128,17 +128,37 @@ def torchrun(folder: Path, options: dict[str, Any], *, processes: int) -> subpro
     )
 
 
+def in_shards(corpus: Path, n: int) -> str:
+    """The sentences of a file as so many files of Parquet beside it; the pattern that finds them."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    sentences = corpus.read_text(encoding="utf-8").splitlines()
+    step = -(-len(sentences) // n)
+    for number in range(n):
+        rows = pa.table({"text": sentences[number * step : (number + 1) * step]})
+        pyarrow.parquet.write_table(rows, corpus.parent / f"shard-{number}.parquet")
+    return str(corpus.parent / "shard-*.parquet")
+
+
 @pytest.mark.parametrize(
     "changes",
     [
-        {"every": 2, "distinct": True, "pooling": "cls_mlp"},
+        {"every": 2, "distinct": True, "pooling": "cls_mlp", "shards": 3},
         {"every": 1, "loss": "info_nce", "accumulate": 2, "chunk_size": 3, "checkpoint_every": 1},
     ],
-    ids=["nt_xent", "info_nce accumulated and cached"],
+    ids=["nt_xent from shards of Parquet", "info_nce accumulated and cached"],
 )
 def test_two_processes_train_like_one(tmp_path: Path, model: Path, changes: dict[str, Any]) -> None:
     """Protects data parallel training: same rows, all of them negatives of each other, the same weights to rounding."""
+    changes = {**changes}
+    shards = changes.pop("shards", 0)
     chosen = options(tmp_path, model, **changes)
+    if shards:
+        chosen |= {
+            "corpus": in_shards(Path(chosen["corpus"]), shards),
+            "mapped_corpus": str(tmp_path / "copy"),
+        }
     alone = train(TrainConfig(**chosen, output=tmp_path / "alone"), augmenter=WordSwapper())
     done = torchrun(tmp_path, {**chosen, "output": str(tmp_path / "shared")}, processes=2)
     assert done.returncode == 0, done.stderr[-3000:]
