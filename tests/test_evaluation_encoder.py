@@ -1,6 +1,7 @@
 """Loading an encoder: what its files say about pooling is followed, and what we cannot follow is refused."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+import una_fast
 from training_support import tiny_bert
 from una_fast.encoder.backbone import load_tokenizer, position_limit
 from una_fast.errors import ArtifactError, OptionError
@@ -45,7 +47,7 @@ def test_declared_pooling(folder: Path, config: dict[str, Any], pooling: str) ->
 
 def test_pooling_is_never_guessed(folder: Path) -> None:
     """Protects against a score under the wrong pooling."""
-    with pytest.raises(OptionError, match=r'give pooling="cls", "mean" or "first_last_mean"'):
+    with pytest.raises(OptionError, match=r'give pooling="cls", "mean", "first_last_mean" or "idf_mean"'):
         load_encoder(folder, device="cpu")
     with pytest.raises(OptionError, match="pooling must be"):
         load_encoder(folder, pooling="max", device="cpu")  # type: ignore[arg-type]
@@ -63,6 +65,59 @@ def test_first_last_mean(folder: Path) -> None:
     assert len(states) == 3, "embeddings and two layers"
     wanted = ((states[1] + states[2]) / 2).mean(dim=1)[0].numpy()
     assert np.allclose(encoder(SENTENCES)[1], wanted, atol=1e-6)
+
+
+def test_idf_mean(folder: Path, tmp_path: Path) -> None:
+    """Protects the pooling: the mean of the last states, each times the idf of its token, special tokens 0."""
+    table = una_fast.fit(SENTENCES)
+    encoder = load_encoder(folder, pooling="idf_mean", table=table, device="cpu")
+    weights = encoder.token_weights
+    assert weights is not None
+    tokens = encoder.tokenizer.convert_ids_to_tokens(encoder.tokenizer(SENTENCES[1])["input_ids"])
+    df = {token: sum(token in encoder.tokenizer.tokenize(text) for text in SENTENCES) for token in tokens}
+    inputs = encoder.tokenizer([SENTENCES[1]], return_tensors="pt")
+    with torch.inference_mode():
+        states = encoder.backbone.eval()(**inputs).last_hidden_state[0]
+    idf = [math.log(len(SENTENCES) / df[token]) if df[token] else 0.0 for token in tokens]
+    assert idf[0] == idf[-1] == 0.0
+    wanted = sum(weight * state for weight, state in zip(idf, states, strict=True)) / sum(idf)
+    assert np.allclose(encoder(SENTENCES)[1], wanted.numpy(), atol=1e-5)
+    assert not encoder([""]).any()
+
+
+def test_weights_of_tokens_come_from_somewhere(folder: Path, tmp_path: Path) -> None:
+    """Protects against weights of another model, and against none."""
+    with pytest.raises(OptionError, match=r'"idf_mean" takes them from a term table'):
+        load_encoder(folder, pooling="idf_mean", device="cpu")
+    with pytest.raises(OptionError, match="pooling 'mean' takes no table"):
+        load_encoder(folder, pooling="mean", table=una_fast.fit(SENTENCES), device="cpu")
+    declare(folder, "1_Pooling/config.json", {"pooling_mode": "mean"})
+    declare(
+        folder,
+        "modules.json",
+        [
+            {"type": "sentence_transformers.models.Transformer", "path": ""},
+            {"type": "sentence_transformers.models.WordWeights", "path": "1_WordWeights"},
+            {"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"},
+        ],
+    )
+    (folder / "1_WordWeights").mkdir()
+    for values, message in [
+        ({"emb_layer.weight": torch.ones(3, 1)}, r"its WordWeights are of shape \(3,\)"),
+        ({"other": torch.ones(3, 1)}, "holds no weights of tokens"),
+    ]:
+        save_file(values, folder / "1_WordWeights" / "model.safetensors")
+        with pytest.raises(ArtifactError, match=message):
+            load_encoder(folder, device="cpu")
+    rows = len(load_encoder(folder, pooling="mean", device="cpu").backbone.get_input_embeddings().weight)
+    save_file({"emb_layer.weight": torch.ones(rows, 1)}, folder / "1_WordWeights" / "model.safetensors")
+    encoder = load_encoder(folder, device="cpu")
+    assert encoder.pooling == "idf_mean"
+    plain = load_encoder(folder, pooling="mean", device="cpu")
+    assert np.allclose(encoder(SENTENCES), plain(SENTENCES), atol=1e-6)
+    declare(folder, "1_Pooling/config.json", {"pooling_mode": "cls"})
+    with pytest.raises(OptionError, match="weights its tokens, and then pools by"):
+        load_encoder(folder, device="cpu")
 
 
 def test_further_modules_are_refused(folder: Path) -> None:

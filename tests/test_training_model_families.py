@@ -71,7 +71,7 @@ def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return make(tmp_path_factory.mktemp("family") / "model")
 
 
-@pytest.mark.parametrize("pooling", ["cls_mlp", "cls", "mean", "first_last_mean"])
+@pytest.mark.parametrize("pooling", ["cls_mlp", "cls", "mean", "first_last_mean", "idf_mean"])
 def test_trained_folder_loads_everywhere_with_the_same_vectors(
     model: Path, pooling: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +102,7 @@ def test_trained_folder_loads_everywhere_with_the_same_vectors(
     inputs = tokenizer(SENTENCES, padding=True, return_tensors="pt")
     with torch.no_grad():
         hidden = token_states(plain, inputs, encoder.pooling)
-    assert np.abs(pool(hidden, inputs["attention_mask"], encoder.pooling).numpy() - ours).max() < 1e-5
+    assert np.abs(pool(hidden, inputs, encoder.pooling, encoder.token_weights).numpy() - ours).max() < 1e-5
 
 
 def test_training_changed_the_weights_it_saves(
@@ -221,7 +221,7 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", OTHERS)
-@pytest.mark.parametrize("pooling", ["cls_mlp", "first_last_mean"])
+@pytest.mark.parametrize("pooling", ["cls_mlp", "first_last_mean", "idf_mean"])
 def test_other_families_train_and_load(name: str, pooling: str, tmp_path: Path) -> None:
     """Protects encoders beyond BERT and RoBERTa: from their own folder to a folder that sentence-transformers loads."""
     sentence_transformers = pytest.importorskip("sentence_transformers")

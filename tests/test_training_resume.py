@@ -79,7 +79,12 @@ def test_killed_at_any_place_and_resumed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"accumulate": 2}, {"chunk_size": 7}, {"loss": "margin", "pooling": "mean"}, {"precision": "bfloat16"}],
+    [
+        {"accumulate": 2},
+        {"chunk_size": 7},
+        {"loss": "margin", "pooling": "idf_mean"},
+        {"precision": "bfloat16"},
+    ],
 )
 def test_every_way_of_training_resumes(
     options: dict[str, Any], changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from una_fast.encode import TokenizerLike
     from una_fast.table import TermTable
 
-__all__ = ["StaticEmbedding", "static_embedding"]
+__all__ = ["StaticEmbedding", "idf_of_tokens", "static_embedding"]
 
 
 class StaticEmbedding:
@@ -101,14 +101,14 @@ def static_embedding(
     """
     whole("dim", dim, least=1, below=1 << 16)
     chosen = plain_copy(backend_of(tokenizer, "static_embedding"))
-    weights = _idf_of_tokens(table, chosen)
+    weights = idf_of_tokens(table, chosen)
     rng = np.random.default_rng(whole("seed", seed))
     vectors = rng.standard_normal((len(weights), dim), np.float32) * weights[:, None].astype(np.float32)
     return StaticEmbedding(chosen, vectors)
 
 
-def _idf_of_tokens(table: TermTable, tokenizer: Any) -> NDArray[np.float64]:
-    """The idf of each token id, shape (V,)."""
+def idf_of_tokens(table: TermTable, tokenizer: Any) -> NDArray[np.float64]:
+    """The idf of each token id, shape (V,), as `static_embedding` says it."""
     size = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
     df = np.zeros(size, np.float64)
     terms, counts = table.terms, table.df

@@ -17,7 +17,7 @@ __all__ = ["TrainConfig", "TrainingPooling"]
 Path = str | os.PathLike[str]
 Source = Path | Iterable[str] | Sequence[os.PathLike[str]]
 
-TrainingPooling = Literal["cls_mlp", "cls", "mean", "first_last_mean"]
+TrainingPooling = Literal["cls_mlp", "cls", "mean", "first_last_mean", "idf_mean"]
 
 
 def _check_protect(name: str, value: object) -> None:
@@ -89,12 +89,12 @@ class TrainConfig(Options):
     )
 
     model: Path = option(same.MODEL, default=MISSING)
-    pooling: Literal["auto", "cls_mlp", "cls", "mean", "first_last_mean"] = option(
+    pooling: Literal["auto", "cls_mlp", "cls", "mean", "first_last_mean", "idf_mean"] = option(
         "auto",
         "What of a transformer's states is the embedding; auto is what the model says, and cls_mlp for one that says "
         "nothing.",
         more='"cls_mlp" is the [CLS] state under a tanh layer that only training has; "first_last_mean" the mean over '
-        "tokens of the first and the last layer.",
+        'tokens of the first and the last layer; "idf_mean" the mean over tokens times their idf in the table.',
         group="model",
         shapes=True,
     )

@@ -43,7 +43,10 @@ class EvaluateOptions(Options):
         group="model",
         positional=True,
     )
-    pooling: Literal["auto", "cls", "mean", "first_last_mean"] = option(same.POOLING)
+    pooling: Literal["auto", "cls", "mean", "first_last_mean", "idf_mean"] = option(same.POOLING)
+    table: Path | None = option(
+        None, "With --pooling idf_mean: the term table that weighs tokens.", group="model", metavar="TABLE"
+    )
     max_length: int | None = option(same.MAX_LENGTH)
     sts: Path | None = option(same.STS, "Folder of the tasks, in SentEval's layout.")
     hub: bool = option(
@@ -85,6 +88,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def run(args: argparse.Namespace) -> int:
     """Score the encoder and print the tables, or everything as JSON."""
     from una_fast.evaluation import load_encoder
+    from una_fast.table import TermTable
 
     options = EvaluateOptions.from_arguments(args)
     sts, transfer, geometry = _sorted_tasks(options.tasks)
@@ -93,7 +97,11 @@ def run(args: argparse.Namespace) -> int:
         raise OptionError("transfer tasks need --sts: the hub is read for STS only")
     table = _table(options, wants_vectors=bool(transfer) or geometry)
     encoder = table or load_encoder(
-        options.model, pooling=options.pooling, device=options.device, max_length=options.max_length
+        options.model,
+        pooling=options.pooling,
+        table=None if options.table is None else TermTable.load(options.table),
+        device=options.device,
+        max_length=options.max_length,
     )
     reports = list(_reports(options, encoder, source, sts, transfer, geometry))
     if options.json:

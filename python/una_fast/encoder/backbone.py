@@ -265,7 +265,7 @@ def check_cls(tokenizer: PreTrainedTokenizerBase, name: str, pooling: str) -> No
     Raises:
         OptionError: Texts do not begin with the tokenizer's [CLS] token.
     """
-    if pooling in ("mean", "first_last_mean"):
+    if pooling in ("mean", "first_last_mean", "idf_mean"):
         return
     first = tokenizer("a")["input_ids"][0]
     if tokenizer.cls_token_id is None or first != tokenizer.cls_token_id:

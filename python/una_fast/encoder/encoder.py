@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from una_fast.checks import whole
@@ -32,7 +32,9 @@ from una_fast.encoder.hub_files import (
 )
 from una_fast.encoder.pooling import Pooling, pool, token_states
 from una_fast.encoder.static import is_static
+from una_fast.encoder.token_weights import WEIGHTS, weights_for
 from una_fast.errors import OptionError
+from una_fast.table import TermTable
 
 __all__ = ["ELSEWHERE", "Encoder", "declared_pooling", "load_encoder"]
 
@@ -47,6 +49,7 @@ class Encoder:
         *,
         pooling: Pooling,
         max_length: int | None = None,
+        token_weights: Tensor | None = None,
         device: torch.device | None = None,
         lowercase: bool = False,
         prompt: str = "",
@@ -56,9 +59,10 @@ class Encoder:
         Args:
             backbone: The transformer; it is moved to `device` where one is given.
             tokenizer: It pads on the right.
-            pooling: "cls", "mean" or "first_last_mean", see `una_fast.encoder.pooling.pool`.
+            pooling: "cls", "mean", "first_last_mean" or "idf_mean", see `una_fast.encoder.pooling.pool`.
             max_length: Tokens read of a text, special ones included, at most (and by default) as many as the model
                 has positions.
+            token_weights: For "idf_mean", by token id, shape (V,).
             device: Where to compute; by default where the model is.
             lowercase: Lower the case of the texts first, for models whose tokenizer does not.
             prompt: Put before every text.
@@ -77,6 +81,7 @@ class Encoder:
         self.lowercase = lowercase
         self.prompt = prompt
         self._names = input_names(backbone)
+        self.token_weights = None if token_weights is None else token_weights.to(backbone.device)
 
     def __call__(self, sentences: Sequence[str]) -> NDArray[np.float32]:
         """Encode the sentences as one batch, in float32 and without dropout.
@@ -94,7 +99,7 @@ class Encoder:
             with torch.inference_mode():
                 moved = {name: value.to(device) for name, value in inputs.items()}
                 states = token_states(self.backbone, moved, self.pooling)
-                vectors = pool(states, moved["attention_mask"], self.pooling)
+                vectors = pool(states, moved, self.pooling, self.token_weights)
         finally:
             self.backbone.train(was_training)
         return cast("NDArray[np.float32]", vectors.float().cpu().numpy())
@@ -103,7 +108,8 @@ class Encoder:
 def load_encoder(
     model: str | os.PathLike[str],
     *,
-    pooling: Literal["auto", "cls", "mean", "first_last_mean"] = "auto",
+    pooling: Literal["auto", "cls", "mean", "first_last_mean", "idf_mean"] = "auto",
+    table: TermTable | None = None,
     device: str = "auto",
     max_length: int | None = None,
 ) -> Encoder:
@@ -112,7 +118,9 @@ def load_encoder(
     Args:
         model: A folder written by `una_fast.training.train` or sentence-transformers, or a hub name.
         pooling: "auto" reads what the model says in `1_Pooling/config.json`; a plain transformer says
-            nothing, and then "cls", "mean" or "first_last_mean" must be given.
+            nothing, and then "cls", "mean", "first_last_mean" or "idf_mean" must be given.
+        table: For "idf_mean" of a model that has no weights of tokens: the idf of tokens is taken from it, see
+            `una_fast.encoder.token_weights`.
         device: "auto" or a torch device.
         max_length: Tokens read of a text; by default what the model says, else what its positions allow.
 
@@ -127,13 +135,17 @@ def load_encoder(
         known = ", ".join(map(repr, ("auto", *get_args(Pooling))))
         raise OptionError(f"pooling must be one of {known}, got {pooling!r}")
     chosen = _declared_or_refused(name) if pooling == "auto" else pooling
+    if table is not None and chosen != "idf_mean":
+        raise OptionError(f'pooling {chosen!r} takes no table: give pooling="idf_mean"')
     settings = text_settings(name)
     tokenizer = load_tokenizer(name)
     check_cls(tokenizer, name, chosen)
+    backbone = load_backbone(name)
     return Encoder(
-        load_backbone(name),
+        backbone,
         tokenizer,
         pooling=chosen,
+        token_weights=weights_for(name, backbone, tokenizer, table) if chosen == "idf_mean" else None,
         max_length=settings.get("max_seq_length") if max_length is None else max_length,
         device=choose_device(device),
         lowercase=bool(settings.get("do_lower_case", False)),
@@ -168,7 +180,7 @@ def _declared_or_refused(name: str) -> Pooling:
     if declared is None:
         raise OptionError(
             f"model {name!r} has no 1_Pooling/config.json to read the pooling from: "
-            f'give pooling="cls", "mean" or "first_last_mean"'
+            f'give pooling="cls", "mean", "first_last_mean" or "idf_mean"'
         )
     return declared
 
@@ -177,7 +189,7 @@ def declared_pooling(name: str) -> Pooling | None:
     """The pooling that a model's own files declare, in the notation of any sentence-transformers release.
 
     Returns:
-        "cls", "mean" or "first_last_mean"; None for a plain transformer, which declares nothing.
+        "cls", "mean", "first_last_mean" or "idf_mean"; None for a plain transformer, which declares nothing.
 
     Raises:
         OptionError: The model pools otherwise, or has further layers.
@@ -200,6 +212,10 @@ def declared_pooling(name: str) -> Pooling | None:
     }
     if len(modes) != 1 or modes[0] not in known:
         raise OptionError(f"model {name!r} pools by {modes}; only cls and mean are read here: {ELSEWHERE}")
+    if WEIGHTS in modules:
+        if known[modes[0]] != "mean" or LAYERS in modules:
+            raise OptionError(f"model {name!r} weights its tokens, and then pools by {modes}: {ELSEWHERE}")
+        return "idf_mean"
     if LAYERS not in modules:
         return known[modes[0]]
     if modes[0] not in ("mean", "pooling_mode_mean_tokens") or not _first_and_last(name, modules[LAYERS]):
@@ -218,7 +234,7 @@ def _refuse_further_modules(name: str, modules: dict[str, str]) -> None:
     further = [
         kind
         for kind in modules
-        if kind not in ("Transformer", LAYERS, "Pooling", "Normalize", "StaticEmbedding")
+        if kind not in ("Transformer", LAYERS, WEIGHTS, "Pooling", "Normalize", "StaticEmbedding")
     ]
     if further:
         raise OptionError(f"model {name!r} has further modules {further}: {ELSEWHERE}")

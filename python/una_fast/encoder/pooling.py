@@ -7,26 +7,33 @@ from torch import Tensor, nn
 
 __all__ = ["Pooling", "last_hidden", "pool", "token_states"]
 
-Pooling = Literal["cls", "mean", "first_last_mean"]
+Pooling = Literal["cls", "mean", "first_last_mean", "idf_mean"]
 """See `pool`."""
 
 
-def pool(hidden: Tensor, attention_mask: Tensor, pooling: Pooling) -> Tensor:
+def pool(
+    hidden: Tensor, inputs: Mapping[str, Tensor], pooling: Pooling, token_weights: Tensor | None = None
+) -> Tensor:
     """One vector a text out of one vector a token.
 
     Args:
         hidden: What `token_states` gives for this pooling, shape (B, T, D).
-        attention_mask: 1 for tokens and 0 for padding, shape (B, T).
+        inputs: Those of the model: of `attention_mask`, 1 for tokens and 0 for padding, shape (B, T), and with weights
+            also `input_ids`.
         pooling: "cls" takes the state at position 0, "mean" and "first_last_mean" the mean over the tokens that are
-            not padding.
+            not padding, "idf_mean" the same, each token times its weight.
+        token_weights: Those weights, by token id, shape (V,), not negative.
 
     Returns:
         Shape (B, D), of the type of `hidden`.
     """
     if pooling == "cls":
         return hidden[:, 0]
-    mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
-    # Every text has at least its special tokens; the bound only keeps an empty one from becoming 0/0.
+    mask = inputs["attention_mask"]
+    if token_weights is not None:
+        mask = token_weights[inputs["input_ids"]] * mask
+    mask = mask.unsqueeze(-1).to(hidden.dtype)
+    # A text whose tokens weigh nothing is the zero vector, not 0/0.
     return (hidden * mask).sum(dim=1) / mask.sum(dim=1).clamp(min=1e-9)
 
 

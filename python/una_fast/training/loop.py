@@ -29,6 +29,7 @@ from una_fast.encoder.backbone import (
     weights_digest,
 )
 from una_fast.encoder.hub_files import require_model
+from una_fast.encoder.token_weights import weights_for
 from una_fast.errors import OptionError, StorageError
 from una_fast.page.layout import AnnotatedSentence, annotate
 from una_fast.sources import load_sentences
@@ -90,7 +91,7 @@ from una_fast.training.output import (
 from una_fast.training.probe import ProbeReport, probe, seeded
 from una_fast.training.scorer import Scorer, Tasks
 from una_fast.training.shuffle import permute
-from una_fast.training.start import check_declared, check_start, trained_pooling
+from una_fast.training.start import check_declared, check_start, lacks_weights, trained_pooling
 
 if TYPE_CHECKING:
     from una_fast.table import TermTable
@@ -150,9 +151,14 @@ def train(
             corpus = open_corpus(config)
         check_start(config, model, tokenizer, paired=corpus.paraphrases is not None)
         table: TermTable | None = None
-        if augmenter is None and (config.every or config.probe_rows):
+        makes_negatives = augmenter is None and bool(config.every or config.probe_rows)
+        if makes_negatives or lacks_weights(config):
             table = open_table(config, corpus, processes)
+        if makes_negatives and table is not None:
             augmenter = open_negatives(config, table)
+        if pooling == "idf_mean":
+            of_table = table if lacks_weights(config) else None
+            model.weigh(weights_for(str(config.model), backbone, tokenizer, of_table))
         scorer = Scorer(config, model, tokenizer, tasks, device)
         run = _Run(
             config, output, model, tokenizer, corpus, augmenter, table, scorer, device, processes, callbacks

@@ -23,11 +23,17 @@ class SentenceEncoder(nn.Module):
         self.backbone = backbone
         self.pooling: Pooling = "cls" if pooling == "cls_mlp" else pooling
         self.head = _head(int(backbone.config.hidden_size)) if pooling == "cls_mlp" else None
+        self.token_weights: Tensor | None
+        self.register_buffer("token_weights", None)
+
+    def weigh(self, token_weights: Tensor) -> None:
+        """Takes the weights of tokens, by id, shape (V,), for "idf_mean"."""
+        self.token_weights = token_weights.to(next(self.parameters()).device)
 
     def embed(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The embedding that the trained encoder will give: int64 inputs of shape (R, T) to (R, D)."""
         states = token_states(self.backbone, inputs, self.pooling)
-        return pool(states, inputs["attention_mask"], self.pooling)
+        return pool(states, inputs, self.pooling, self.token_weights)
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The vectors that the loss sees, shape (R, D): through the head while in training mode."""

@@ -20,6 +20,7 @@ from transformers import PreTrainedTokenizerBase
 from una_fast.encoder.backbone import position_limit
 from una_fast.encoder.encoder import LAYERS
 from una_fast.encoder.static import StaticBackbone, save_static
+from una_fast.encoder.token_weights import TENSOR, WEIGHTS
 from una_fast.errors import OptionError
 from una_fast.evaluation.pairs import STS_B_DEV
 from una_fast.extras import require
@@ -183,7 +184,7 @@ def save_encoder(
             with _layers_shown(model), quiet_transformers():
                 backbone.save_pretrained(folder, safe_serialization=True)
             _plain_tokenizer(tokenizer).save_pretrained(folder)
-            _write_modules(folder, model, max_length=position_limit(backbone, tokenizer))
+            _write_modules(folder, model, tokenizer, max_length=position_limit(backbone, tokenizer))
         if table is not None:
             table.save(folder / TABLE)
         _write_records(folder, manifest)
@@ -261,12 +262,17 @@ def _plain_tokenizer(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerB
     return plain
 
 
-def _write_modules(folder: Path, model: SentenceEncoder, *, max_length: int) -> None:
+def _write_modules(
+    folder: Path, model: SentenceEncoder, tokenizer: PreTrainedTokenizerBase, *, max_length: int
+) -> None:
     """The files by which sentence-transformers knows an encoder, in the form that all its releases read."""
     kinds = ["Transformer", "Pooling"]
     if model.pooling == "first_last_mean":
         kinds.insert(1, LAYERS)
         _write_layers(folder / f"1_{LAYERS}", model)
+    if model.token_weights is not None:
+        kinds.insert(1, WEIGHTS)
+        _write_weights(folder / f"1_{WEIGHTS}", model.token_weights.cpu(), tokenizer)
     places = [f"{index}_{kind}" if index else "" for index, kind in enumerate(kinds)]
     modules = [
         {"idx": index, "name": str(index), "path": path, "type": f"sentence_transformers.models.{kind}"}
@@ -302,6 +308,20 @@ def _write_layers(folder: Path, model: SentenceEncoder) -> None:
     folder.mkdir()
     write_text(folder / "config.json", _json(settings))
     save_file({"layer_weights": weights}, folder / "model.safetensors")
+
+
+def _write_weights(folder: Path, weights: torch.Tensor, tokenizer: PreTrainedTokenizerBase) -> None:
+    """The module that weights tokens; its configuration tells all of it once more, by token."""
+    tokens = tokenizer.convert_ids_to_tokens(list(range(min(len(weights), len(tokenizer)))))
+    vocab = [*tokens, *(f"[id {number}]" for number in range(len(tokens), len(weights)))]
+    settings = {
+        "vocab": vocab,
+        "word_weights": dict(zip(vocab, weights.tolist(), strict=True)),
+        "unknown_word_weight": 0.0,
+    }
+    folder.mkdir()
+    write_text(folder / "config.json", _json(settings))
+    save_file({TENSOR: weights.unsqueeze(1).contiguous()}, folder / "model.safetensors")
 
 
 @contextmanager

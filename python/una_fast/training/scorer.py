@@ -123,7 +123,12 @@ class Scorer:
         dev = self._tasks.dev
         if dev is None:
             return None
-        encoder = Encoder(self._model.backbone, self._tokenizer, pooling=self._model.pooling)
+        encoder = Encoder(
+            self._model.backbone,
+            self._tokenizer,
+            pooling=self._model.pooling,
+            token_weights=self._model.token_weights,
+        )
         texts = [text for pairs in dev for text in (*pairs.left, *pairs.right)]
         vectors = encode_distinct(encoder, texts, batch_size=self._batch_size)
         is_own = self._tasks.dev_name != STS_B_DEV

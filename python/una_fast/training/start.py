@@ -10,11 +10,12 @@ from una_fast.encoder.backbone import input_names, tokenise
 from una_fast.encoder.encoder import ELSEWHERE, declared_pooling
 from una_fast.encoder.hub_files import default_prompt, text_settings
 from una_fast.encoder.static import StaticBackbone
+from una_fast.encoder.token_weights import declared_weights
 from una_fast.errors import OptionError
 from una_fast.train_config import TrainConfig, TrainingPooling
 from una_fast.training.model import SentenceEncoder
 
-__all__ = ["check_declared", "check_start", "trained_pooling"]
+__all__ = ["check_declared", "check_start", "lacks_weights", "trained_pooling"]
 
 
 def trained_pooling(config: TrainConfig) -> TrainingPooling:
@@ -32,6 +33,11 @@ def trained_pooling(config: TrainConfig) -> TrainingPooling:
         raise OptionError(
             f'{told}; pooling="cls" or "mean", given by name, trains the transformer alone'
         ) from error
+
+
+def lacks_weights(config: TrainConfig) -> bool:
+    """True where tokens are to be weighted, and the start does not say how: the table does."""
+    return config.pooling == "idf_mean" and declared_weights(str(config.model)) is None
 
 
 def check_declared(config: TrainConfig) -> None:
