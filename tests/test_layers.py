@@ -9,7 +9,17 @@ PACKAGE = Path(__file__).parent.parent / "python" / "una_fast"
 LAYERS = [
     ["_core", "_interrupt", "citations", "errors"],
     ["checks"],
-    ["draw_keys", "extras", "files", "memory", "pickling", "progress", "_reference", "tokenizers"],
+    [
+        "draw_keys",
+        "extras",
+        "files",
+        "memory",
+        "pickling",
+        "progress",
+        "_reference",
+        "tokenizers",
+        "versions",
+    ],
     ["hub"],
     ["arrow", "options", "phrases"],
     ["sources"],

@@ -36,6 +36,7 @@ from una_fast.hard_negatives import generate_hard_negatives
 from una_fast.phrases import PhraseRule, Phrases
 from una_fast.static import StaticEmbedding, static_embedding
 from una_fast.table import TermStats, TermTable, Tokens
+from una_fast.versions import show_versions
 
 __all__ = [
     "ArtifactError",
@@ -60,5 +61,6 @@ __all__ = [
     "find_phrases",
     "fit",
     "generate_hard_negatives",
+    "show_versions",
     "static_embedding",
 ]

@@ -350,7 +350,7 @@ class TermCounter:
     @property
     def phrases(self) -> Phrases:
         """The phrases that are counted as one term."""
-        return Phrases.holding(self._core.phrases)
+        return Phrases._holding(self._core.phrases)
 
     def find_phrases(self, rule: str | PhraseRule = "npmi", *, progress: bool = False) -> Phrases:
         """The words in a row that are phrases, among the terms of several tokens of these counts.

@@ -51,7 +51,7 @@ class Phrases(Sequence[str]):
         self._texts: list[str] | None = None
 
     @classmethod
-    def holding(cls, core: _core.Phrases | None) -> Phrases:
+    def _holding(cls, core: _core.Phrases | None) -> Phrases:
         """What the compiled half has."""
         made = cls()
         made._core = core

@@ -221,7 +221,7 @@ class TermTable(Uploads):
     @cached_property
     def phrases(self) -> Phrases:
         """The phrases that were counted as one term each."""
-        return Phrases.holding(self._core.phrases)
+        return Phrases._holding(self._core.phrases)
 
     @property
     def n_documents(self) -> int:
