@@ -114,6 +114,23 @@ def test_a_row_holds_what_was_run_and_what_came_out(plan_file: Path, tmp_path: P
     assert last.arms[0].difference is None
 
 
+def test_an_arm_may_weight_tokens_by_the_table(plan_file: Path, tmp_path: Path) -> None:
+    """Protects the start of such an arm, which is scored under its own pooling."""
+    settings = (
+        "seeds=[0]",
+        "max_steps=2",
+        "evaluation.weights=last",
+        "pooling=mean",
+        "arm.una.pooling=idf_mean",
+    )
+    _, told = run(plan_file, tmp_path / "out", *settings)
+    assert sum(line.startswith("before training") for line in told) == 2
+    starts = [json.loads(line) for line in (tmp_path / "out" / "starts.jsonl").read_text().splitlines()]
+    assert {row["pooling"] for row in starts} == {"mean", "idf_mean", None}
+    assert starts[0]["scores"] != starts[1]["scores"]
+    assert len((tmp_path / "out" / "rows.jsonl").read_text().splitlines()) == 2
+
+
 def test_the_folder_of_another_plan_is_refused_with_the_differences(plan_file: Path, tmp_path: Path) -> None:
     output = tmp_path / "out"
     run(plan_file, output, "seeds=[0]", "evaluation.weights=last")

@@ -11,6 +11,7 @@ pytest.importorskip("torch", reason="experiments need the train extra")
 from una_fast.errors import InputError
 from una_fast.experiment.statistics import (
     compare,
+    holm,
     largest_coverage,
     over_pairs,
     resampled_spearman,
@@ -103,3 +104,15 @@ def test_an_encoder_against_itself_differs_by_nothing() -> None:
     cosines = {"t": draw.normal(size=60).astype(np.float32)}
     interval = over_pairs([cosines], [cosines], {"t": draw.normal(size=60)})
     assert (interval.low, interval.high) == (0.0, 0.0)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([]) == []
+    assert holm([0.04]) == [0.04]
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9, 0.01]) == pytest.approx([1.0, 1.0, 0.03])
+    scipy = pytest.importorskip("statsmodels.stats.multitest", reason="the twin needs statsmodels")
+    draw = np.random.default_rng(0)
+    for n in range(1, 9):
+        p = draw.random(n) ** 3
+        assert holm(p.tolist()) == pytest.approx(scipy.multipletests(p, method="holm")[1].tolist())

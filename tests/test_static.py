@@ -16,7 +16,8 @@ import tokenizers
 
 import una_fast
 from training_support import make_sentences, tiny_bert, write_lines
-from una_fast.encoder.backbone import load_backbone
+from una_fast.cli import main
+from una_fast.encoder.backbone import load_backbone, load_tokenizer
 from una_fast.errors import OptionError
 from una_fast.evaluation import evaluate_pairs, load_encoder
 from una_fast.training import TrainConfig, train
@@ -193,3 +194,32 @@ def test_it_is_scored_as_any_encoder(start: Path, tmp_path: Path) -> None:
     made = una_fast.static_embedding(una_fast.fit(SENTENCES), start / "tokenizer.json", dim=16, seed=3)
     one, two = (evaluate_pairs(encoder, [dev])["dev.tsv"].spearman for encoder in (start, made))
     assert one == pytest.approx(two, abs=1e-6)
+
+
+def test_the_idf_of_tokens_goes_into_a_sparse_encoder(
+    tokenizer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Protects the file that sentence-transformers' SparseStaticEmbedding reads."""
+    modules = pytest.importorskip("sentence_transformers.sparse_encoder.modules")
+    table = una_fast.fit(make_sentences(50))
+    table.save(tmp_path / "table")
+    out = tmp_path / "idf.json"
+    assert main(["export", str(tmp_path / "table"), "-o", str(out), "--tokenizer-json", str(tokenizer)]) == 0
+    weights = json.loads(out.read_text(encoding="utf-8"))
+    loaded = load_tokenizer(tokenizer.parent if tokenizer.is_file() else tokenizer)
+    assert list(weights) == loaded.convert_ids_to_tokens(range(len(loaded)))
+    assert weights["[CLS]"] == weights["[SEP]"] == 0.0
+    df = sum("guitar" in sentence.split() for sentence in make_sentences(50))
+    assert weights["guitar"] == pytest.approx(math.log(50 / df))
+    module = modules.SparseStaticEmbedding.from_json(str(out), loaded)
+    assert module.weight.tolist() == pytest.approx(list(weights.values()), rel=1e-6)
+    for arguments, message in [
+        (["-o", str(out)], "needs --tokenizer-json"),
+        (
+            ["-o", str(tmp_path / "t.csv"), "--tokenizer-json", str(tokenizer)],
+            "ends in .json, not for 't.csv'",
+        ),
+        (["-o", str(out), "--tokenizer-json", str(tmp_path / "none.json")], "none.json"),
+    ]:
+        assert main(["export", str(tmp_path / "table"), *arguments]) == 1
+        assert message in capsys.readouterr().err

@@ -96,7 +96,8 @@ def count_batches(
     try:
         counter.update(pa.RecordBatchReader.from_batches(first.schema, chain([first], given)))
     except InputError as error:
-        raise InputError(f"column {column!r}: {error}") from error
+        where = "the column" if column is None else f"column {column!r}"
+        raise InputError(f"{where}: {error}") from error
     if counter.n_documents == 0:
         return
     for part, counts in enumerate(counter._core.part_bytes(parts, threads=threads)):

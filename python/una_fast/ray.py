@@ -1,12 +1,12 @@
 """Fitting and negatives on Ray Data: the same table and the same text, from any number of machines.
 
     table = una_fast.ray.fit(ray.data.read_parquet("s3://..."), column="text")
-    table.save("corpus.table")
+    table.save("/data/corpus.table")
     made = dataset.map_batches(
         Negatives,
-        fn_constructor_kwargs={"table": "corpus.table", "column": "text"},
+        fn_constructor_kwargs={"table": "/data/corpus.table", "column": "text"},
         batch_format="pyarrow",
-        concurrency=8,
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=8),
     )
 
 Ray schedules, retries and shows progress; `una_fast.batches` does the work. It needs the extra `ray`.
@@ -31,7 +31,7 @@ from una_fast.batches import (
     merge_batches,
 )
 from una_fast.datasets import NEGATIVE
-from una_fast.errors import InputError, OptionError, StorageError
+from una_fast.errors import ArtifactError, InputError, OptionError, StorageError
 from una_fast.extras import require
 from una_fast.phrases import rule_of
 from una_fast.table import TermTable
@@ -149,6 +149,9 @@ def _batches(dataset: Dataset) -> Iterator[pa.RecordBatch]:
         yield from table.to_batches()
 
 
+_OURS = {kind.__name__: kind for kind in (ArtifactError, InputError, OptionError)}
+
+
 @contextmanager
 def _our_errors() -> Iterator[None]:
     """What our own code raises in a task is raised as it was."""
@@ -156,11 +159,11 @@ def _our_errors() -> Iterator[None]:
         yield
     except ray.exceptions.RayTaskError as error:
         # By its text: what Ray brings back of an exception and of its causes is not the same from release to release.
-        told = re.findall(r"^una_fast\.errors\.(InputError|OptionError): (.*)$", str(error), re.MULTILINE)
-        if not told:
+        told = re.findall(r"^una_fast\.errors\.(\w+): (.*)$", str(error), re.MULTILINE)
+        kind, message = told[-1] if told else ("", "")
+        if kind not in _OURS:
             raise
-        kind, message = told[-1]
-        raise {"InputError": InputError, "OptionError": OptionError}[kind](message) from error
+        raise _OURS[kind](message) from error
 
 
 class Negatives:
@@ -170,7 +173,7 @@ class Negatives:
             Negatives,
             fn_constructor_kwargs={"table": path, "column": "text", "row_column": "id"},
             batch_format="pyarrow",
-            concurrency=4,
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=4),
         )
 
     A table is loaded once for each of Ray's workers. The key of a row is what stands in `row_column`, else a hash of

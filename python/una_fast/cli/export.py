@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from una_fast import shared_options as same
+from una_fast.encode import backend_of, plain_copy
 from una_fast.errors import OptionError
 from una_fast.extras import require
-from una_fast.files import check_apart, replacing, storage_errors
+from una_fast.files import check_apart, replacing, storage_errors, write_text
 from una_fast.options import Options, add_options, option
 
 if TYPE_CHECKING:
@@ -31,8 +33,15 @@ class ExportOptions(Options):
     table: Path = option(help="A table made by una-fast fit.", group="text", positional=True)
     output: Path = option(
         same.OUTPUT,
-        "Its suffix tells: .parquet or .csv; with --reference a folder, made if need be.",
+        "Its suffix tells: .parquet, .csv or .json; with --reference a folder, made if need be.",
         default=MISSING,
+        metavar="FILE",
+    )
+    tokenizer_json: Path | None = option(
+        None,
+        "With .json: the tokenizer.json of a model, or a folder that holds one. The file then has the idf of each of "
+        "its tokens, as SparseStaticEmbedding.from_json of sentence-transformers reads it.",
+        group="output",
         metavar="FILE",
     )
     reference: bool = option(False, "Write the reference's three CSV files.", group="output")
@@ -44,7 +53,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "export",
         help="write a table as Parquet, CSV, or the reference's three CSV files",
         usage="una-fast export TABLE --output FILE [options]",
-        description="Write a table as Parquet or CSV: term, df, best_count, best_length, idf, score, by rank. With "
+        description="Write a table as Parquet or CSV: term, df, best_count, best_length, idf, score, by rank; or the "
+        "idf of a model's tokens as JSON. With "
         "--reference, write the three files that UNA's reference implementation reads, each with a header and a term "
         "a line, by rank: term_idf.csv (Keys, Scores_idf), term_count.csv (Keys, Scores_count: the document "
         "frequency) and term_tfidfmax.csv (Keys, Scores_max).",
@@ -61,12 +71,43 @@ def run(args: argparse.Namespace) -> int:
     if options.reference:
         return _export_reference(TermTable.load(options.table), options.output)
     check_apart([options.table], {"--output": options.output})
+    if options.output.suffix == ".json":
+        return _export_idf(options)
+    if options.tokenizer_json is not None:
+        raise OptionError(
+            f"--tokenizer-json is for an --output that ends in .json, not for {options.output.name!r}"
+        )
     write = _writer(options.output)
     table = TermTable.load(options.table)
     rows = table.to_arrow()
     with replacing(options.output) as path:
         write(rows, str(path))
     print(f"{len(table):,} terms in {options.output}")
+    return 0
+
+
+def _export_idf(options: ExportOptions) -> int:
+    """The idf of tokens, by token. Special tokens stand in every text: theirs is 0."""
+    from una_fast.static import idf_of_tokens
+    from una_fast.table import TermTable
+
+    path = options.tokenizer_json
+    if path is None:
+        raise OptionError(
+            "an --output that ends in .json needs --tokenizer-json: the tokens of a model are weighed"
+        )
+    if path.is_dir():
+        path /= "tokenizer.json"
+    check_apart([options.table, path], {"--output": options.output})
+    table = TermTable.load(options.table)
+    backend = plain_copy(backend_of(path, "--tokenizer-json"))
+    idf = idf_of_tokens(table, backend)
+    special = {token.content for token in backend.get_added_tokens_decoder().values() if token.special}
+    vocabulary = sorted(backend.get_vocab(with_added_tokens=True).items(), key=lambda item: item[1])
+    weights = {token: 0.0 if token in special else float(idf[number]) for token, number in vocabulary}
+    with replacing(options.output) as fresh:
+        write_text(fresh, json.dumps(weights, ensure_ascii=False, indent=0) + "\n")
+    print(f"{len(weights):,} tokens in {options.output}")
     return 0
 
 
@@ -91,7 +132,7 @@ def _write_pairs(rows: list[tuple[str, float]], heading: str, path: Path) -> Non
 
 def _writer(output: Path) -> Callable[[pa.Table, str], None]:
     if output.suffix not in (".parquet", ".csv"):
-        raise OptionError(f"--output must end in .parquet or .csv, not {output.name!r}")
+        raise OptionError(f"--output must end in .parquet, .csv or .json, not {output.name!r}")
     pyarrow = require("export", "pyarrow", "pyarrow.csv", "pyarrow.parquet")
     writers = {".parquet": pyarrow.parquet.write_table, ".csv": pyarrow.csv.write_csv}
     return cast("Callable[[pa.Table, str], None]", writers[output.suffix])

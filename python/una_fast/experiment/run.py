@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -18,7 +19,7 @@ from una_fast.experiment.summary import TF_IDF, Summary, summarise
 from una_fast.files import read_bytes, remove_folder, storage_errors
 from una_fast.training import train
 from una_fast.training.output import MANIFEST
-from una_fast.training.start import trained_pooling
+from una_fast.training.start import lacks_weights, trained_pooling
 
 if TYPE_CHECKING:
     from una_fast.encoder.pooling import Pooling
@@ -73,6 +74,7 @@ def run_experiment(
 def _score_starts(plan: Plan, store: Store, tell: Tell) -> None:
     """Score every model that runs start from, before it has learnt anything."""
     known = {(row["model"], row["asked"]) for row in store.starts()}
+    sources = Sources()
     for run in plan.runs():
         model, asked = run.start()
         if (model, asked) in known:
@@ -81,7 +83,8 @@ def _score_starts(plan: Plan, store: Store, tell: Tell) -> None:
         config = run.config(Path("unused"))
         trained = trained_pooling(config)
         pooling: Pooling = "cls" if trained == "cls_mlp" else trained
-        encoder = load_encoder(model, pooling=pooling, device=config.device)
+        table = sources.table(run) if lacks_weights(replace(config, pooling=pooling)) else None
+        encoder = load_encoder(model, pooling=pooling, table=table, device=config.device)
         scores = score(encoder, plan.evaluation).spearman
         store.add_start({"model": model, "pooling": pooling, "asked": asked, "scores": scores})
         tell(f"before training, {model}: {_mean_text(scores)}")

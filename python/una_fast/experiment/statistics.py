@@ -19,6 +19,7 @@ __all__ = [
     "Difference",
     "Interval",
     "compare",
+    "holm",
     "largest_coverage",
     "over_pairs",
     "resampled_spearman",
@@ -139,6 +140,21 @@ def sign_flip_p(differences: Sequence[float]) -> float:
 
 Cosines = Mapping[str, NDArray[np.float32]]
 """The cosine of each test pair, by task."""
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values of several comparisons, corrected so that any of them below a level is so by chance that often at most.
+
+    The k-th least of n is multiplied by n - k + 1, and none is below one before it. Nothing is asked of how the
+    comparisons depend on each other, as those with one baseline do. Source: Holm 1979, A simple sequentially rejective
+    multiple test procedure.
+    """
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    corrected, least = [0.0] * len(p_values), 0.0
+    for rank, place in enumerate(order):
+        least = max(least, min(1.0, (len(p_values) - rank) * p_values[place]))
+        corrected[place] = least
+    return corrected
 
 
 def over_pairs(

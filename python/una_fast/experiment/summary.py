@@ -1,7 +1,7 @@
 """From the rows of an experiment to its table: means, spreads, and differences from the baseline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from una_fast.experiment.plan import Plan, Run, Weights
 from una_fast.experiment.scoring import read_gold
-from una_fast.experiment.statistics import Difference, compare, over_pairs
+from una_fast.experiment.statistics import Difference, compare, holm, over_pairs
 from una_fast.experiment.store import Row, Store
 
 __all__ = ["ArmSummary", "Comparison", "Spread", "Start", "Summary", "summarise"]
@@ -43,6 +43,7 @@ class ArmSummary:
         steps: The steps whose weights were scored, by seed.
         difference: From the baseline, over the seeds that both have; None for the baseline itself, and where there
             is no such seed.
+        holm: p of the difference, corrected for the number of arms that are compared, see `holm`; None where p is.
     """
 
     arm: str
@@ -52,6 +53,7 @@ class ArmSummary:
     tasks: dict[str, Spread]
     steps: tuple[int, ...]
     difference: Difference | None
+    holm: float | None = None
 
 
 TF_IDF = "TF-IDF of the table"
@@ -155,7 +157,13 @@ def _comparison(
             scores = {seed: row for seed, (_, row) in by_seed.items()}
             arms.append(_arm(arm, scores, difference, tuple(gold)))
     starts = _starts(store, planned)
-    return Comparison(condition=condition, weights=weights, arms=tuple(arms), starts=starts)
+    return Comparison(condition=condition, weights=weights, arms=_corrected(arms), starts=starts)
+
+
+def _corrected(arms: Sequence[ArmSummary]) -> tuple[ArmSummary, ...]:
+    compared = {arm.arm: arm.difference.p for arm in arms if arm.difference is not None}
+    corrected = dict(zip(compared, holm(list(compared.values())), strict=True))
+    return tuple(replace(arm, holm=corrected.get(arm.arm)) for arm in arms)
 
 
 def _difference(
@@ -214,7 +222,7 @@ def _defined_mean(scores: Mapping[str, float | None]) -> float | None:
     return fmean(values) if values and len(values) == len(scores) else None
 
 
-HEAD = ("arm", "seeds", "mean", "sd", "difference", "sd", "over seeds", "over pairs", "p")
+HEAD = ("arm", "seeds", "mean", "sd", "difference", "sd", "over seeds", "over pairs", "p", "Holm")
 
 
 def cells(arm: ArmSummary) -> tuple[str, ...]:
@@ -222,7 +230,7 @@ def cells(arm: ArmSummary) -> tuple[str, ...]:
     known = (arm.arm, str(len(arm.seeds)), _number(arm.mean.mean), _number(arm.mean.deviation))
     difference = arm.difference
     if difference is None:
-        return (*known, *[""] * 5)
+        return (*known, *[""] * 6)
     intervals = (difference.over_seeds, difference.over_pairs)
     return (
         *known,
@@ -230,6 +238,7 @@ def cells(arm: ArmSummary) -> tuple[str, ...]:
         _number(difference.spread),
         *("" if each is None else f"{100 * each.low:+.2f} .. {100 * each.high:+.2f}" for each in intervals),
         f"{difference.p:.3g}",
+        "" if arm.holm is None else f"{arm.holm:.3g}",
     )
 
 
