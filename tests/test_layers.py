@@ -14,6 +14,7 @@ LAYERS = [
         "extras",
         "files",
         "memory",
+        "notebook",
         "pickling",
         "progress",
         "_reference",

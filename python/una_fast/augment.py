@@ -13,6 +13,7 @@ from una_fast import _core, arrow
 from una_fast.checks import check_limit, check_radius, check_switch, whole
 from una_fast.draw_keys import check_keys
 from una_fast.errors import InputError, OptionError
+from una_fast.notebook import bar, marked, table_html
 from una_fast.sources import default_threads
 from una_fast.table import as_sequence
 from una_fast.tokenizers import is_custom
@@ -90,6 +91,21 @@ class Explanation:
     negative: str
     tokens: tuple[TokenExplanation, ...]
 
+    def _repr_html_(self) -> str:
+        rows = [
+            (
+                token.text,
+                "" if token.replacement is None else marked(token.replacement),
+                bar(token.probability),
+                f"{min(token.probability, 1.0):.2f}",
+                f"{token.score:.3f}",
+                "unseen" if token.rank is None else f"{token.rank:,}",
+            )
+            for token in self.tokens
+        ]
+        head = ("token", "replaced by", "probability", "p", "TF-IDF", "rank")
+        return table_html(f"{self.sentence} \N{RIGHTWARDS ARROW} {self.negative}", head, rows, text=3)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AugmentStats:
@@ -128,6 +144,20 @@ class AugmentStats:
             changed=self.changed + other.changed,
             by_percent=tuple(a + b for a, b in zip(self.by_percent, other.by_percent, strict=True)),
         )
+
+    def _repr_html_(self) -> str:
+        per_ten = [sum(self.by_percent[start : start + 10]) for start in range(0, 100, 10)]
+        per_ten[-1] += self.by_percent[100]
+        shares = [count / max(1, self.sentences) for count in per_ten]
+        rows = [
+            (
+                f"{10 * i} to {10 * i + (10 if i == 9 else 9)} %",
+                bar(share / max(*shares, 1e-9)),
+                f"{share:.1%}",
+            )
+            for i, share in enumerate(shares)
+        ]
+        return table_html(self, ("tokens replaced", "sentences", "share"), rows, text=2)
 
     def __str__(self) -> str:
         quantiles = ", ".join(f"{name} {self.quantile(q)} %" for name, q in _QUANTILES)

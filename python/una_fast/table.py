@@ -21,6 +21,7 @@ from una_fast.errors import InputError
 from una_fast.extras import require
 from una_fast.files import replacing, storage_errors, write_text
 from una_fast.hub import Uploads, bibtex, fetch, front_matter
+from una_fast.notebook import table_html
 from una_fast.phrases import Phrases
 from una_fast.pickling import Pieces
 from una_fast.sources import default_threads
@@ -403,10 +404,29 @@ class TermTable(Uploads):
     def __hash__(self) -> int:
         return hash(self.digest)
 
+    def _repr_html_(self) -> str:
+        n = min(_SHOWN, len(self))
+        least = sorted(self.top(min(n, len(self) - n), least=True), key=lambda stats: stats.rank)
+        rows: list[tuple[object, ...]] = [
+            (stats.term, f"{stats.rank:,}", f"{stats.score:.3f}", f"{stats.idf:.3f}", f"{stats.df:,}")
+            for stats in (*self.top(n), *least)
+        ]
+        if len(self) > len(rows):
+            rows.insert(n, ("...", "", "", "", ""))
+        phrases = f", {len(self.phrases):,} phrases" if self.phrases else ""
+        caption = (
+            f"TermTable: {len(self):,} terms of {self.n_documents:,} sentences, {self.tokenizer}{phrases}"
+        )
+        return table_html(caption, ("term", "rank", "score", "idf", "df"), rows)
+
     def __repr__(self) -> str:
         return (
             f"TermTable({len(self):,} terms of {self.n_documents:,} sentences, tokenizer={self.tokenizer!r})"
         )
+
+
+_SHOWN = 5
+"""Terms of each end that a notebook shows."""
 
 
 def _from_pieces(pieces: Pieces, custom: CustomTokenizer | None) -> TermTable:

@@ -29,6 +29,7 @@ from una_fast.evaluation.pairs import (
     read_task,
 )
 from una_fast.evaluation.term_rows import cosines_of
+from una_fast.notebook import marked, table_html
 from una_fast.table import TermTable
 
 __all__ = [
@@ -121,6 +122,17 @@ class StsReport:
         if self.missing:
             lines.append(f"missing: {', '.join(self.missing)}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows: list[tuple[object, ...]] = [
+            (task.name, f"{task.n_pairs:,}", f"{100 * task.spearman:.2f}", f"{100 * task.pearson:.2f}")
+            for task in self.tasks
+        ]
+        if self.mean_of_present is not None:
+            name = "mean" if self.mean is not None else f"mean of {len(self.tasks)}"
+            rows.append((marked(name), "", marked(f"{100 * self.mean_of_present:.2f}"), ""))
+        missing = f"; missing: {', '.join(self.missing)}" if self.missing else ""
+        return table_html(f"STS, times 100{missing}", ("task", "pairs", "Spearman", "Pearson"), rows)
 
     def details(self) -> str:
         """A table of both correlations times 100: over all pairs of a task, of its subsets, and their means."""
