@@ -17,6 +17,7 @@ _EXTRAS = {
     "huggingface_hub": "hub",
     "ray": "ray",
     "datatrove": "datatrove",
+    "shtab": "completion",
     **dict.fromkeys(("accelerate", "sentence_transformers"), "sentence-transformers"),
 }
 """The extra of una-fast that brings a module; any other module is a package of its own."""

@@ -15,6 +15,7 @@ from una_fast._core import __version__
 from una_fast._interrupt import INTERRUPTED, seen, watch_work
 from una_fast.cli.terminal import shown
 from una_fast.errors import UnaError
+from una_fast.extras import require
 
 __all__ = ["main"]
 
@@ -111,10 +112,28 @@ class _Parser(argparse.ArgumentParser):
         return known, unknown
 
 
+class _PrintCompletion(argparse.Action):
+    """Prints the completion of a shell, and ends the command."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *given: Any) -> None:
+        try:
+            shtab = require("--print-completion", "shtab")
+        except UnaError as error:
+            parser.exit(1, f"una-fast: {error}\n")
+        print(shtab.complete(parser, shell=given[1]))
+        parser.exit()
+
+
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands; none of them imports torch to be described."""
     top = _Parser(prog="una-fast", description="Train sentence encoders with generated hard negatives.")
     top.add_argument("--version", action="version", version=f"una-fast {__version__}")
+    top.add_argument(
+        "--print-completion",
+        action=_PrintCompletion,
+        choices=("bash", "zsh", "tcsh"),
+        help="print a script that completes commands and options in this shell (needs shtab)",
+    )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name in COMMANDS:
         importlib.import_module(f"una_fast.cli.{name}").add_parser(commands)
