@@ -342,3 +342,17 @@ def test_the_command_line_finds_and_takes_phrases(
     assert main(["fit", "corpus.txt", "-o", "none.safetensors", "--phrases", "missing.txt"]) != 0
     assert "missing.txt" in capsys.readouterr().err
     assert not Path("none.safetensors").exists()
+
+
+def test_a_memory_limit_shows_in_no_phrase(read_data: Callable[..., list[str]], tmp_path: Path) -> None:
+    """Words that stand in phrases alone are in memory, and in no file and no table."""
+    sentences = read_data("wiki_en.txt.gz", 120_000)
+    phrases = find_phrases(sentences, PhraseRule(min_df=3, threshold=0.3))
+    whole = fit(sentences, phrases=phrases)
+    for threads in (1, 2):
+        counter = TermCounter(phrases=phrases, threads=threads, memory_limit="16MiB", temp_dir=tmp_path)
+        counter.update(sentences)
+        assert counter._core.has_spilled
+        assert counter.freeze() == whole
+    assert min(whole.df) == 1
+    assert len(phrases) > 3000
