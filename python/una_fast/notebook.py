@@ -7,8 +7,8 @@ from html import escape
 
 __all__ = ["bar", "escaped", "marked", "table_html"]
 
-_NUMBER = "text-align:right;font-variant-numeric:tabular-nums"
-_TEXT = "text-align:left"
+_NUMBER = "padding:.1em .5em;text-align:right;font-variant-numeric:tabular-nums"
+_TEXT = "padding:.1em .5em;text-align:left"
 
 
 class Html(str):
