@@ -157,6 +157,7 @@ def _as_json(table: TermTable, maker: Augmenter, options: InspectOptions) -> dic
         "sentences": table.n_documents,
         "terms": len(table),
         "tokenizer": table.tokenizer,
+        "phrases": len(table.phrases),
         "digest": table.digest,
         "most_important": [asdict(stats) for stats in table.top(options.number)],
         "least_important": [asdict(stats) for stats in table.top(options.number, least=True)],

@@ -15,7 +15,7 @@ use una_core::negatives::{Augmenter, DrawKey, Options, Sentence, Surface};
 use una_core::progress::Work;
 use una_core::table::TermTable;
 use una_core::text::Rows;
-use una_core::tokenize::{Settings, Tokenizer};
+use una_core::tokenize::{Phrases, Settings, Tokenizer};
 use una_core::transform::transform;
 
 /// Bytes that loading may hold at once for each byte of the file, and beside them.
@@ -25,8 +25,8 @@ const BYTES_BESIDE: usize = 512 << 10;
 /// A machine at work on other things may keep a thread waiting; a hang is longer.
 const HANG: Duration = Duration::from_secs(20);
 
-fn counts() -> TermCounts {
-    let settings = Settings { tokenizer: Tokenizer::Word, ..Settings::default() };
+fn counts(phrases: Phrases) -> TermCounts {
+    let settings = Settings { tokenizer: Tokenizer::Word, phrases, ..Settings::default() };
     let mut rows = Rows::default();
     for i in 0..12 {
         let sentence = format!("the cat {i}x sat on the mat of number {} café the", i % 5);
@@ -45,19 +45,24 @@ struct Outcomes {
 
 /// Loads `count` mutants of each kind of file.
 fn load_mutants(seed: u64, count: u64) -> Outcomes {
-    let counts = counts();
-    let table =
-        TermTable::freeze(&counts, Pruning { min_df: 1, max_terms: Some(100) }, Work::default()).unwrap();
-    let files =
-        [table_bytes(&table, Work::default()).unwrap(), counts_bytes(&counts, Work::default()).unwrap()];
-    let parts = files.each_ref().map(|file| Parts::of(file));
+    let phrases = Phrases::new(["the cat", "the mat", "sat on", "café the"]).unwrap();
+    let files: Vec<Vec<u8>> = [Phrases::NONE, phrases]
+        .into_iter()
+        .flat_map(|phrases| {
+            let counts = counts(phrases);
+            let pruning = Pruning { min_df: 1, max_terms: Some(100) };
+            let table = TermTable::freeze(&counts, pruning, Work::default()).unwrap();
+            [table_bytes(&table, Work::default()).unwrap(), counts_bytes(&counts, Work::default()).unwrap()]
+        })
+        .collect();
+    let parts: Vec<Parts> = files.iter().map(|file| Parts::of(file)).collect();
     for (file, parts) in files.iter().zip(&parts) {
         assert!(&parts.bytes() == file, "a file put together again is another one");
     }
     let mut outcomes = Outcomes::default();
     for number in 0..count {
         let mut dice = Dice(seed.wrapping_mul(1 << 40).wrapping_add(number));
-        let mut mutant = parts[(number % 2) as usize].clone();
+        let mut mutant = parts[number as usize % parts.len()].clone();
         for _ in 0..=dice.below(3) {
             mutant.mutate(&mut dice);
         }

@@ -49,6 +49,9 @@ impl Dice {
     }
 }
 
+/// The fact that holds the sum of the phrases.
+const PHRASES_SUM: &str = "phrases_sha256";
+
 /// One array as the header tells of it, and its bytes.
 #[derive(Clone)]
 struct Tensor {
@@ -85,15 +88,24 @@ impl Parts {
         let mut facts: Map<String, Value> = serde_json::from_str(metadata).unwrap();
         facts.remove("sha256");
         facts.remove("digest");
-        let tensors = [("df", 8), ("offsets", 8), ("best_count", 4), ("best_length", 4), ("term_bytes", 1)]
-            .map(|(name, width)| {
-                let at = |i: usize| header[name]["data_offsets"][i].as_u64().unwrap() as usize;
-                let dtype = header[name]["dtype"].as_str().unwrap().to_owned();
-                let bytes = data[at(0)..at(1)].to_vec();
-                Tensor { name: name.into(), dtype, shape: None, data_offsets: None, width, bytes }
-            });
+        facts.remove(PHRASES_SUM);
+        let arrays = [
+            ("df", 8),
+            ("offsets", 8),
+            ("best_count", 4),
+            ("best_length", 4),
+            ("term_bytes", 1),
+            ("phrases", 1),
+        ];
+        let there = arrays.into_iter().filter(|(name, _)| header.contains_key(*name));
+        let tensors = there.map(|(name, width)| {
+            let at = |i: usize| header[name]["data_offsets"][i].as_u64().unwrap() as usize;
+            let dtype = header[name]["dtype"].as_str().unwrap().to_owned();
+            let bytes = data[at(0)..at(1)].to_vec();
+            Tensor { name: name.into(), dtype, shape: None, data_offsets: None, width, bytes }
+        });
         Self {
-            tensors: tensors.to_vec(),
+            tensors: tensors.collect(),
             facts,
             lies: Map::new(),
             key: "una_fast".into(),
@@ -106,8 +118,12 @@ impl Parts {
     /// The file, sealed.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut facts = self.facts.clone();
-        let sums: Map<_, _> =
+        let mut sums: Map<_, _> =
             self.tensors.iter().map(|t| (t.name.clone(), json!(sha256(&t.bytes)))).collect();
+        if let Some(sum) = self.lies.get(PHRASES_SUM).cloned().or_else(|| sums.get("phrases").cloned()) {
+            facts.insert(PHRASES_SUM.into(), sum);
+        }
+        sums.remove("phrases");
         facts.insert("sha256".into(), self.lies.get("sha256").cloned().unwrap_or(Value::Object(sums)));
         let digest = json!(sha256(Value::Object(facts.clone()).to_string().as_bytes()));
         facts.insert("digest".into(), self.lies.get("digest").cloned().unwrap_or(digest));
@@ -137,8 +153,9 @@ impl Parts {
 
     /// Changes one thing.
     pub(crate) fn mutate(&mut self, dice: &mut Dice) {
-        match dice.below(12) {
+        match dice.below(13) {
             0 => self.change_header(dice),
+            12 => self.change_phrases(dice),
             1 | 2 => self.change_facts(dice),
             3 => self.change_rows(dice),
             4 => self.change_lengths(dice),
@@ -172,8 +189,18 @@ impl Parts {
     }
 
     fn change_facts(&mut self, dice: &mut Dice) {
-        const NAMES: [&str; 9] =
-            ["format", "kind", "lowercase", "n_documents", "tokenizer", "max_terms", "min_df", "beside", ""];
+        const NAMES: [&str; 10] = [
+            "format",
+            "kind",
+            "lowercase",
+            "n_documents",
+            "tokenizer",
+            "ngram_range",
+            "max_terms",
+            "min_df",
+            "beside",
+            "",
+        ];
         const TOKENIZERS: [&str; 8] = [
             "word",
             "",
@@ -191,7 +218,8 @@ impl Parts {
             3 => json!("callable:".repeat(dice.below(99))),
             _ => odd_json(dice),
         };
-        match dice.below(9) {
+        match dice.below(10) {
+            9 => drop(self.lies.insert(PHRASES_SUM.into(), value)),
             0 => drop(self.facts.remove(name)),
             1 => drop(self.lies.insert("sha256".into(), value)),
             2 => drop(self.lies.insert("digest".into(), value)),
@@ -270,6 +298,30 @@ impl Parts {
             }
         }
         self.set_terms(&terms);
+    }
+
+    /// Changes the list of phrases, where there is one.
+    fn change_phrases(&mut self, dice: &mut Dice) {
+        const LISTS: [&[u8]; 9] = [
+            b"",
+            b"\0",
+            b"a b",
+            b"a\0",
+            b"b c\0a b\0",
+            b"a b\0a b\0",
+            b"a  b\0",
+            b"the cat\0\xff \xff\0",
+            b" a\0a \0",
+        ];
+        let (list, flip) = (*dice.pick(&LISTS), dice.below(2) == 0);
+        let (place, times) = (dice.number() as usize, dice.below(500));
+        let Some(tensor) = self.tensors.iter_mut().find(|tensor| tensor.name == "phrases") else { return };
+        let at = place % tensor.bytes.len().max(1);
+        match tensor.bytes.get_mut(at) {
+            Some(byte) if flip => *byte ^= 1 << (times % 8),
+            _ if flip => tensor.bytes = (0..times).flat_map(|i| format!("a {i:04}\0").into_bytes()).collect(),
+            _ => tensor.bytes = list.to_vec(),
+        }
     }
 
     fn change_number(&mut self, dice: &mut Dice) {
