@@ -28,3 +28,5 @@ def test_a_small_bert_is_made_and_repeats_itself(tmp_path: Path) -> None:
 def test_the_plan_of_the_docs_can_be_run() -> None:
     plan = load_plan(EXAMPLES / "small-strategies.toml", settings=["corpus=c.txt", "model=m"])
     assert [arm.name for arm in plan.arms] == ["plain", "una", "tfidf-random", "random"]
+    plan = load_plan(EXAMPLES / "pretrained-tiny.toml", settings=["corpus=c.txt", "model=m", "table=t"])
+    assert [arm.name for arm in plan.arms] == ["plain", "una", "idf mean", "idf mean, una"]
