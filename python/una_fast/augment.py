@@ -157,7 +157,9 @@ class AugmentStats:
             )
             for i, share in enumerate(shares)
         ]
-        return table_html(str(self).replace("\n", "; "), ("tokens replaced", "sentences", "share"), rows, text=2)
+        return table_html(
+            str(self).replace("\n", "; "), ("tokens replaced", "sentences", "share"), rows, text=2
+        )
 
     def __str__(self) -> str:
         quantiles = ", ".join(f"{name} {self.quantile(q)} %" for name, q in _QUANTILES)
