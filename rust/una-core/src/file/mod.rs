@@ -55,9 +55,10 @@ use header::{
     FORMAT, Input, NAMES, check_facts, check_seal, facts, header, number, phrase_bytes, phrases, read_header,
     read_metadata, read_shape, seal, settings, shown, table_facts,
 };
+use parts::part_of;
 
 pub use arrays::{Arrays, counts_from_arrays};
-pub use parts::{Part, parse_part, part_bytes};
+pub use parts::Part;
 
 use crate::atomic_file::replace;
 
@@ -191,6 +192,41 @@ pub fn parse_counts(bytes: &[u8], work: Work<'_>) -> Result<TermCounts> {
 /// The counts that the bytes of a file hold, if `check` has nothing against their terms.
 fn parsed_counts(bytes: &[u8], work: Work<'_>, check: impl Fn(&[u8]) -> Checked<()>) -> Result<TermCounts> {
     read_counts(Cursor::new(bytes), None, work, check).map_err(|fault| fault.of(Path::new(BYTES)))
+}
+
+/// The bytes of counts in so many parts, by number, each a file of its own. All have the documents of the whole.
+///
+/// # Errors
+/// [`Error::Option`] for no part; [`Error::Storage`] where terms are on disk; [`Error::OutOfMemory`];
+/// [`Error::Interrupted`].
+pub fn part_bytes(counts: &TermCounts, parts: u32, work: Work<'_>) -> Result<Vec<Vec<u8>>> {
+    if parts == 0 {
+        return Err(Error::Option("parts must be at least 1".into()));
+    }
+    let mut arrays = Vec::new();
+    arrays.try_reserve_exact(parts as usize)?;
+    arrays.resize_with(parts as usize, Arrays::empty);
+    counts
+        .by_bytes(work)?
+        .for_each(work.unseen(), |term, stats| arrays[part_of(term, parts) as usize].try_push(term, stats))?;
+    let facts = facts("counts", counts.settings(), counts.n_documents());
+    let phrases = phrase_bytes(&counts.settings().phrases);
+    let written = arrays.into_iter().map(|arrays| {
+        let shape = Shape { n_terms: arrays.df.len() as u64, term_bytes: arrays.term_bytes.len() as u64 };
+        bytes_in_memory(shape, facts.clone(), &phrases, |push| {
+            work.stop.check()?;
+            arrays.each(push)
+        })
+    });
+    written.collect()
+}
+
+/// The counts that such bytes hold, if all their terms are of that part.
+///
+/// # Errors
+/// [`Error::Artifact`] naming what is wrong with them; [`Error::OutOfMemory`]; [`Error::Interrupted`].
+pub fn parse_part(bytes: &[u8], part: Part, work: Work<'_>) -> Result<TermCounts> {
+    parsed_counts(bytes, work, |term| part.check(term))
 }
 
 /// Loads counts, which keep to a memory limit from then on if there is one: with it, they stay on disk.
