@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
-from importlib import metadata
 
 from una_fast._core import __version__
 
@@ -36,6 +34,9 @@ def show_versions() -> None:
     >>> una_fast.show_versions()  # doctest: +ELLIPSIS
     una_fast ...
     """
+    import platform  # both take their time, which an import of the package is spared
+    from importlib import metadata
+
     rows = {
         "una_fast": __version__,
         "python": f"{platform.python_version()} ({platform.python_implementation()})",
