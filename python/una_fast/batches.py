@@ -114,20 +114,17 @@ def merge_batches(batches: Iterable[pa.RecordBatch]) -> pa.RecordBatch:
         MissingExtraError: without pyarrow.
     """
     pa = require("merge_batches", "pyarrow")
-    merged: dict[int, tuple[_core.TermCounter, int]] = {}
+    merged: dict[int, _core.TermCounter] = {}
     all_parts: int | None = None
     for row in _rows(batches, pa):
         all_parts = _same_parts(all_parts, row.parts)
         if row.part not in merged:
             with row.named():
-                empty = _core.TermCounter.like_bytes(row.counts, memory_limit=None, temp_dir=None)
-            merged[row.part] = empty, 0
-        counter, documents = merged[row.part]
-        row.add_to(counter, documents=True, threads=1)
-        merged[row.part] = counter, documents + row.documents
+                merged[row.part] = _core.TermCounter.like_bytes(row.counts, memory_limit=None, temp_dir=None)
+        row.add_to(merged[row.part], documents=True, threads=1)
     made = [
-        _row(pa, part, all_parts, documents, counter.to_bytes()[0])
-        for part, (counter, documents) in sorted(merged.items())
+        _row(pa, part, all_parts, counter.n_documents, counter.to_bytes()[0])
+        for part, counter in sorted(merged.items())
     ]
     if not made:
         return pa.RecordBatch.from_pylist([], schema=count_schema())

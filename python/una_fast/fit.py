@@ -136,6 +136,7 @@ def fit(
     }
     rule, n_documents = rule_of(phrases), None
     if rule is not None:
+        _refuse_single_pass(source)
         pairs = _counted_for(rule, source, progress, options)
         phrases, n_documents = pairs.find_phrases(rule, progress=progress), pairs.n_documents
         del pairs
@@ -171,25 +172,22 @@ def find_phrases(
         StorageError: for a file that cannot be read, and for a temporary one that cannot be written.
     """
     found = required_rule(rule)
-    counter = _counter_for(found, options)
-    counter.update(source, progress=progress)
-    return counter.find_phrases(found, progress=progress)
-
-
-def _counter_for(rule: PhraseRule, options: dict[str, Any]) -> TermCounter:
-    return TermCounter(**options, ngram_range=(1, rule.max_tokens))
+    return _counted_for(found, source, progress, options).find_phrases(found, progress=progress)
 
 
 def _counted_for(rule: PhraseRule, source: Source, progress: bool, options: dict[str, Any]) -> TermCounter:
-    """The counts that phrases are found in, of a source that is to be read again."""
+    """The counts that phrases are found in."""
+    counter = TermCounter(**options, ngram_range=(1, rule.max_tokens))
+    counter.update(source, progress=progress)
+    return counter
+
+
+def _refuse_single_pass(source: Source) -> None:
     if isinstance(source, Iterator) or callable(getattr(source, "read", None)):
         raise OptionError(
             f"phrases are found in a pass of their own, and a {type(source).__name__} can be read once: give files, "
             "a list or a dataset, or the phrases"
         )
-    counter = _counter_for(rule, options)
-    counter.update(source, progress=progress)
-    return counter
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -61,8 +61,9 @@ def run_experiment(
         raise InputError(f"no run of plan {plan.name!r} has finished in {output}")
     with open_store(plan, Path(output)) as store:
         if train_missing:
-            _score_starts(plan, store, tell)
-            _score_tables(plan, store, tell)
+            sources = Sources()
+            _score_starts(plan, store, sources, tell)
+            _score_tables(plan, store, sources, tell)
             _train_missing(plan, store, keep_encoders=keep_encoders, progress=progress, tell=tell)
         summary = summarise(plan, store)
         tell("writing the report")
@@ -71,10 +72,9 @@ def run_experiment(
     return summary
 
 
-def _score_starts(plan: Plan, store: Store, tell: Tell) -> None:
+def _score_starts(plan: Plan, store: Store, sources: Sources, tell: Tell) -> None:
     """Score every model that runs start from, before it has learnt anything."""
     known = {(row["model"], row["asked"]) for row in store.starts()}
-    sources = Sources()
     for run in plan.runs():
         model, asked = run.start()
         if (model, asked) in known:
@@ -90,10 +90,9 @@ def _score_starts(plan: Plan, store: Store, tell: Tell) -> None:
         tell(f"before training, {model}: {_mean_text(scores)}")
 
 
-def _score_tables(plan: Plan, store: Store, tell: Tell) -> None:
+def _score_tables(plan: Plan, store: Store, sources: Sources, tell: Tell) -> None:
     """Score the TF-IDF of every table that runs use: the line that their encoders have to pass."""
     known = {row["asked"] for row in store.starts() if row["pooling"] is None}
-    sources = Sources()
     for run in plan.runs():
         if run.table() in known:
             continue

@@ -47,7 +47,7 @@ use crate::progress::{Stop, Work};
 use crate::table::{TermTable, ranked};
 use crate::terms::TermArena;
 use crate::tfidf::TermStats;
-use crate::tokenize::Settings;
+use crate::tokenize::{Phrases, Settings};
 use checks::{Checked, check_stats, check_term};
 use columns::{Layout, Reader, Row, Shape, bytes_of};
 use fault::{Fault, Reading};
@@ -108,15 +108,14 @@ pub fn counts_bytes(counts: &TermCounts, work: Work<'_>) -> Result<Vec<u8>> {
     let terms = counts.by_bytes(work)?;
     let shape = Shape { n_terms: terms.n_terms(), term_bytes: terms.term_bytes() };
     let facts = facts("counts", counts.settings(), counts.n_documents());
-    let phrases = phrase_bytes(&counts.settings().phrases);
-    bytes_in_memory(shape, facts, &phrases, |push| terms.for_each(work, push))
+    bytes_in_memory(shape, facts, &counts.settings().phrases, |push| terms.for_each(work, push))
 }
 
 /// The bytes of a file, whose terms `feed` pushes.
 fn bytes_in_memory(
     shape: Shape,
     facts: Map<String, Value>,
-    phrases: &[u8],
+    phrases: &Phrases,
     feed: impl FnOnce(Push<'_>) -> Result<()>,
 ) -> Result<Vec<u8>> {
     let mut out = Cursor::new(room_for(shape)?);
@@ -149,8 +148,7 @@ pub fn freeze_to(counts: &TermCounts, pruning: Pruning, path: &Path, work: Work<
     let terms = ranked(counts, pruning, work)?;
     let n_terms = terms.n_terms();
     let facts = table_facts(counts.settings(), pruning, counts.n_documents());
-    let phrases = phrase_bytes(&counts.settings().phrases);
-    Ok(Saved { n_terms, digest: save(terms, facts, &phrases, path, work)? })
+    Ok(Saved { n_terms, digest: save(terms, facts, &counts.settings().phrases, path, work)? })
 }
 
 /// Saves counts, in order of term bytes, as [`save_table`] does.
@@ -159,7 +157,7 @@ pub fn freeze_to(counts: &TermCounts, pruning: Pruning, path: &Path, work: Work<
 /// What the system says; [`Error::Interrupted`].
 pub fn save_counts(counts: &TermCounts, path: &Path, work: Work<'_>) -> Result<()> {
     let facts = facts("counts", counts.settings(), counts.n_documents());
-    save(counts.by_bytes(work)?, facts, &phrase_bytes(&counts.settings().phrases), path, work)?;
+    save(counts.by_bytes(work)?, facts, &counts.settings().phrases, path, work)?;
     Ok(())
 }
 
@@ -210,10 +208,9 @@ pub fn part_bytes(counts: &TermCounts, parts: u32, work: Work<'_>) -> Result<Vec
         .by_bytes(work)?
         .for_each(work.unseen(), |term, stats| arrays[part_of(term, parts) as usize].try_push(term, stats))?;
     let facts = facts("counts", counts.settings(), counts.n_documents());
-    let phrases = phrase_bytes(&counts.settings().phrases);
     let written = arrays.into_iter().map(|arrays| {
         let shape = Shape { n_terms: arrays.df.len() as u64, term_bytes: arrays.term_bytes.len() as u64 };
-        bytes_in_memory(shape, facts.clone(), &phrases, |push| {
+        bytes_in_memory(shape, facts.clone(), &counts.settings().phrases, |push| {
             work.stop.check()?;
             arrays.each(push)
         })
@@ -249,7 +246,7 @@ fn write(
     out: &mut (impl Write + Seek),
     shape: Shape,
     facts: Map<String, Value>,
-    phrases: &[u8],
+    phrases: &Phrases,
     path: &Path,
     feed: impl FnOnce(Push<'_>) -> Result<()>,
 ) -> Result<String> {
@@ -257,13 +254,14 @@ fn write(
     let arrays = shape.arrays().ok_or_else(|| refused(io::ErrorKind::FileTooLarge.into()))?;
     // Sums are of a fixed length, so that a header of blank ones is as long as the final one will be.
     let blank = NAMES.map(|_| "0".repeat(64));
+    let phrases = phrase_bytes(phrases);
     let n_phrases = phrases.len() as u64;
     let start = header(arrays, n_phrases, &seal(facts.clone(), blank)).map_err(refused)?.len() as u64;
     let mut writer = columns::Writer::new(out, arrays, start).map_err(refused)?;
     feed(&mut |term, stats| writer.push(term, stats).map_err(refused))?;
     let metadata = seal(facts, writer.finish().map_err(refused)?);
     let end = start + bytes_of(arrays);
-    out.seek(SeekFrom::Start(end)).and_then(|_| out.write_all(phrases)).map_err(refused)?;
+    out.seek(SeekFrom::Start(end)).and_then(|_| out.write_all(&phrases)).map_err(refused)?;
     let header = header(arrays, n_phrases, &metadata).map_err(refused)?;
     out.seek(SeekFrom::Start(0)).and_then(|_| out.write_all(&header)).map_err(refused)?;
     Ok(metadata["digest"].as_str().unwrap_or_default().to_owned())
@@ -281,8 +279,7 @@ fn write_table(
     work: Work<'_>,
 ) -> Result<String> {
     let facts = table_facts(table.settings(), table.pruning(), table.n_documents());
-    let phrases = phrase_bytes(&table.settings().phrases);
-    write(out, shape_of(table), facts, &phrases, path, |push| {
+    write(out, shape_of(table), facts, &table.settings().phrases, path, |push| {
         let mut done = 0;
         for (rank, (&df, &best)) in (0u32..).zip(table.df().iter().zip(table.best())) {
             work.advance(&mut done)?;
@@ -296,7 +293,7 @@ fn write_table(
 fn save(
     terms: SortedTerms<'_>,
     facts: Map<String, Value>,
-    phrases: &[u8],
+    phrases: &Phrases,
     path: &Path,
     work: Work<'_>,
 ) -> Result<String> {
@@ -307,7 +304,7 @@ fn save(
 fn write_terms(
     terms: SortedTerms<'_>,
     facts: Map<String, Value>,
-    phrases: &[u8],
+    phrases: &Phrases,
     out: &mut (impl Write + Seek),
     path: &Path,
     work: Work<'_>,
