@@ -13,22 +13,32 @@ from sklearn.feature_extraction import text
 
 import una_fast.sklearn
 from una_fast.sklearn import vectorizers
+from una_fast.sklearn.counting import CountsHere
 
+_theirs = text.CountVectorizer, text.HashingVectorizer
 vectorizers._FEW = 0  # a few documents too
 text.CountVectorizer = una_fast.sklearn.CountVectorizer
 text.TfidfVectorizer = una_fast.sklearn.TfidfVectorizer
 
+text.HashingVectorizer = una_fast.sklearn.HashingVectorizer
+
 counted = {"here": 0, "there": 0}
-_counter = una_fast.sklearn.CountVectorizer._counter
 
 
-def _noted(self: una_fast.sklearn.CountVectorizer, *args: Any) -> Any:
-    counter = _counter(self, *args)
-    counted["there" if counter is None else "here"] += 1
-    return counter
+def _note(cls: type, method: str, who: str) -> None:
+    """Counts the calls of a method."""
+    before = getattr(cls, method)
+
+    def noted(self: Any, *args: Any) -> Any:
+        counted[who] += 1
+        return before(self, *args)
+
+    setattr(cls, method, noted)
 
 
-una_fast.sklearn.CountVectorizer._counter = _noted
+_note(CountsHere, "_counted_rows", "here")
+_note(_theirs[0], "_count_vocab", "there")
+_note(_theirs[1], "transform", "there")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 pytest.importorskip("sklearn")
 
 from sklearn.base import clone
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.exceptions import NotFittedError
 from sklearn.feature_extraction import text as theirs
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import MultinomialNB
@@ -25,6 +28,7 @@ import una_fast
 from sklearn_floor import run_their_tests
 from una_fast import OptionError, TermCounter
 from una_fast import sklearn as ours
+from una_fast.sklearn import hashing
 
 DOCUMENTS = [
     "The cat sat on the mat.",
@@ -59,7 +63,8 @@ def both(name: str, documents: Any, **parameters: Any) -> None:
             try:
                 matrix = vectorizer.fit_transform(documents() if callable(documents) else documents)
                 again = vectorizer.transform(documents() if callable(documents) else documents)
-                results.append((matrix, again, vectorizer.vocabulary_, [str(w.message) for w in told]))
+                terms = getattr(vectorizer, "vocabulary_", None)
+                results.append((matrix, again, terms, [str(w.message) for w in told]))
             except Exception as error:
                 results.append((type(error), str(error)))
     expected, found = results
@@ -70,6 +75,13 @@ def both(name: str, documents: Any, **parameters: Any) -> None:
     assert_same(found[1], expected[1])
     assert found[2:] == expected[2:]
 
+
+def named(parameters: dict[str, Any]) -> str:
+    """A name of a test: the same in every process."""
+    return " ".join(parameters) or "defaults"
+
+
+OF_A_VOCABULARY = {"max_df", "max_features", "min_df", "vocabulary"}
 
 PARAMETERS: list[dict[str, Any]] = [
     {},
@@ -114,7 +126,7 @@ PARAMETERS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("parameters", PARAMETERS, ids=lambda parameters: " ".join(parameters) or "defaults")
+@pytest.mark.parametrize("parameters", PARAMETERS, ids=named)
 @pytest.mark.parametrize("name", ["CountVectorizer", "TfidfVectorizer"])
 def test_every_parameter_does_what_it_does_there(name: str, parameters: dict[str, Any]) -> None:
     both(name, DOCUMENTS * 40, **parameters)  # more than are worth handing over, for transform
@@ -151,6 +163,105 @@ words = st.lists(st.sampled_from(["aa", "bb", "Aa", "c", "é", "ΑΣ", "d_1", ".
 )
 def test_any_text_is_counted_the_same(documents: list[str], parameters: dict[str, Any]) -> None:
     both("CountVectorizer", documents, **parameters)
+
+
+HASHING = [{name: value for name, value in p.items() if name not in OF_A_VOCABULARY} for p in PARAMETERS]
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        *(parameters for i, parameters in enumerate(HASHING) if parameters not in HASHING[:i]),
+        {"n_features": 8},
+        {"n_features": 4, "binary": True, "norm": None},
+        {"alternate_sign": False, "norm": "l1", "ngram_range": (1, 2)},
+        {"n_features": 16, "dtype": np.int32, "norm": None},
+    ],
+    ids=named,
+)
+def test_terms_are_hashed_as_theirs(parameters: dict[str, Any]) -> None:
+    both("HashingVectorizer", DOCUMENTS * 40, **parameters)
+    both("HashingVectorizer", lambda: iter(DOCUMENTS), **parameters)
+    both("HashingVectorizer", ["", " "], **parameters)
+    both("HashingVectorizer", [], **parameters)
+
+
+def test_hashing_in_parts_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing, "_PART", 3)
+    both("HashingVectorizer", DOCUMENTS * 5, n_features=32)
+
+
+def in_parts(vectorizer: Any, parts: list[list[str]]) -> Any:
+    for part in parts:
+        assert vectorizer.partial_fit(part) is vectorizer
+    return vectorizer
+
+
+def same_fit(found: Any, expected: Any, documents: list[str]) -> None:
+    """What is learnt, and what is made with it, or the same error."""
+    try:
+        expected.fit(documents)
+    except Exception as error:
+        with pytest.raises(type(error), match=re.escape(str(error))):
+            found.transform(documents)
+        return
+    assert found.vocabulary_ == expected.vocabulary_
+    assert list(found.get_feature_names_out()) == list(expected.get_feature_names_out())
+    assert_same(found.transform(documents), expected.transform(documents))
+    if hasattr(expected, "idf_"):
+        np.testing.assert_array_equal(found.idf_, expected.idf_)
+        assert found.idf_.dtype == expected.idf_.dtype
+
+
+@pytest.mark.parametrize(
+    "parameters", [p for p in PARAMETERS if p.get("ngram_range") not in [(2, 1), (0, 1)]], ids=named
+)
+@pytest.mark.parametrize("name", ["CountVectorizer", "TfidfVectorizer"])
+@pytest.mark.filterwarnings("ignore")
+def test_parts_add_up_to_the_whole(name: str, parameters: dict[str, Any]) -> None:
+    """In any order, in one vectorizer or in two that are merged, kept in a pickle between two parts or used there."""
+    kind, theirs_too = getattr(ours, name), getattr(theirs, name)
+    if "preprocessor" not in parameters or parameters["preprocessor"]("") is not None:
+        parts = [DOCUMENTS[:3], ["", " "], [], DOCUMENTS[3:], DOCUMENTS[:1]]
+        whole = [document for part in parts for document in part]
+        try:
+            found = in_parts(kind(**parameters), parts)
+        except ValueError as error:  # of the vocabulary that was given
+            with pytest.raises(ValueError, match=re.escape(str(error))):
+                theirs_too(**parameters).fit(whole)
+            return
+        same_fit(found, theirs_too(**parameters), whole)
+        same_fit(in_parts(kind(**parameters), parts[::-1]), theirs_too(**parameters), whole)
+        halves = [in_parts(kind(**parameters), some) for some in (parts[:3], parts[3:])]
+        same_fit(halves[0].merge(halves[1]), theirs_too(**parameters), whole)
+        same_fit(halves[1], theirs_too(**parameters), [*DOCUMENTS[3:], *DOCUMENTS[:1]])
+
+
+def test_a_vectorizer_is_used_and_kept_between_two_parts() -> None:
+    vectorizer = ours.TfidfVectorizer().partial_fit(DOCUMENTS[:3])
+    same_fit(vectorizer, theirs.TfidfVectorizer(), DOCUMENTS[:3])
+    vectorizer = pickle.loads(pickle.dumps(vectorizer)).partial_fit(DOCUMENTS[3:])
+    same_fit(vectorizer, theirs.TfidfVectorizer(), DOCUMENTS)
+    vectorizer = pickle.loads(pickle.dumps(vectorizer))
+    same_fit(vectorizer, theirs.TfidfVectorizer(), DOCUMENTS)
+    same_fit(vectorizer.fit(DOCUMENTS[5:]), theirs.TfidfVectorizer(), DOCUMENTS[5:])
+
+
+def test_sums_that_do_not_go_together_are_refused() -> None:
+    vectorizer = ours.CountVectorizer().partial_fit(DOCUMENTS)
+    with pytest.raises(OptionError, match="fitted by fit"):
+        ours.CountVectorizer().fit(DOCUMENTS).partial_fit(DOCUMENTS)
+    with pytest.raises(OptionError, match="must have been fitted by partial_fit"):
+        vectorizer.merge(ours.CountVectorizer().fit(DOCUMENTS))
+    with pytest.raises(OptionError, match="min_df is 1 here and 2 there"):
+        vectorizer.merge(ours.CountVectorizer(min_df=2).partial_fit(DOCUMENTS))
+    with pytest.raises(OptionError, match="takes its like, not a TfidfVectorizer"):
+        vectorizer.merge(ours.TfidfVectorizer().partial_fit(DOCUMENTS))
+    with pytest.raises(ValueError, match="string object received"):
+        vectorizer.partial_fit("text")
+    with pytest.raises(NotFittedError):
+        ours.CountVectorizer().transform(DOCUMENTS)
+    same_fit(vectorizer, theirs.CountVectorizer(), DOCUMENTS)
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -318,6 +429,26 @@ def test_documents_are_asked_for_once() -> None:
 
     assert ours.CountVectorizer().fit_transform(documents()).shape == (40000, 7)
     assert given == list(range(40000))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_bertopic_finds_the_same_topics() -> None:
+    """It fits, prunes, updates and transforms by a vectorizer that is given to it."""
+    bertopic = pytest.importorskip("bertopic")
+    documents = [f"cat {i} sat on mat" if i % 2 else f"stocks rose {i} percent in market" for i in range(300)]
+    embeddings = np.random.default_rng(0).normal(size=(300, 8)) + np.arange(300)[:, None] % 2 * 5
+    found = []
+    for kind in (ours.CountVectorizer, theirs.CountVectorizer):
+        model = bertopic.BERTopic(
+            umap_model=PCA(2),
+            hdbscan_model=KMeans(2, random_state=0, n_init=1),
+            vectorizer_model=kind(ngram_range=(1, 2), stop_words="english"),
+        )
+        model.fit(documents, embeddings=embeddings)
+        model.update_topics(documents, vectorizer_model=kind(ngram_range=(1, 3)))
+        shares, _ = model.approximate_distribution(documents[:5])
+        found.append((model.get_topics(), list(model.get_topic_info().Name), shares.tolist()))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize("page", ["scikit-learn.md", "gensim.md", "phrases.md"])

@@ -12,6 +12,7 @@ from una_fast.extras import require
 
 require("una_fast.sklearn", "sklearn", "scipy")
 
+from una_fast.sklearn.hashing import HashingVectorizer
 from una_fast.sklearn.vectorizers import CountVectorizer, TfidfVectorizer
 
-__all__ = ["CountVectorizer", "TfidfVectorizer"]
+__all__ = ["CountVectorizer", "HashingVectorizer", "TfidfVectorizer"]

@@ -8,61 +8,33 @@ of words that takes longer than counting them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sized
-from itertools import islice
+from collections.abc import Iterable, Sized
+from itertools import compress
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
-import scipy.sparse as sp
 from sklearn.feature_extraction import text as theirs
 
 from una_fast import _core
 from una_fast.errors import InputError, OptionError
-from una_fast.sources import default_threads
+from una_fast.sklearn.counting import PATTERNS, CountsHere
+from una_fast.sklearn.rows import SparseRows, aligned
+from una_fast.sklearn.totals import Totals, documents_of, kept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from una_fast.table import TermTable
 
-try:
-    from sklearn.utils._sparse import _align_api_if_sparse as aligned
-
-    SparseRows = sp.csr_array
-except ImportError:  # before 1.9 there was one kind of sparse matrix
-    SparseRows = sp.csr_matrix
-
-    def aligned(matrix: Any) -> Any:
-        """As it is."""
-        return matrix
-
-
 __all__ = ["CountVectorizer", "TfidfVectorizer"]
-
-_PATTERNS = {
-    "word": (r"\b\w\w+\b", r"\b\w{2,}\b", r"\w\w+", r"\w{2,}"),
-    "word-1": (r"\b\w+\b", r"\b\w{1,}\b", r"\w+", r"\w{1,}"),
-}
-"""By tokenizer, the patterns that it equals, with or without (?u) before them; the usual one first."""
-
-_TOKENIZERS = {pattern: tokenizer for tokenizer, patterns in _PATTERNS.items() for pattern in patterns}
 
 _FEW = 256
 """Documents below which a known vocabulary is not worth handing over."""
 
-_AT_A_TIME = 1 << 14
-"""Documents of an iterator that are taken at a time."""
-
-_ANALYSIS = (
-    "build_analyzer",
-    "build_tokenizer",
-    "_word_ngrams",
-    "_check_stop_words_consistency",
-)
-"""Methods by which a subclass may change what a term is."""
+_IDF = theirs.TfidfVectorizer.idf_
 
 
-class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
+class CountVectorizer(CountsHere, theirs.CountVectorizer):  # type: ignore[misc]
     """scikit-learn's `CountVectorizer`: the same parameters, attributes, results, warnings and errors, sooner.
 
     Attributes:
@@ -71,10 +43,12 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
     """
 
     threads: int | None = None
+    fixed_vocabulary_: bool
 
     @property
     def vocabulary_(self) -> dict[str, int]:
         """The columns by their terms. Terms are made Python strings of when this is first looked at."""
+        self._settle()
         known = self.__dict__
         if "_vocabulary" not in known:
             if "_terms" not in known:
@@ -98,7 +72,7 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
         self._forget()
 
     def _forget(self) -> None:
-        for name in ("_counted", "_handed_over", "_terms", "_vocabulary"):
+        for name in ("_counted", "_handed_over", "_terms", "_totals", "_unsettled", "_vocabulary"):
             self.__dict__.pop(name, None)
 
     def _check_vocabulary(self) -> None:
@@ -119,14 +93,14 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
         Raises:
             OptionError: The tokenizer is another one, or a parameter contradicts the table.
         """
-        if table.tokenizer not in _PATTERNS:
+        if table.tokenizer not in PATTERNS:
             raise OptionError(
                 f'from_table needs a table of the tokenizer "word" or "word-1", not {table.tokenizer!r}'
             )
         if table.phrases:
             raise OptionError("from_table needs a table without phrases, which scikit-learn does not know")
         told = {
-            "token_pattern": f"(?u){_PATTERNS[table.tokenizer][0]}",
+            "token_pattern": f"(?u){PATTERNS[table.tokenizer][0]}",
             "lowercase": table.lowercase,
             "ngram_range": table.ngram_range,
         }
@@ -138,21 +112,126 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
         ranks = sorted(range(len(terms)), key=terms.__getitem__)
         made.vocabulary_ = {terms[rank]: column for column, rank in enumerate(ranks)}
         made.fixed_vocabulary_ = False
-        made._take_weights(table, ranks)
+        made._take_weights(np.asarray(table.df)[ranks], table.n_documents)
         return made
 
-    def _take_weights(self, table: TermTable, ranks: list[int]) -> None:
-        """Takes from a table what is learnt beside the vocabulary, by the ranks of the columns: nothing."""
+    def partial_fit(self, raw_documents: Iterable[Any], y: object = None) -> Self:  # noqa: ARG002  as `fit` has it
+        """Learns from more documents. What is learnt is what one `fit` of all of them would have learnt.
+
+        `min_df`, `max_df` and `max_features` are applied to all documents so far, when the vectorizer is next used: a
+        column is not to be relied on until the last part was given. No matrix is kept, so memory grows with the terms
+        and not with the documents.
+
+        Args:
+            raw_documents: As for `fit`; they are held in memory while they are counted.
+            y: Not used.
+
+        Returns:
+            The vectorizer itself.
+
+        Raises:
+            OptionError: It was fitted by `fit`, which keeps no sums to add to.
+        """
+        self._validate_params()
+        if isinstance(raw_documents, str):
+            raise ValueError("Iterable over raw text documents expected, string object received.")
+        self._validate_ngram_range()
+        self._warn_for_unused_params()
+        totals: Totals | None = self.__dict__.get("_totals")
+        if totals is None:
+            if {"_terms", "_vocabulary"} & self.__dict__.keys():
+                raise OptionError(
+                    "this vectorizer was fitted by fit: partial_fit goes on from partial_fit alone"
+                )
+            totals = Totals()
+        documents = list(raw_documents)
+        terms, df, tf = self._summed(documents)
+        totals.add(terms, df, tf, len(documents))
+        self._totals, self._unsettled = totals, True
+        return self
+
+    def merge(self, other: CountVectorizer) -> Self:
+        """Adds what another vectorizer learnt by `partial_fit`, as if its documents had been given to this one.
+
+        Args:
+            other: Of the same class, with the same parameters. It stays as it is.
+
+        Returns:
+            The vectorizer itself.
+
+        Raises:
+            OptionError: Class or parameters differ, or one of the two has learnt nothing by `partial_fit`.
+        """
+        if type(other) is not type(self):
+            raise OptionError(f"merge: a {type(self).__name__} takes its like, not a {type(other).__name__}")
+        mine, others = self.get_params(), other.get_params()
+        differing = [name for name in mine if not _equal(mine[name], others[name])]
+        if differing:
+            name = differing[0]
+            raise OptionError(f"merge: {name} is {mine[name]!r} here and {others[name]!r} there")
+        if not all("_totals" in vectorizer.__dict__ for vectorizer in (self, other)):
+            raise OptionError("merge: both vectorizers must have been fitted by partial_fit")
+        self._totals.merge(other._totals)
+        self._unsettled = True
+        return self
+
+    def _summed(self, documents: list[Any]) -> tuple[list[str], NDArray[np.int64], NDArray[np.int64]]:
+        """The terms of documents, in how many each is, and how often."""
+        part = type(self)(**self.get_params(deep=False))
+        part.threads = self.threads
+        part._validate_vocabulary()
+        fixed = self.fixed_vocabulary_ = bool(part.fixed_vocabulary_)
+        try:
+            vocabulary, X = part._count_vocab(documents, fixed)  # noqa: N806
+        except ValueError as error:
+            if fixed or not str(error).startswith("empty vocabulary"):
+                raise
+            return [], np.zeros(0, np.int64), np.zeros(0, np.int64)
+        counted = part._counted_as(vocabulary)
+        terms = sorted(vocabulary, key=vocabulary.__getitem__) if counted is None else counted.list()
+        df = np.bincount(X.indices, minlength=len(terms))
+        tf = df if self.binary else np.bincount(X.indices, weights=X.data, minlength=len(terms))
+        return terms, df.astype(np.int64), tf.astype(np.int64)
+
+    def _settle(self) -> None:
+        """Makes vocabulary and weights of what `partial_fit` has summed up since they were last made.
+
+        Raises:
+            ValueError: No terms, or no terms after pruning.
+        """
+        if not self.__dict__.get("_unsettled"):
+            return
+        totals: Totals = self._totals
+        if self.fixed_vocabulary_:
+            self._unsettled = False
+            self._validate_vocabulary()
+            vocabulary = self._vocabulary
+            df = totals.of(sorted(vocabulary, key=vocabulary.__getitem__))
+        else:
+            terms, df, tf = totals.in_order()
+            if not terms:
+                raise ValueError("empty vocabulary; perhaps the documents only contain stop words")
+            n = totals.n_documents
+            high, low = documents_of(self.max_df, n), documents_of(self.min_df, n)
+            if high < low:
+                raise ValueError("max_df corresponds to < documents than min_df")
+            dtype = np.zeros(0, self.dtype).sum().dtype
+            chosen = kept(df, lambda: tf.astype(dtype), n, high, low, self.max_features)
+            if chosen is not None:
+                terms, df = list(compress(terms, chosen)), df[chosen]
+            self.vocabulary_ = dict(zip(terms, range(len(terms)), strict=True))
+        self._take_weights(df, totals.n_documents)
+        self._totals, self._unsettled = totals, False
+
+    def _take_weights(self, df: NDArray[Any], n_documents: int) -> None:
+        """Takes what is learnt beside the vocabulary from the columns' document frequencies: nothing."""
 
     def _count_vocab(self, raw_documents: Iterable[Any], fixed_vocab: bool) -> tuple[dict[str, int], Any]:
-        counter = self._counter(raw_documents, fixed_vocab)
+        known = self._known_for(raw_documents) if fixed_vocab and self._counts_here() else None
+        counter = self._counter(known) if known is not None or not fixed_vocab else None
         if counter is None:
             return cast("tuple[dict[str, int], Any]", super()._count_vocab(raw_documents, fixed_vocab))
-        threads = default_threads(self.threads)
-        prepare = None if self._is_plain() else self.build_preprocessor()
-        for documents in _batches(raw_documents):
-            self._add(counter, documents, prepare, threads)
-        terms, (columns, counts, bounds) = counter.finish(threads=threads)
+        terms, (columns, counts, bounds) = self._counted_rows(raw_documents, counter)
         vocabulary: dict[str, int] = {}
         if fixed_vocab:
             vocabulary = self.__dict__.get("_vocabulary", vocabulary)
@@ -185,11 +264,13 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
         counted = self._counted_as(vocabulary)
         if counted is None:
             return super()._limit_features(X, vocabulary, high, low, limit)
-        kept = _kept(X, high, low, limit)
-        if kept is None:
+        n_documents, n_terms = X.shape
+        df = np.bincount(X.indices, minlength=n_terms)
+        chosen = kept(df, lambda: np.asarray(X.sum(axis=0)).ravel(), n_documents, high, low, limit)
+        if chosen is None:
             return X
-        self._counted = (vocabulary, counted.kept(kept))
-        return X[:, np.flatnonzero(kept)]
+        self._counted = (vocabulary, counted.kept(chosen))
+        return X[:, np.flatnonzero(chosen)]
 
     def _sort_features(self, X: Any, vocabulary: dict[str, int]) -> Any:  # noqa: N803
         return X if self._counted_as(vocabulary) is not None else super()._sort_features(X, vocabulary)
@@ -199,45 +280,10 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
         mine, terms = self.__dict__.get("_counted", (None, None))
         return terms if mine is vocabulary else None
 
-    def _is_plain(self) -> bool:
-        """Whether lower-casing, or nothing, is all that is done to a text before it is cut."""
-        inherited = all(_is_inherited(self, name) for name in ("build_preprocessor", "decode"))
-        return self.preprocessor is None and not self.strip_accents and inherited
-
-    def _counter(self, documents: Iterable[Any], fixed_vocab: bool) -> _core.DocumentCounter | None:
-        """A counter by these rules; None where scikit-learn must count itself."""
-        tokenizer = _TOKENIZERS.get(str(self.token_pattern).removeprefix("(?u)"))
-        counts_here = (
-            self.analyzer == "word"
-            and self.tokenizer is None
-            and tokenizer is not None
-            and self.ngram_range[0] >= 1
-            and all(_is_inherited(self, name) for name in _ANALYSIS)
-        )
-        if not counts_here:
-            return None
-        known = None
-        if fixed_vocab:
-            few = isinstance(documents, Sized) and len(documents) < _FEW
-            known = None if few else self._known()
-            if known is None:
-                return None
-        self.build_analyzer()  # for its warnings and errors
-        least, most = self.ngram_range
-        try:
-            return _core.DocumentCounter(
-                tokenizer=cast("str", tokenizer),
-                lowercase=bool(self.lowercase) and self._is_plain(),
-                ngram_range=(int(least), int(most)),
-                stop_words=list(self.get_stop_words() or ()),
-                vocabulary=known,
-            )
-        except (
-            TypeError,
-            ValueError,
-            OverflowError,
-        ):  # stop words that are no text, or a range beyond all sense
-            return None
+    def _known_for(self, documents: Iterable[Any]) -> _core.Vocabulary | None:
+        """The vocabulary as the compiled half has it; None where these documents are not worth handing it over."""
+        few = isinstance(documents, Sized) and len(documents) < _FEW
+        return None if few else self._known()
 
     def _known(self) -> _core.Vocabulary | None:
         """The vocabulary as the compiled half has it; None where it is not one of text, with columns in a row."""
@@ -260,32 +306,6 @@ class CountVectorizer(theirs.CountVectorizer):  # type: ignore[misc]
         self._handed_over = (terms, columns, known)
         return known
 
-    def _add(
-        self,
-        counter: _core.DocumentCounter,
-        documents: list[Any],
-        prepare: Callable[[Any], Any] | None,
-        threads: int,
-    ) -> None:
-        """Counts documents, which are decoded and prepared where they are not text as it is to be cut."""
-        if prepare is None and self.input == "content":
-            try:
-                counter.add(documents, threads=threads)
-                return
-            except InputError:  # one of them is no str, or no Unicode text: none was counted
-                prepare = self.build_preprocessor()
-        prepare = prepare or self.build_preprocessor()
-        counter.add([self._text(prepare(self.decode(document))) for document in documents], threads=threads)
-
-    def _text(self, document: Any) -> str:
-        if not isinstance(document, str):
-            self.build_tokenizer()(document)  # which says what is wrong with it
-            raise TypeError(f"expected string or bytes-like object, got {type(document).__name__!r}")
-        if document.isascii():
-            return document
-        # A lone surrogate is no letter: words end there as they do at a space.
-        return document.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\ufffd", " ")
-
     def __getstate__(self) -> dict[str, Any]:
         if "_terms" in self.__dict__:
             _ = self.vocabulary_  # which is what is kept
@@ -301,15 +321,31 @@ class TfidfVectorizer(CountVectorizer, theirs.TfidfVectorizer):  # type: ignore[
     See `CountVectorizer`.
     """
 
-    def _take_weights(self, table: TermTable, ranks: list[int]) -> None:
+    @property
+    def idf_(self) -> NDArray[Any]:
+        """The idf of each column."""
+        self._settle()
+        return cast("NDArray[Any]", _IDF.fget(self))
+
+    @idf_.setter
+    def idf_(self, value: NDArray[Any]) -> None:
+        _IDF.fset(self, value)
+
+    def partial_fit(self, raw_documents: Iterable[Any], y: object = None) -> Self:
+        """Learns from more documents; see `CountVectorizer.partial_fit`."""
+        self._check_params()
+        return super().partial_fit(raw_documents, y)
+
+    def _take_weights(self, df: NDArray[Any], n_documents: int) -> None:
         self._tfidf = theirs.TfidfTransformer(
             norm=self.norm, use_idf=self.use_idf, smooth_idf=self.smooth_idf, sublinear_tf=self.sublinear_tf
         )
         if not self.use_idf:
             return
-        df = np.asarray(table.df, dtype=np.float64)[ranks]
-        smooth = int(self.smooth_idf)
-        self.idf_ = np.log((table.n_documents + smooth) / (df + smooth)) + 1.0
+        dtype = self.dtype if self.dtype in (np.float64, np.float32) else np.float64
+        df = df.astype(dtype) + dtype(float(self.smooth_idf))
+        idf = np.full_like(df, n_documents + int(self.smooth_idf)) / df
+        self._tfidf.idf_ = np.log(idf) + dtype(1)
 
 
 _OF_A_TABLE = {
@@ -319,52 +355,8 @@ _OF_A_TABLE = {
 """Parameters that change what a term is, or which are kept."""
 
 
-def _is_inherited(vectorizer: theirs.CountVectorizer, name: str) -> bool:
-    """Whether a method is scikit-learn's own."""
-    found = getattr(getattr(vectorizer, name), "__func__", None)
-    return found is getattr(theirs.CountVectorizer, name)
-
-
-def _batches(documents: Iterable[Any]) -> Iterator[list[Any]]:
-    if isinstance(documents, list):
-        yield documents
-        return
-    left = iter(documents)
-    while batch := list(islice(left, _AT_A_TIME)):
-        yield batch
-
-
-def _kept(
-    X: Any,  # noqa: N803
-    high: float | None,
-    low: float | None,
-    limit: int | None,
-) -> NDArray[np.bool_] | None:
-    """The terms that pruning keeps, as scikit-learn has it; None for all.
-
-    Raises:
-        ValueError: It keeps none.
-    """
-    n_documents, n_terms = X.shape
-    # Every term is in one document at least, and in all at most.
-    if (
-        (high is None or high >= n_documents)
-        and (low is None or low <= 1)
-        and (limit is None or limit >= n_terms)
-    ):
-        return None
-    df = np.bincount(X.indices, minlength=n_terms)
-    kept = np.ones(n_terms, dtype=bool)
-    if high is not None:
-        kept &= df <= high
-    if low is not None:
-        kept &= df >= low
-    if limit is not None and kept.sum() > limit:
-        tf = np.asarray(X.sum(axis=0)).ravel()
-        most = (-tf[kept]).argsort()[:limit]
-        chosen = np.flatnonzero(kept)[most]
-        kept = np.zeros(n_terms, dtype=bool)
-        kept[chosen] = True
-    if not kept.any():
-        raise ValueError("After pruning, no terms remain. Try a lower min_df or a higher max_df.")
-    return kept
+def _equal(a: object, b: object) -> bool:
+    """Whether two values of a parameter are the same, be they arrays."""
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return np.array_equal(cast("Any", a), cast("Any", b))
+    return a is b or a == b
