@@ -230,3 +230,57 @@ def test_completion_says_what_it_needs(
         main(["--print-completion", "bash"])
     assert ended.value.code == 1
     assert "pip install 'una-fast[completion]'" in capsys.readouterr().err
+
+
+def test_fit_and_augment_read_their_options_from_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the command line gives wins, and values mean the same in both."""
+    monkeypatch.chdir(tmp_path)
+    Path("c.txt").write_text("the cat sat\na dog ran\nthe bird flew\n" * 3, encoding="utf-8")
+    Path("fit.toml").write_text(
+        'corpus = ["c.txt"]\noutput = "t.table"\nshard = "1/1"\nmin_df = 9\nmemory_limit = "1GiB"\nquiet = true\n',
+        encoding="utf-8",
+    )
+    assert main(["fit", "--config", "fit.toml", "--min-df", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["terms"] == 8
+    assert main(["fit", "c.txt", "-o", "other.table", "--min-df", "3"]) == 0
+    assert Path("t.table").read_bytes() == Path("other.table").read_bytes()
+    Path("augment.toml").write_text(
+        'table = "t.table"\ninput = "c.txt"\noutput = "n.txt"\nradius = "50%"\nsurface = "preserve"\nseed = 3\n',
+        encoding="utf-8",
+    )
+    assert main(["augment", "--config", "augment.toml"]) == 0
+    words = ["--radius", "50%", "--surface", "preserve", "--seed", "3"]
+    assert main(["augment", "t.table", "c.txt", "-o", "m.txt", *words]) == 0
+    assert Path("n.txt").read_bytes() == Path("m.txt").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "content", "message"),
+    [
+        (["fit", "--config", "x.toml"], "shards = 2\n", "x.toml: no option 'shards'; did you mean 'shard'?"),
+        (["fit", "--config", "x.toml"], 'corpus = ["c"]\nshard = "2"\n', "shard: '2' is not of the form I/N"),
+        (["fit", "--config", "x.toml"], 'corpus = "c"\n', "corpus must be a list of names, got 'c'"),
+        (["fit"], "", "CORPUS must be given, here or in the file of --config"),
+        (["augment"], "", "TABLE must be given, here or in the file of --config"),
+        (["paraphrase", "c.txt"], "", "--model and --output must be given, here or in the file of --config"),
+        (["train", "c.txt"], "", "--model and --output must be given, here or in the file of --config"),
+        (["train", "--config", "brt"], "", "by name there are bert, cpu, roberta"),
+        (["paraphrase", "--config", "x.toml"], "modle = 1\n", "no option 'modle'; did you mean 'model'?"),
+    ],
+)
+def test_a_file_of_options_that_is_wrong_is_told(
+    words: list[str],
+    content: str,
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if words[0] in ("paraphrase", "train"):
+        pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    Path("x.toml").write_text(content, encoding="utf-8")
+    assert main(words) == 1
+    assert message in capsys.readouterr().err

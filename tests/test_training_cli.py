@@ -36,7 +36,7 @@ def test_options_not_given_are_the_defaults_of_the_library() -> None:
     """Protects one place for defaults."""
     args = parse("train", "c.txt", "--model", "m", "--output", "o")
     assert (
-        TrainConfig(**train._options(args)).settings()
+        TrainConfig.from_command_line(args).settings()
         == TrainConfig(model="m", corpus="c", output="o").settings()
     )
 
@@ -56,7 +56,7 @@ def test_every_option_reaches_the_configuration() -> None:
         "--dropout",
         "0.2",
     ]
-    config = TrainConfig(**train._options(parse(*words)))
+    config = TrainConfig.from_command_line(parse(*words))
     assert config.corpus == [Path("a.txt"), Path("b.txt")]
     assert (config.learning_rate, config.max_grad_norm, config.pooling) == (1e-4, None, "mean")
     assert (config.every, config.dropout, config.table, config.sts) == (0, 0.2, "t", "s")
@@ -69,19 +69,19 @@ def test_a_file_gives_options_and_the_command_line_overrides_them(tmp_path: Path
         'model = "m"\noutput = "o"\ncorpus = ["a.txt", "b.txt"]\nbatch_size = 8\nresume = true\n'
         "checkpoint_every = 5\n"
     )
-    options = train._options(parse("train", "--config", str(file), "--batch-size", "16", "--no-resume"))
-    config = TrainConfig.from_options(options, where="here")
+    args = parse("train", "--config", str(file), "--batch-size", "16", "--no-resume")
+    config = TrainConfig.from_command_line(args)
     assert (config.corpus, config.batch_size) == ([Path("a.txt"), Path("b.txt")], 16)
     assert (config.resume, config.checkpoint_every) == (False, 5)
 
 
 def test_shipped_configurations_are_valid_and_as_published() -> None:
-    """Protects `configs/`: every name and value, and the published figures of both models."""
-    folder = Path(__file__).parent.parent / "configs"
+    """Protects what --config takes by name: every name and value, and the published figures of both models."""
     shipped = {
-        path.stem: TrainConfig.from_toml(path, corpus="c", output="o") for path in folder.glob("*.toml")
+        name: TrainConfig.from_toml(name, corpus="c", output="o") for name in ("bert", "roberta", "cpu")
     }
-    assert shipped.keys() == {"bert", "roberta", "cpu"}
+    assert TrainConfig.shipped
+    assert shipped.keys() == {path.stem for path in TrainConfig.shipped.glob("*.toml")}
     assert (shipped["bert"].learning_rate, shipped["bert"].schedule) == (3e-5, "linear")
     assert (shipped["roberta"].learning_rate, shipped["roberta"].schedule) == (5e-6, "constant")
     assert {

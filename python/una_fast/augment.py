@@ -13,7 +13,7 @@ from una_fast import _core, arrow
 from una_fast.checks import check_limit, check_radius, check_switch, whole
 from una_fast.draw_keys import check_keys
 from una_fast.errors import InputError, OptionError
-from una_fast.notebook import bar, marked, table_html
+from una_fast.notebook import bar, marked, printable, table_html, table_text
 from una_fast.sources import default_threads
 from una_fast.table import as_sequence
 from una_fast.tokenizers import is_custom
@@ -90,6 +90,26 @@ class Explanation:
     sentence: str
     negative: str
     tokens: tuple[TokenExplanation, ...]
+
+    def __str__(self) -> str:
+        """The sentence, a line for each token, and the negative."""
+        return "\n\n".join([printable(self.sentence), self.token_table(), printable(self.negative)])
+
+    def token_table(self) -> str:
+        """A line for each token: its probability, TF-IDF and rank, the ranks that may replace it, and what did."""
+        rows = [
+            (
+                f"{min(token.probability, 1.0):.2f}",
+                f"{token.score:.4f}",
+                "unseen" if token.rank is None else f"{token.rank:,}",
+                f"{token.window[0]:,} - {token.window[1]:,}",
+                token.text,
+                "#" * round(10 * min(token.probability, 1.0)),
+                "" if token.replacement is None else f"-> {token.replacement}",
+            )
+            for token in self.tokens
+        ]
+        return table_text(("p", "score", "rank", "replaced by ranks", "token", "", ""), rows, text=3)
 
     def _repr_html_(self) -> str:
         rows = [

@@ -1,11 +1,11 @@
-"""What objects look like in a notebook: small tables in HTML, without a style sheet, in its light or dark mode."""
+"""What objects look like to a person: small tables, in HTML without a style sheet for a notebook, and in plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
 
-__all__ = ["bar", "escaped", "marked", "table_html"]
+__all__ = ["bar", "escaped", "marked", "printable", "table_html", "table_text"]
 
 _NUMBER = "padding:.1em .5em;text-align:right;font-variant-numeric:tabular-nums"
 _TEXT = "padding:.1em .5em;text-align:left"
@@ -19,10 +19,12 @@ class Html(str):
 
 def escaped(value: object) -> Html:
     """Any value as text of HTML; control characters show as what they are."""
-    if isinstance(value, Html):
-        return value
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(value))
-    return Html(escape(shown))
+    return value if isinstance(value, Html) else Html(escape(printable(str(value))))
+
+
+def printable(text: str) -> str:
+    """Text of which control characters show as what they are."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 def marked(value: object) -> Html:
@@ -54,3 +56,18 @@ def table_html(
 
     body = "".join(line(row, "td") for row in rows)
     return f"<div><p>{escaped(caption)}</p><table><thead>{line(head, 'th')}</thead><tbody>{body}</tbody></table></div>"
+
+
+def table_text(head: Sequence[str], rows: Iterable[Sequence[object]], *, text: int = 1) -> str:
+    """A table in plain text, indented by two; its last `text` columns are words, the others numbers."""
+    lines = [[printable(str(cell)) for cell in line] for line in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    numbers = len(head) - text
+    return "\n".join(
+        "  "
+        + "  ".join(
+            f"{cell:>{width}}" if column < numbers else f"{cell:<{width}}"
+            for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

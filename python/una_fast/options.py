@@ -28,10 +28,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Literal, Self, get_args, get_origin
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
 from una_fast.checks import check_choice, check_real, check_switch, check_whole
-from una_fast.errors import InputError, OptionError
+from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.files import read_bytes
 
 __all__ = [
@@ -134,6 +134,11 @@ class _Field:
     def flag(self) -> str:
         return "--" + self.name.replace("_", "-")
 
+    @property
+    def typed(self) -> str:
+        """What the command line calls it."""
+        return self.stated.metavar or self.name.upper() if self.stated.positional else self.flag
+
     def plain(self, value: Any) -> Any:
         """A number of numpy as one of Python, which JSON can hold; anything else as it is."""
         if isinstance(value, bool | int | float):
@@ -177,6 +182,8 @@ class _Field:
 
     def parse(self, text: str) -> Any:
         """A value from the command line; "none" where the option may have none."""
+        if text is argparse.SUPPRESS:  # argparse hands over the default of a positional one that is not given
+            return text
         if text.lower() == "none" and self.optional:
             return None
         if self.stated.parse is not None:
@@ -202,6 +209,13 @@ class _Field:
             return None
         if self.kind == "paths" and isinstance(value, list):
             return [Path(path) for path in value]
+        if isinstance(value, str) and self.stated.parse is not None:
+            try:
+                return self.stated.parse(value)
+            except argparse.ArgumentTypeError as error:
+                raise OptionError(f"{self.name}: {error}") from None
+        if isinstance(value, str) and self.kind == "path":
+            return Path(value)
         return tuple(value) if self.kind in ("texts", "choices") and isinstance(value, list) else value
 
     def given(self, value: Any) -> Any:
@@ -269,6 +283,9 @@ class _Field:
 class Options:
     """A dataclass of options, checked when it is made; its documentation lists them."""
 
+    shipped: ClassVar[Path | None] = None
+    """The folder of configurations that come with the package, by name."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         stated = {
@@ -317,7 +334,45 @@ class Options:
             InputError: It is not TOML.
             OptionError: It names an option that does not exist, or lacks one that must be given.
         """
-        return cls.from_options({**read_toml(path), **options}, where=str(path))
+        return cls.from_options({**cls.read(path), **options}, where=str(path))
+
+    @classmethod
+    def read(cls, path: str | os.PathLike[str]) -> dict[str, Any]:
+        """What a TOML file says, or one that is shipped, by its name.
+
+        Raises:
+            StorageError: The file cannot be read.
+            InputError: It is not TOML.
+        """
+        named = {file.stem: file for file in cls.shipped.glob("*.toml")} if cls.shipped else {}
+        if not os.path.exists(path) and os.fspath(path) in named:
+            path = named[os.fspath(path)]
+        try:
+            return read_toml(path)
+        except StorageError as error:
+            hint = f"; by name there are {', '.join(sorted(named))}" if named else ""
+            raise StorageError(f"{error}{hint}") from error
+
+    @classmethod
+    def from_command_line(cls, arguments: argparse.Namespace, **others: Any) -> Self:
+        """The configuration of a command line that may name a file of options by --config; what it gives itself wins.
+
+        `others` are options that both may leave out.
+
+        Raises:
+            StorageError, InputError, OptionError: As for `from_toml`.
+        """
+        config = getattr(arguments, "config", None)
+        given = {**others, **({} if config is None else cls.read(config)), **given_options(cls, arguments)}
+        missing = [
+            name
+            for name, each in options_of(cls).items()
+            if each.stated.default is MISSING and name not in given
+        ]
+        if missing and config is None:
+            flags = [options_of(cls)[name].typed for name in missing]
+            raise OptionError(f"{' and '.join(flags)} must be given, here or in the file of --config")
+        return cls.from_options(given, where="the command line" if config is None else str(config))
 
     @classmethod
     def from_arguments(cls, arguments: argparse.Namespace, **others: Any) -> Self:

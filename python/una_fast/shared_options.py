@@ -10,6 +10,7 @@ from una_fast.sources import MAX_LINE_BYTES
 __all__ = [
     "BATCH_SIZE",
     "COLUMN",
+    "CONFIG",
     "COUNTS",
     "DEVICE",
     "EXCLUDE_SELF",
@@ -216,6 +217,14 @@ OUTPUT = shared(None, "File or folder to write.", group="output", short="o")
 COUNTS = shared(
     None, "Counts to write, for una-fast merge; beside or without a table.", group="output", metavar="COUNTS"
 )
+CONFIG = shared(
+    None,
+    "TOML file of options, each under its name with _ for -; those given here win.",
+    group="text",
+    metavar="FILE",
+    kind="path",
+)
+
 JSON = shared(False, "Print the figures as JSON.", group="output")
 QUIET = shared(False, "Show no progress bar.", group="output")
 

@@ -1,9 +1,10 @@
 """The options of a training run, checked when they are given and not an hour later."""
 
 import os
+import pathlib
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from una_fast import shared_options as same
 from una_fast.augment import PRESETS
@@ -49,6 +50,8 @@ class TrainConfig(Options):
     Raises:
         OptionError: An option is out of range; the message names it and its value.
     """
+
+    shipped: ClassVar[pathlib.Path | None] = pathlib.Path(__file__).parent / "configs"
 
     corpus: Source | None = option(
         None,

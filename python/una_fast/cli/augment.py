@@ -24,7 +24,7 @@ from una_fast.arrow import (
     opened_table,
     table_format,
 )
-from una_fast.cli.options import NegativeOptions, ReadOptions, tell_missing, tell_window
+from una_fast.cli.options import FileOption, NegativeOptions, ReadOptions, tell_missing, tell_window
 from una_fast.cli.written import binary_output, table_writer, written_format
 from una_fast.datasets import NEGATIVE, columns_of_views
 from una_fast.errors import InputError, OptionError
@@ -116,7 +116,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "field, and a table (.parquet, .arrow, .feather, .csv, .tsv) with one more column; all else stays as it is. "
         "With --format rows of pairs with their negatives come out instead.",
     )
-    add_options(parser, AugmentOptions)
+    add_options(parser, AugmentOptions, FileOption, from_file=True)
     parser.set_defaults(run=run)
 
 
@@ -124,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
     """Streams the input to the output in batches."""
     from una_fast.table import TermTable
 
-    options = AugmentOptions.from_arguments(args)
+    options = AugmentOptions.from_command_line(args)
     inputs = [options.table, options.protect, None if options.input == "-" else Path(options.input)]
     check_apart([path for path in inputs if path is not None], {"--output": options.output})
     table = TermTable.load(options.table, tokenizer=options.given_tokenizer())

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from una_fast import shared_options as same
-from una_fast.cli.options import ReadOptions, TokenizeOptions, WriteOptions, print_figures, save, tell
+from una_fast.cli.options import (
+    FileOption,
+    ReadOptions,
+    TokenizeOptions,
+    WriteOptions,
+    print_figures,
+    save,
+    tell,
+)
 from una_fast.errors import OptionError
 from una_fast.options import add_options, option
 from una_fast.phrases import ASSOCIATIONS, MAX_TOKENS, MIN_DF, PhraseRule
@@ -98,7 +106,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Fit exact TF-IDF in one pass on all cores: on text of one sentence a line, plain or compressed "
         "(gzip, zstd, bzip2, xz), on JSON lines, and on a column of .parquet, .arrow, .feather, .csv and .tsv files.",
     )
-    add_options(parser, FitOptions)
+    add_options(parser, FitOptions, FileOption, from_file=True)
     parser.set_defaults(run=run)
 
 
@@ -106,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
     """Counts, freezes and saves."""
     from una_fast.fit import TermCounter, find_phrases
 
-    options = FitOptions.from_arguments(args)
+    options = FitOptions.from_command_line(args)
     counting: dict[str, Any] = {
         "tokenizer": options.chosen(),
         "lowercase": options.lowercase,

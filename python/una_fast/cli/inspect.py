@@ -18,7 +18,7 @@ from una_fast.errors import InputError
 from una_fast.options import add_options, option
 
 if TYPE_CHECKING:
-    from una_fast.augment import Augmenter, Explanation, TokenExplanation
+    from una_fast.augment import Augmenter, Explanation
     from una_fast.table import TermStats, TermTable
 
 
@@ -124,19 +124,10 @@ def _term_lines(terms: Sequence[TermStats], mark: int | None = None) -> str:
 
 def _sentence(maker: Augmenter, sentence: str, n: int, style: Style) -> str:
     first = maker.explain(sentence)
-    lines = [shown(sentence), "", f"  {'p':>5}  {'score':>7}  {'rank':>9}  {'replaced by ranks':>19}  token"]
-    lines += [_token_line(token) for token in first.tokens]
+    lines = [shown(sentence), "", shown(first.token_table())]
     lines += ["", f"  {n} negatives, rows 0 to {n - 1}:"]
     lines += [f"  {_highlighted(maker.explain(sentence, row=row), maker, style)}" for row in range(n)]
     return "\n".join(lines)
-
-
-def _token_line(token: TokenExplanation) -> str:
-    rank = "unseen" if token.rank is None else f"{token.rank:,}"
-    bar = "#" * round(10 * min(token.probability, 1.0))
-    window = f"{token.window[0]:,} - {token.window[1]:,}"
-    figures = f"{min(token.probability, 1.0):>5.2f}  {token.score:>7.4f}  {rank:>9}  {window:>19}"
-    return f"  {figures}  {shown(token.text):<20} {bar}"
 
 
 def _highlighted(explanation: Explanation, maker: Augmenter, style: Style) -> str:

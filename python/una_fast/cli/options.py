@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from una_fast.tokenizers import Tokenizer
 
 __all__ = [
+    "FileOption",
     "MemoryOptions",
     "NegativeOptions",
     "PruneOptions",
@@ -41,6 +42,13 @@ __all__ = [
     "tell_missing",
     "tell_window",
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileOption(Options):
+    """The file that other options are read from."""
+
+    config: Path | None = option(same.CONFIG)
 
 
 @dataclass(frozen=True, kw_only=True)

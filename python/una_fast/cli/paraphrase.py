@@ -5,7 +5,7 @@ import json
 import sys
 from typing import TYPE_CHECKING
 
-from una_fast.cli.options import Shown
+from una_fast.cli.options import FileOption, Shown
 from una_fast.options import add_options
 from una_fast.paraphrase_config import ParaphraseConfig
 
@@ -24,7 +24,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Paraphrase a corpus line by line. Given again after it was stopped, the same command goes on "
         "where it stopped.",
     )
-    add_options(parser, ParaphraseConfig, Shown)
+    add_options(parser, ParaphraseConfig, FileOption, Shown, from_file=True)
     parser.set_defaults(run=run)
 
 
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     from una_fast.paraphrase import paraphrase
 
     shown = Shown.from_arguments(args)
-    config = ParaphraseConfig.from_arguments(args, progress=shown.progress())
+    config = ParaphraseConfig.from_command_line(args, progress=shown.progress())
     try:
         result = paraphrase(config)
     except KeyboardInterrupt:

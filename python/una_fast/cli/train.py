@@ -6,10 +6,10 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from una_fast import shared_options as same
-from una_fast.options import Options, add_options, given_options, option, read_toml
+from una_fast.options import Options, add_options, option
 from una_fast.train_config import TrainConfig
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ _USAGE = "una-fast train CORPUS... --model MODEL --output FOLDER [options]"
 class TrainOptions(Options):
     """Options of the command beside those of a run."""
 
-    config: Path | None = option(
-        None, "TOML file of options; those given here win.", group="text", metavar="FILE"
-    )
+    config: Path | None = option(same.CONFIG)
     json: bool = option(same.JSON)
 
 
@@ -48,18 +46,10 @@ def run(args: argparse.Namespace) -> int:
     from una_fast.training import train
 
     own = TrainOptions.from_arguments(args)
-    where = "the command line" if own.config is None else str(own.config)
-    result = train(TrainConfig.from_options(_options(args), where=where))
+    result = train(TrainConfig.from_command_line(args, progress=sys.stderr.isatty()))
     if os.environ.get("RANK", "0") == "0":
         print(json.dumps(result.to_dict()) if own.json else _summary(result))
     return 0
-
-
-def _options(args: argparse.Namespace) -> dict[str, Any]:
-    """The options of the file, and over them those of the command line."""
-    config = TrainOptions.from_arguments(args).config
-    from_file = {} if config is None else read_toml(config)
-    return {"progress": sys.stderr.isatty(), **from_file, **given_options(TrainConfig, args)}
 
 
 def _summary(result: "Result") -> str:

@@ -89,7 +89,7 @@ class QuickstartOptions(Options):
     model: str | None = option(
         same.MODEL, "Encoder to start from: a folder or a hub name; by default a small BERT is made."
     )
-    steps: int = option(200, "Training steps.", group="optimisation", least=1)
+    max_steps: int = option(200, "Training steps.", group="optimisation", least=1)
     batch_size: int = option(64, "Sentences a step.", group="optimisation", least=2)
     seed: int = option(
         same.SEED, "Of the model, the order of the corpus, the negatives and dropout.", group="optimisation"
@@ -276,8 +276,8 @@ def _train_config(
         table=table,
         batch_size=batch_size,
         max_length=_MAX_LENGTH,
-        epochs=-(-options.steps // steps_an_epoch),
-        max_steps=options.steps,
+        epochs=-(-options.max_steps // steps_an_epoch),
+        max_steps=options.max_steps,
         learning_rate=_STARTER_RATE if options.model is None else _PRETRAINED_RATE,
         seed=options.seed,
         radius=radius,
@@ -382,7 +382,7 @@ def _sts_rows(*reports: "StsReport | None") -> tuple[StsRow, ...]:
 def _settings(options: QuickstartOptions, config: "TrainConfig") -> tuple[tuple[str, str], ...]:
     return (
         ("seed", str(config.seed)),
-        ("steps", f"{options.steps:,}"),
+        ("steps", f"{options.max_steps:,}"),
         ("sentences a step", str(config.batch_size)),
         ("negatives", f"every {config.every} steps"),
         ("longest input", f"{config.max_length} word pieces"),
