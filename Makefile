@@ -6,10 +6,10 @@
 PYTHON ?= python
 CARGO ?= cargo
 
-CHECKS := format-check lint types stubtest doc test-rust bench-smoke sklearn-floor
+CHECKS := format-check lint types stubtest doc site test-rust bench-smoke sklearn-floor
 
 .DEFAULT_GOAL := check
-.PHONY: check check-rest test-python $(CHECKS) format golden house options wheel wheel-tuned fuzz memory signals mutants
+.PHONY: check check-rest test-python $(CHECKS) format golden house options site-pictures wheel wheel-tuned fuzz memory signals mutants
 
 check: $(CHECKS) test-python
 
@@ -40,6 +40,13 @@ doc: export RUSTDOCFLAGS := -D warnings
 doc:
 	$(CARGO) doc --workspace --no-deps --locked
 
+# The documentation as a site, in site/. With pictures of a report, which need a Chromium: make site-pictures.
+site:
+	$(PYTHON) tests/site_pages.py --no-pictures
+
+site-pictures:
+	$(PYTHON) tests/site_pages.py
+
 test-rust:
 	$(CARGO) test --workspace --locked
 
@@ -67,9 +74,10 @@ sklearn-floor:
 golden:
 	$(PYTHON) tests/golden/rebuild.py
 
-# Rewrites docs/options.md from the options as the code states them.
+# Rewrites docs/options.md and docs/api from the options and names as the code states them.
 options:
 	$(PYTHON) tests/options_page.py
+	cd tests && $(PYTHON) api_pages.py
 
 # The long runs behind docs/promises.md; the tests make a short one of each, but of the mutants.
 fuzz:

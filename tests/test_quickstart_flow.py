@@ -48,7 +48,7 @@ def digests(folder: Path) -> dict[str, str]:
 def test_a_run_leaves_what_it_promises_and_another_leaves_the_same(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    small = ("--corpus", corpus, "--steps", 3, "--batch-size", 8, "--seed", 3, "--threads", 1)
+    small = ("--corpus", corpus, "--max-steps", 3, "--batch-size", 8, "--seed", 3, "--threads", 1)
     assert invoke(*small, "--output", tmp_path / "a", "--json") == 0
     told = capsys.readouterr()
     figures = json.loads(told.out)
@@ -92,7 +92,7 @@ def test_a_folder_of_somebody_else_is_left_alone(corpus: Path, tmp_path: Path) -
     assert [path.name for path in folder.iterdir()] == ["report.html"]
 
 
-@pytest.mark.parametrize("option", ["steps", "batch_size", "threads"])
+@pytest.mark.parametrize("option", ["max_steps", "batch_size", "threads"])
 def test_numbers_without_meaning_are_refused_by_name(option: str) -> None:
     with pytest.raises(OptionError, match=f"{option} must be .*at least .*, got 0"):
         QuickstartOptions(**{option: 0})

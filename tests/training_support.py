@@ -72,13 +72,13 @@ def _word_pieces() -> dict[str, int]:
     return {piece: i for i, piece in enumerate(dict.fromkeys(pieces))}
 
 
-def tiny_bert(folder: Path, *, dropout: float = 0.1) -> Path:
+def tiny_bert(folder: Path, *, dropout: float = 0.1, positions: int = 64) -> Path:
     """A BERT of two layers and 32 dimensions, with word pieces of its own."""
     backend = BertWordPieceTokenizer(vocab=_word_pieces())._tokenizer
     special = {"pad": "[PAD]", "cls": "[CLS]", "sep": "[SEP]", "unk": "[UNK]", "mask": "[MASK]"}
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend,
-        model_max_length=64,
+        model_max_length=positions,
         **{f"{name}_token": token for name, token in special.items()},
     )
     torch.manual_seed(1)
@@ -88,7 +88,7 @@ def tiny_bert(folder: Path, *, dropout: float = 0.1) -> Path:
         num_hidden_layers=2,
         num_attention_heads=4,
         intermediate_size=64,
-        max_position_embeddings=64,
+        max_position_embeddings=positions,
         pad_token_id=tokenizer.pad_token_id,
         hidden_dropout_prob=dropout,
         attention_probs_dropout_prob=dropout,
