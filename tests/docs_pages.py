@@ -1,7 +1,7 @@
 """The blocks of README and docs, run as they stand, page by page.
 
-    python tests/docs_pages.py PAGE...          runs pages, each in a folder made for it
-    python tests/docs_pages.py --world FOLDER   makes such a folder, with the files that the pages speak of
+    python tests/docs_pages.py PAGE... [--world FOLDER]   runs pages, each in a copy of that folder or a new one
+    python tests/docs_pages.py --world FOLDER             makes such a folder, with the files that the pages speak of
 
 A page is a story: its Python blocks share their names, its shell blocks the folder. A block of `text` right after one
 that is run is what it prints, where `...` stands for anything. What is not run says why, in a comment before it.
@@ -12,6 +12,7 @@ import contextlib
 import io
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -142,14 +143,16 @@ def main() -> None:
     parser.add_argument("pages", nargs="*", type=Path)
     parser.add_argument("--world", type=Path)
     args = parser.parse_args()
-    from docs_world import make_world
+    with tempfile.TemporaryDirectory() as folder:
+        world = args.world or Path(folder) / "world"
+        if not world.exists():
+            from docs_world import make_world
 
-    if args.world:
-        make_world(args.world)
-    for page in [page.resolve() for page in args.pages]:
-        with tempfile.TemporaryDirectory() as folder:
-            make_world(Path(folder))
-            with contextlib.chdir(folder):
+            make_world(world)
+        for page in [page.resolve() for page in args.pages]:
+            place = Path(folder) / page.stem
+            shutil.copytree(world, place)
+            with contextlib.chdir(place):
                 print(f"{page.name}: {run(page)} blocks", flush=True)
 
 

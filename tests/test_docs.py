@@ -13,12 +13,20 @@ pytest.importorskip("sentence_transformers")
 TOLD = [page for page in docs_pages.PAGES if page.name not in docs_pages.ELSEWHERE]
 
 
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that the pages speak of, made in a process of its own."""
+    folder = tmp_path_factory.mktemp("docs") / "world"
+    subprocess.run([sys.executable, docs_pages.__file__, "--world", folder], check=True, capture_output=True)
+    return folder
+
+
 @pytest.mark.parametrize(
     "page", [page for page in TOLD if any(docs_pages.blocks(page))], ids=lambda page: page.stem
 )
-def test_the_blocks_of_a_page_run(page: Path) -> None:
-    script = Path(docs_pages.__file__)
-    done = subprocess.run([sys.executable, script, page], capture_output=True, text=True, check=False)
+def test_the_blocks_of_a_page_run(page: Path, world: Path) -> None:
+    command = [sys.executable, docs_pages.__file__, page, "--world", world]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
 
 

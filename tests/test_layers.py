@@ -13,6 +13,7 @@ LAYERS = [
         "draw_keys",
         "extras",
         "files",
+        "log",
         "memory",
         "notebook",
         "pickling",

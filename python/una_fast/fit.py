@@ -18,6 +18,7 @@ from una_fast.arrow import bytes_of_strings, column_of, large_strings
 from una_fast.checks import whole
 from una_fast.errors import InputError, OptionError
 from una_fast.extras import require
+from una_fast.log import logger
 from una_fast.memory import MemorySize
 from una_fast.memory import memory_limit as bytes_of
 from una_fast.phrases import PhraseRule, Phrases, cut, required_rule, rule_of
@@ -511,7 +512,9 @@ class TermCounter:
         _check_pruning(min_df, max_terms)
         with self._merging(progress) as tick:
             core = self._core.freeze(min_df=min_df, max_terms=max_terms, threads=self._threads, tick=tick)
-        return TermTable(core, self._custom)
+        table = TermTable(core, self._custom)
+        logger.info("%d sentences, %d terms", table.n_documents, len(table))
+        return table
 
     def freeze_to(
         self,

@@ -10,6 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from una_fast.errors import InputError, OptionError
+from una_fast.log import logger
 from una_fast.paraphrase.model import Paraphraser
 from una_fast.paraphrase.work_folder import WorkFolder
 from una_fast.paraphrase_config import ParaphraseConfig
@@ -117,3 +118,4 @@ def _finish(config: ParaphraseConfig, corpus: Sentences, work: WorkFolder, model
                 first = number * config.block_lines
                 sentences = corpus[first : first + config.block_lines]
                 work.write(number, model.block(sentences, first, bar.update))
+                logger.info("paraphrased block %d of %d", number + 1, work.n_blocks)

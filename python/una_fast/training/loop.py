@@ -31,6 +31,7 @@ from una_fast.encoder.backbone import (
 from una_fast.encoder.hub_files import require_model
 from una_fast.encoder.token_weights import weights_for
 from una_fast.errors import OptionError, StorageError
+from una_fast.log import log_figures, logger
 from una_fast.page.layout import AnnotatedSentence, annotate
 from una_fast.sources import load_sentences
 from una_fast.train_config import TrainConfig
@@ -385,6 +386,7 @@ class _Run:
         loss = self.history.log(rate)
         bar.set_postfix({"loss": f"{loss:.4f}", "lr": f"{rate:.2e}", "rows/s": f"{speed:.0f}"})
         figures = {"loss": loss, "learning_rate": rate, "rows_per_second": speed}
+        log_figures(self.history.steps, figures)
         for log in logs:
             log.write(self.history.steps, figures)
         for callback in self.callbacks:
@@ -395,6 +397,7 @@ class _Run:
         self.check_weights()
         found = self.scorer.score_dev() if self.processes.first else None
         if found is not None:
+            log_figures(self.history.steps, found.figures())
             for log in logs:
                 log.write(self.history.steps, found.figures())
             asked = [callback.on_score(self.history.steps, found.figures()) for callback in self.callbacks]
@@ -440,6 +443,7 @@ class _Run:
                     identity=self.identity(),
                 )
             )
+            logger.info("checkpoint after step %d in %s", self.history.steps, self.checkpoints.folder)
         self.processes.wait()
         self.checkpointed_at = time.monotonic()
 
@@ -461,6 +465,7 @@ class _Run:
         _set_random_state(checkpoint.random, self.processes.rank, self.device)
         self.history = History.from_state(checkpoint.history)
         self.adopt_later_best()
+        logger.info("resumed after step %d", checkpoint.step)
         return checkpoint.step
 
     def adopt_later_best(self) -> None:
