@@ -94,11 +94,17 @@ def exponent(sizes: list[float], seconds: list[float]) -> float:
     return float(np.polyfit(np.log(sizes), np.log(seconds), 1)[0])
 
 
+INK = "#7b8494"
+"""Legible on white and on black."""
+
+
 def draw(sizes: list[float], wall: list[float], cpu: list[float], threads: int, path: Path) -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
     matplotlib.rcParams.update({"svg.hashsalt": "una-fast", "svg.fonttype": "none"})
+    matplotlib.rcParams.update({"text.color": INK, "axes.labelcolor": INK})
+    matplotlib.rcParams.update({"axes.edgecolor": INK, "xtick.color": INK, "ytick.color": INK})
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
     axes.loglog(sizes, cpu, "o-", label=f"processor, exponent {exponent(sizes, cpu):.2f}")
@@ -109,7 +115,9 @@ def draw(sizes: list[float], wall: list[float], cpu: list[float], threads: int, 
     axes.set(xlabel="text, MB", ylabel="seconds", title="Fitting: cost against size of the text")
     axes.grid(visible=True, alpha=0.3)
     axes.legend(frameon=False)
-    figure.savefig(path, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    figure.savefig(
+        path, format="svg", transparent=True, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    )
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from una_fast.extras import require
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COOL", "GRID", "INK", "WARM", "draw_svg"]
+__all__ = ["COOL", "GRID", "INK", "WARM", "draw_svg", "whole_numbers"]
 
 INK, GRID, WARM, COOL = "#000001", "#000002", "#000003", "#000004"
 _VARIABLES = {INK: "var(--ink)", GRID: "var(--grid)", WARM: "var(--warm)", COOL: "var(--cool)"}
@@ -61,6 +61,13 @@ def draw_svg(name: str, title: str, inches: tuple[float, float], draw: "Callable
         figure.savefig(file, format="svg", transparent=True, metadata=no_metadata)
         drawn = file.getvalue()
     return _inline(drawn, name, title)
+
+
+def whole_numbers(axes: "Axes") -> None:
+    """Have the horizontal axis count: steps or ranks, at whole numbers alone."""
+    ticker = require("a picture", "matplotlib.ticker")
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
 
 
 def _inline(svg: str, name: str, title: str) -> str:

@@ -77,7 +77,7 @@ def section(title: str, body: str) -> str:
 
 def figure(svg: str, caption: str) -> str:
     """A picture and what is to be seen in it; both are HTML."""
-    return f"<figure>{svg}<figcaption>{caption}</figcaption></figure>"
+    return f"<figure><div class='scroll'>{svg}</div><figcaption>{caption}</figcaption></figure>"
 
 
 def settings_list(settings: Sequence[tuple[str, str]]) -> str:
@@ -90,7 +90,8 @@ LEGEND = (
     "<p class='legend'>Chance of being replaced: <span class='token' style='--p:0'>never</span> "
     "<span class='token' style='--p:.35'>at times</span> <span class='token' style='--p:.7'>often</span> "
     "<span class='token' style='--p:1'>always</span> &ensp; Replaced: "
-    "<del class='token' style='--p:.7'>old</del> <ins>new</ins></p>"
+    "<del class='token' style='--p:.7'>old</del> <ins>new</ins>, at times by the same word, which lies in its "
+    "own window</p>"
 )
 """How `examples` are to be read."""
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from una_fast.page.drawing import COOL, INK, WARM, draw_svg
+from una_fast.page.drawing import COOL, INK, WARM, draw_svg, whole_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -50,7 +50,7 @@ def score_curve(points: Sequence[tuple[int, float]], window: Window | None) -> s
         axes.set_ylim(bottom=0)
         axes.set_xlabel("rank, most important first")
         axes.set_ylabel("score")
-        axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
+        whole_numbers(axes)
 
     return draw_svg("score-curve", "Score of every term against its rank in the table", (8.0, 3.2), draw)
 
@@ -72,6 +72,7 @@ def loss_curve(losses: Sequence[tuple[int, float]], every: int) -> str:
         axes.set_xlim(left=0)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("step")
+        whole_numbers(axes)
         axes.set_ylabel("loss")
         axes.legend(loc="best")
 

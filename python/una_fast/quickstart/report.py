@@ -147,7 +147,7 @@ def _header(report: QuickstartReport) -> str:
         (f"{report.terms:,}", "terms ranked"),
         (f"{len(report.losses):,}", "training steps"),
         (
-            f"{report.before.win_rate:.0%} <span class='to'>to</span> {report.after.win_rate:.0%}",
+            f"{_share(report.before.win_rate)} <span class='to'>to</span> {_share(report.after.win_rate)}",
             "of second views beat the negative",
         ),
     )
@@ -242,14 +242,14 @@ def _similarity(rows: Sequence[StsRow]) -> str:
         f"<tr><th scope='row'>{escape(row.task)}</th><td class='number'>{row.pairs:,}</td>"
         f"<td class='number'>{row.untrained:.2f}</td><td class='number'>{row.before:.2f}</td>"
         f"<td class='number'>{row.after:.2f}</td>"
-        f"<td class='number'>{row.after - row.before:+.2f}</td></tr>"
+        f"<td class='number'>{_change(row.before, row.after)}</td></tr>"
         for row in rows
     )
     before, after = fmean(row.before for row in rows), fmean(row.after for row in rows)
     mean = (
         f"<tr><th scope='row'>mean</th><td></td><td class='number'>{fmean(row.untrained for row in rows):.2f}</td>"
         f"<td class='number'>{before:.2f}</td>"
-        f"<td class='number'>{after:.2f}</td><td class='number'>{after - before:+.2f}</td></tr>"
+        f"<td class='number'>{after:.2f}</td><td class='number'>{_change(before, after)}</td></tr>"
     )
     return (
         "<p>Spearman correlation (x 100) between the cosine of two sentences and how alike people found "
@@ -267,3 +267,13 @@ def _settings(report: QuickstartReport) -> str:
         f"{settings_list(report.settings)}"
         "<p>The same settings on the same corpus give this page again, byte for byte.</p>"
     )
+
+
+def _share(share: float) -> str:
+    """A share in percent: whole, but where that would make nearly all of it all."""
+    return f"{share:.1%}" if 0.99 <= share < 1 or 0 < share <= 0.01 else f"{share:.0%}"
+
+
+def _change(before: float, after: float) -> str:
+    """The difference, without a sign where it is none to two digits."""
+    return f"{round(after - before, 2) + 0.0:+.2f}".replace("+0.00", "0.00")

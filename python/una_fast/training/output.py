@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from una_fast.table import TermTable
 from collections.abc import Sequence
 
-from una_fast.page.drawing import COOL, WARM, draw_svg
+from una_fast.page.drawing import COOL, WARM, draw_svg, whole_numbers
 from una_fast.page.layout import (
     LEGEND,
     AnnotatedSentence,
@@ -447,7 +447,7 @@ def render_report(manifest: dict[str, Any], negatives: Sequence[AnnotatedSentenc
     if manifest["sts"]:
         parts.append(section("STS test sets", _scores(manifest["sts"])))
     if negatives:
-        parts.append(section("Negatives of the first sentences", LEGEND + examples(negatives)))
+        parts.append(section("Negatives of sentences of the first batch", LEGEND + examples(negatives)))
     parts.append(section("Settings", settings_list(_settings(manifest))))
     return page("una-fast: a training run", parts)
 
@@ -518,7 +518,7 @@ def _curve(name: str, label: str, curve: Curve, mark: int | None) -> str:
         axes.set_xlim(left=0)
         axes.set_xlabel("step")
         axes.set_ylabel(label)
-        axes.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
+        whole_numbers(axes)
 
     return draw_svg(name, f"{label} by step", (8.0, 2.8), draw)
 
