@@ -74,10 +74,11 @@ sklearn-floor:
 golden:
 	$(PYTHON) tests/golden/rebuild.py
 
-# Rewrites docs/options.md and docs/api from the options and names as the code states them.
+# Rewrites docs/options.md, docs/api and the manual page from the options and names as the code states them.
 options:
 	$(PYTHON) tests/options_page.py
 	cd tests && $(PYTHON) api_pages.py
+	$(PYTHON) tests/man_page.py
 
 # The long runs behind docs/promises.md; the tests make a short one of each, but of the mutants.
 fuzz:

@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import pytest
 
+import man_page
 import una_fast
 from options_page import PAGE, page
 from una_fast import cli
@@ -187,3 +189,13 @@ def test_numbers_of_numpy_become_those_of_python() -> None:
     )
     assert (type(config.batch_size), type(config.learning_rate)) == (int, float)
     assert json.dumps(config.settings())
+
+
+@pytest.mark.skipif(
+    sys.version_info[:2] != (3, 11), reason="argparse lays help out otherwise in other versions"
+)
+def test_the_manual_page_is_that_of_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`make options` writes it; the wheel installs it."""
+    pytest.importorskip("argparse_manpage")
+    monkeypatch.setenv("COLUMNS", "100")
+    assert man_page.PAGE.read_text(encoding="utf-8") == man_page.page()
