@@ -187,7 +187,7 @@ class AugmentStats:
         return (
             f"{self.sentences:,} sentences, {self.tokens:,} tokens: {self.replacement_rate:.1%} replaced, "
             f"{self.changed / max(1, self.tokens):.1%} by another term\n"
-            f"of a sentence: {quantiles}; under half a percent in {untouched:.1%} of the sentences"
+            f"of a sentence: {quantiles}; {untouched:.1%} of the sentences kept nearly all their words"
         )
 
 

@@ -170,7 +170,8 @@ REPLACE = shared(
 )
 SURFACE = shared(
     "reference",
-    "Form of the negatives: lower-cased tokens joined by spaces, or the sentence as written with words exchanged.",
+    "Form of the negatives: reference, tokens lower-cased and joined by spaces, as the paper's code does; or preserve, "
+    "the sentence as written, for cased models and for people.",
     group="negatives",
     shapes=True,
 )

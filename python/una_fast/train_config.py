@@ -119,7 +119,7 @@ class TrainConfig(Options):
 
     every: int = option(
         5,
-        "Steps from one batch with negatives to the next; 0 is plain SimCSE.",
+        "Every so many steps use negatives: 1 is all, 0 never, which is plain SimCSE.",
         group="negatives",
         least=0,
         shapes=True,

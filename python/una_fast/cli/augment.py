@@ -48,9 +48,19 @@ class AugmentOptions(NegativeOptions, ReadOptions):
     input: str = option(
         "-", "Any file that una-fast fit reads, or - for standard input.", group="text", positional=True
     )
-    epoch: int = option(0, "Pass over the corpus.", group="negatives", least=0, below=2**64)
+    epoch: int = option(
+        0,
+        "Another number, another negative; training uses 0, 1, 2 ... for its passes.",
+        group="negatives",
+        least=0,
+        below=2**64,
+    )
     view: int = option(
-        0, "Which of several negatives of a row is made.", group="negatives", least=0, below=2**32
+        0,
+        "Number of the negative, from 0: another number gives another negative of the same sentence.",
+        group="negatives",
+        least=0,
+        below=2**32,
     )
     views: int = option(
         1,

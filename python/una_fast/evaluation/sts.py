@@ -138,7 +138,7 @@ class StsReport:
         """A table of both correlations times 100: over all pairs of a task, of its subsets, and their means."""
         rows = [row for task in self.tasks for row in _detail_rows(task)]
         width = max((len(part) for _, part, _ in rows), default=0)
-        head = f"{'task':10}  {'pairs of':{width}}  {'pairs':>5}  Spearman  Pearson"
+        head = f"{'task':10}  {'subset':{width}}  {'pairs':>5}  Spearman  Pearson"
         return "\n".join([head, *(_detail_line(*row, width) for row in rows)])
 
     def to_dict(self) -> dict[str, Any]:
