@@ -284,3 +284,29 @@ def test_a_file_of_options_that_is_wrong_is_told(
     Path("x.toml").write_text(content, encoding="utf-8")
     assert main(words) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "c.txt", "--model", "m", "--output", "o", "--batch-size", "0"],
+        ["paraphrase", "c.txt", "--model", "m", "--output", "o", "--num-beams", "0"],
+        ["evaluate", "m"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_wrong_option_is_told_before_torch_is_loaded(words: list[str]) -> None:
+    code = f"import sys; from una_fast.cli import main; assert main({words!r}) == 1; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_figures_of_export_and_augment_are_json_where_asked(
+    table: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert main(["export", table, "-o", str(tmp_path / "ref"), "--reference", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"terms": told["terms"], "output": str(tmp_path / "ref")}
+    (tmp_path / "s.txt").write_text("the cat sat\n", encoding="utf-8")
+    assert main(["augment", table, str(tmp_path / "s.txt"), "--stats", "--json"]) == 0
+    assert json.loads(capsys.readouterr().err.strip().splitlines()[-1])["sentences"] == 1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -90,6 +91,7 @@ class AugmentOptions(NegativeOptions, ReadOptions):
         metavar="NAME",
     )
     stats: bool = option(False, "Tell on standard error how much was really replaced.", group="output")
+    json: bool = option(same.JSON, "Tell it as JSON.")
     quiet: bool = option(same.QUIET)
     threads: int | None = option(same.THREADS)
 
@@ -149,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
             if tick is not None:
                 tick(0, stats.sentences)
     if options.stats and stats is not None:
-        print(stats, file=sys.stderr)
+        print(json.dumps(asdict(stats)) if options.json else stats, file=sys.stderr)
     return 0
 
 

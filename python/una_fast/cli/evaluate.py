@@ -87,10 +87,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Score the encoder and print the tables, or everything as JSON."""
+    options = EvaluateOptions.from_arguments(args)
+    _check_somewhere(options)  # before torch is imported, which takes seconds
     from una_fast.evaluation import load_encoder
     from una_fast.table import TermTable
 
-    options = EvaluateOptions.from_arguments(args)
     sts, transfer, geometry = _sorted_tasks(options.tasks)
     source = _source(options)
     if transfer and options.sts is None:
@@ -139,14 +140,17 @@ def _table(options: EvaluateOptions, *, wants_vectors: bool) -> "TermTable | Non
     return TermTable.load(options.model)
 
 
+def _check_somewhere(options: EvaluateOptions) -> None:
+    if options.sts is None and not options.hub and not (options.pairs and tuple(options.tasks) == ("sts",)):
+        raise OptionError("where the tasks are must be told: --sts FOLDER, --hub, or both; or --pairs FILE")
+
+
 def _source(options: EvaluateOptions) -> "PairSource | None":
     """Where the tasks are; None where only pairs of the user's own are scored."""
     from una_fast.evaluation import FirstOf, HubDatasets, SentEvalFolder
 
     if options.sts is None and not options.hub:
-        if options.pairs and tuple(options.tasks) == ("sts",):
-            return None
-        raise OptionError("where the tasks are must be told: --sts FOLDER, --hub, or both; or --pairs FILE")
+        return None
     folders = [] if options.sts is None else [SentEvalFolder(options.sts)]
     return FirstOf((*folders, *([HubDatasets()] if options.hub else [])))
 

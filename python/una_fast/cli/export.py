@@ -45,6 +45,7 @@ class ExportOptions(Options):
         metavar="FILE",
     )
     reference: bool = option(False, "Write the reference's three CSV files.", group="output")
+    json: bool = option(same.JSON)
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
 
     options = ExportOptions.from_arguments(args)
     if options.reference:
-        return _export_reference(TermTable.load(options.table), options.output)
+        return _export_reference(TermTable.load(options.table), options)
     check_apart([options.table], {"--output": options.output})
     if options.output.suffix == ".json":
         return _export_idf(options)
@@ -82,8 +83,16 @@ def run(args: argparse.Namespace) -> int:
     rows = table.to_arrow()
     with replacing(options.output) as path:
         write(rows, str(path))
-    print(f"{len(table):,} terms in {options.output}")
+    _tell(options, len(table), "terms")
     return 0
+
+
+def _tell(options: ExportOptions, count: int, what: str, files: str = "") -> None:
+    """Prints what was written."""
+    if options.json:
+        print(json.dumps({what: count, "output": str(options.output)}))
+    else:
+        print(f"{count:,} {what} in {files}{options.output}")
 
 
 def _export_idf(options: ExportOptions) -> int:
@@ -107,11 +116,12 @@ def _export_idf(options: ExportOptions) -> int:
     weights = {token: 0.0 if token in special else float(idf[number]) for token, number in vocabulary}
     with replacing(options.output) as fresh:
         write_text(fresh, json.dumps(weights, ensure_ascii=False, indent=0) + "\n")
-    print(f"{len(weights):,} tokens in {options.output}")
+    _tell(options, len(weights), "tokens")
     return 0
 
 
-def _export_reference(table: TermTable, folder: Path) -> int:
+def _export_reference(table: TermTable, options: ExportOptions) -> int:
+    folder = options.output
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     columns = {"idf": table.idf.tolist(), "count": table.df.tolist(), "max": table.score.tolist()}
@@ -119,7 +129,7 @@ def _export_reference(table: TermTable, folder: Path) -> int:
         rows = list(zip(table.terms, columns[column], strict=True))
         with replacing(folder / file) as path:
             _write_pairs(rows, f"Scores_{column}", path)
-    print(f"{len(table):,} terms in {', '.join(REFERENCE)} in {folder}")
+    _tell(options, len(table), "terms", f"{', '.join(REFERENCE)} in ")
     return 0
 
 

@@ -30,10 +30,10 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Paraphrase and print what was done."""
-    from una_fast.paraphrase import paraphrase
-
     shown = Shown.from_arguments(args)
     config = ParaphraseConfig.from_command_line(args, progress=shown.progress())
+    from una_fast.paraphrase import paraphrase  # torch takes seconds, and a wrong option none
+
     try:
         result = paraphrase(config)
     except KeyboardInterrupt:

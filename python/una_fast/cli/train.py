@@ -43,10 +43,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def run(args: argparse.Namespace) -> int:
     """Train and print where the encoder lies and how the run went."""
-    from una_fast.training import train
-
     own = TrainOptions.from_arguments(args)
-    result = train(TrainConfig.from_command_line(args, progress=sys.stderr.isatty()))
+    config = TrainConfig.from_command_line(args, progress=sys.stderr.isatty())
+    from una_fast.training import train  # torch takes seconds, and a wrong option none
+
+    result = train(config)
     if os.environ.get("RANK", "0") == "0":
         print(json.dumps(result.to_dict()) if own.json else _summary(result))
     return 0
