@@ -237,6 +237,22 @@ def test_parts_add_up_to_the_whole(name: str, parameters: dict[str, Any]) -> Non
         same_fit(halves[1], theirs_too(**parameters), [*DOCUMENTS[3:], *DOCUMENTS[:1]])
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"norm": None},
+        {"use_idf": False},
+        {"smooth_idf": False},
+        {"sublinear_tf": True, "norm": "l1"},
+        {"dtype": np.float32, "max_features": 7},
+    ],
+    ids=named,
+)
+def test_parts_weigh_as_the_whole(parameters: dict[str, Any]) -> None:
+    found = in_parts(ours.TfidfVectorizer(**parameters), [DOCUMENTS[4:], DOCUMENTS[:4]])
+    same_fit(found, theirs.TfidfVectorizer(**parameters), DOCUMENTS)
+
+
 def test_a_vectorizer_is_used_and_kept_between_two_parts() -> None:
     vectorizer = ours.TfidfVectorizer().partial_fit(DOCUMENTS[:3])
     same_fit(vectorizer, theirs.TfidfVectorizer(), DOCUMENTS[:3])
@@ -389,17 +405,18 @@ def test_names_and_inverse_are_those_of_theirs() -> None:
 
 
 @pytest.mark.parametrize("ngram_range", [(1, 1), (1, 2)])
-@pytest.mark.parametrize("smooth_idf", [True, False])
-def test_a_table_is_a_fitted_vectorizer(ngram_range: tuple[int, int], smooth_idf: bool) -> None:
+@pytest.mark.parametrize("parameters", [{}, {"smooth_idf": False}, {"use_idf": False}], ids=named)
+def test_a_table_is_a_fitted_vectorizer(ngram_range: tuple[int, int], parameters: dict[str, Any]) -> None:
     halves = [TermCounter(tokenizer="word", ngram_range=ngram_range) for _ in range(2)]
     documents = [text for text in DOCUMENTS if text.strip()]  # a corpus has no empty sentences
     for half, part in zip(halves, (documents[:3], documents[3:]), strict=True):
         half.update(part)
     halves[0].merge(halves[1])
-    vectorizer = ours.TfidfVectorizer.from_table(halves[0].freeze(), smooth_idf=smooth_idf)
-    expected = theirs.TfidfVectorizer(ngram_range=ngram_range, smooth_idf=smooth_idf).fit(documents)
+    vectorizer = ours.TfidfVectorizer.from_table(halves[0].freeze(), **parameters)
+    expected = theirs.TfidfVectorizer(ngram_range=ngram_range, **parameters).fit(documents)
     assert vectorizer.vocabulary_ == expected.vocabulary_
-    np.testing.assert_array_equal(vectorizer.idf_, expected.idf_)
+    if expected.use_idf:
+        np.testing.assert_array_equal(vectorizer.idf_, expected.idf_)
     assert_same(vectorizer.transform(DOCUMENTS * 40), expected.transform(DOCUMENTS * 40))
 
 

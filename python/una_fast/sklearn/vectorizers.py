@@ -340,12 +340,15 @@ class TfidfVectorizer(CountVectorizer, theirs.TfidfVectorizer):  # type: ignore[
         self._tfidf = theirs.TfidfTransformer(
             norm=self.norm, use_idf=self.use_idf, smooth_idf=self.smooth_idf, sublinear_tf=self.sublinear_tf
         )
-        if not self.use_idf:
-            return
         dtype = self.dtype if self.dtype in (np.float64, np.float32) else np.float64
-        df = df.astype(dtype) + dtype(float(self.smooth_idf))
-        idf = np.full_like(df, n_documents + int(self.smooth_idf)) / df
-        self._tfidf.idf_ = np.log(idf) + dtype(1)
+        with np.errstate(
+            divide="ignore"
+        ):  # of a document without terms: for the width, and what fit sets beside idf
+            self._tfidf.fit(SparseRows((1, len(df)), dtype=dtype))
+        if self.use_idf:
+            df = df.astype(dtype) + dtype(float(self.smooth_idf))
+            idf = np.full_like(df, n_documents + int(self.smooth_idf)) / df
+            self._tfidf.idf_ = np.log(idf) + dtype(1)
 
 
 _OF_A_TABLE = {
