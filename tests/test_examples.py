@@ -30,3 +30,7 @@ def test_the_plan_of_the_docs_can_be_run() -> None:
     assert [arm.name for arm in plan.arms] == ["plain", "una", "tfidf-random", "random"]
     plan = load_plan(EXAMPLES / "pretrained-tiny.toml", settings=["corpus=c.txt", "model=m", "table=t"])
     assert [arm.name for arm in plan.arms] == ["plain", "una", "idf mean", "idf mean, una"]
+    plan = load_plan(EXAMPLES / "pretrained-ablation.toml", settings=["corpus=c.txt", "model=m", "table=t"])
+    assert [arm.options.get("preset") for arm in plan.arms].count(None) == 6
+    plan = load_plan(EXAMPLES / "pretrained-rate.toml", settings=["corpus=c.txt", "model=m"])
+    assert len(plan.arms) == 8

@@ -12,7 +12,7 @@ _EXTRAS = {
     **dict.fromkeys(
         ("filelock", "matplotlib", "safetensors", "tokenizers", "torch", "transformers"), "train"
     ),
-    "datasets": "evaluate",
+    "datasets": "datasets",
     "sklearn": "sklearn",
     "huggingface_hub": "hub",
     "ray": "ray",
