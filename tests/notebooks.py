@@ -18,7 +18,11 @@ def ran(path: Path, folder: Path) -> Any:
     """The notebook as it is after a run in that folder."""
     notebook = copy.deepcopy(nbformat.read(path, as_version=4))
     client = NotebookClient(
-        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        notebook,
+        timeout=120,
+        kernel_name="python3",
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
     )
     client.execute()
     for cell in notebook.cells:

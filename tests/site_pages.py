@@ -38,7 +38,11 @@ def build(root: Path, *, pictures: bool) -> Path:
     """The site of the documentation under `root`; SystemExit says what is wrong with it."""
     faults = list(lost_pages(root))
     command = [sys.executable, "-m", "zensical", "build", "--clean", "--strict"]
-    subprocess.run(command, cwd=root, check=True, stdout=sys.stderr)
+    built = subprocess.run(
+        command, cwd=root, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if built.returncode:
+        raise SystemExit("\n".join([*faults, built.stdout]))
     site = root / "site"
     for page in site.rglob("*.html"):
         up = "../" * (len(page.relative_to(site).parts) - 1)

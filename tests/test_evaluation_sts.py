@@ -327,7 +327,7 @@ def test_a_hub_out_of_reach_is_named() -> None:
 def test_without_the_library_the_hub_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Protects the message where datasets is not installed."""
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(MissingExtraError, match=r"una-fast\[evaluate\]"):
+    with pytest.raises(MissingExtraError, match=r"una-fast\[datasets\]"):
         evaluate_sts(hashed, HubDatasets(), tasks=["STS12"])
 
 

@@ -483,32 +483,6 @@ def test_wrong_columns_are_named(model: Any) -> None:
     assert _collator(model)([]) == {}
 
 
-def test_the_page_of_the_docs_runs(folder: Path) -> None:
-    """Protects who types it off."""
-    import re
-
-    page = (Path(__file__).parent.parent / "docs" / "sentence-transformers.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```", page, flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 3
-    code = (
-        "\n".join(blocks)
-        .replace("all-MiniLM-L6-v2", str(folder / "model"))
-        .replace("num_proc=4", "num_proc=2")
-    )
-    given = f"sentences = {SENTENCES[:64]!r}\nparaphrases = {SENTENCES[16:]!r}\n"
-    shown = "print(triplets[0], mapped[0], lazily[0])"
-    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "WANDB_MODE": "disabled"}
-    done = subprocess.run(
-        [sys.executable, "-c", given + code + shown],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-
-
 def test_the_example_script_trains_and_scores(senteval: Path, folder: Path) -> None:
     """Protects a script that people copy; it is to stay within 40 lines."""
     import shutil
