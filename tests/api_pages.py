@@ -21,9 +21,9 @@ def pages() -> Mapping[str, str]:
 def _page(name: str) -> str:
     module = import_module(name)
     first, _, rest = inspect.cleandoc(module.__doc__ or "").partition("\n\n")
-    prose = rest.partition("\n\n")[0] if rest and not rest.startswith((" ", ">>>")) else ""
     parts = [f"# {name}", first.replace("\n", " ")]
-    if prose and not prose.startswith(("Fit exact", "    ")):
+    prose = rest.partition("\n\n")[0]
+    if prose and not prose.startswith(" ") and not prose.endswith(":"):  # neither code nor what leads to it
         parts.append(prose.replace("\n", " "))
     parts += [_entry(name, public) for public in module.__all__ if not public.startswith("_")]
     return "\n\n".join(parts) + "\n"

@@ -316,11 +316,8 @@ class Options:
         """
         known = options_of(cls)
         check_names(options, known, where=where)
-        missing = [
-            name for name, each in known.items() if each.stated.default is MISSING and name not in options
-        ]
-        if missing:
-            raise OptionError(f"{where}: {' and '.join(missing)} must be given")
+        if missing := _missing(cls, options):
+            raise OptionError(f"{where}: {' and '.join(each.name for each in missing)} must be given")
         return cls(**{name: known[name].from_toml(value) for name, value in options.items()})
 
     @classmethod
@@ -364,14 +361,9 @@ class Options:
         """
         config = getattr(arguments, "config", None)
         given = {**others, **({} if config is None else cls.read(config)), **given_options(cls, arguments)}
-        missing = [
-            name
-            for name, each in options_of(cls).items()
-            if each.stated.default is MISSING and name not in given
-        ]
-        if missing and config is None:
-            flags = [options_of(cls)[name].typed for name in missing]
-            raise OptionError(f"{' and '.join(flags)} must be given, here or in the file of --config")
+        if config is None and (missing := _missing(cls, given)):
+            typed = " and ".join(each.typed for each in missing)
+            raise OptionError(f"{typed} must be given, here or in the file of --config")
         return cls.from_options(given, where="the command line" if config is None else str(config))
 
     @classmethod
@@ -388,6 +380,12 @@ class Options:
         return {
             name: getattr(self, name) for name, each in options_of(type(self)).items() if each.stated.shapes
         }
+
+
+def _missing(cls: type[Options], given: Iterable[str]) -> list[_Field]:
+    """The options that must be given, and are not."""
+    known = options_of(cls).items()
+    return [each for name, each in known if each.stated.default is MISSING and name not in given]
 
 
 def given_options(cls: type[Options], arguments: argparse.Namespace) -> dict[str, Any]:

@@ -124,7 +124,7 @@ def _term_lines(terms: Sequence[TermStats], mark: int | None = None) -> str:
 
 def _sentence(maker: Augmenter, sentence: str, n: int, style: Style) -> str:
     first = maker.explain(sentence)
-    lines = [shown(sentence), "", shown(first.token_table())]
+    lines = [shown(sentence), "", first.token_table()]
     lines += ["", f"  {n} negatives, rows 0 to {n - 1}:"]
     lines += [f"  {_highlighted(maker.explain(sentence, row=row), maker, style)}" for row in range(n)]
     return "\n".join(lines)

@@ -65,7 +65,7 @@ class CountsHere(theirs._VectorizerMixin):  # type: ignore[misc]
             return None
         self.build_analyzer()  # for its warnings and errors
         least, most = self.ngram_range
-        try:
+        try:  # stop words may be no text, and a range beyond all sense
             return _core.DocumentCounter(
                 tokenizer=_TOKENIZERS[self._pattern()],
                 lowercase=bool(self.lowercase) and self._is_plain(),
@@ -73,11 +73,7 @@ class CountsHere(theirs._VectorizerMixin):  # type: ignore[misc]
                 stop_words=list(self.get_stop_words() or ()),
                 vocabulary=known,
             )
-        except (
-            TypeError,
-            ValueError,
-            OverflowError,
-        ):  # stop words that are no text, or a range beyond all sense
+        except (TypeError, ValueError, OverflowError):
             return None
 
     def _pattern(self) -> str:

@@ -34,7 +34,7 @@ class HashingVectorizer(CountsHere, theirs.HashingVectorizer):  # type: ignore[m
 
     def transform(self, X: Iterable[Any]) -> Any:  # noqa: N803  scikit-learn's name
         """The document-term matrix, of shape (documents, `n_features`); see scikit-learn's."""
-        if isinstance(X, str) or not self._counts_here():
+        if isinstance(X, str):
             return super().transform(X)
         self._validate_ngram_range()
         counter = self._counter()
