@@ -1,5 +1,6 @@
 """Hugging Face datasets as a source, negatives as a column of them, and pairs into the formats of hard negatives."""
 
+import gc
 import pickle
 import subprocess
 import sys
@@ -163,6 +164,20 @@ def test_it_is_pickled_as_the_file_of_its_table(tmp_path: Path, monkeypatch: pyt
     code = f"import pickle; print(pickle.loads({pickle.dumps(made[0])!r}).augmenter.augment({TEXTS!r}))"
     other = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert other.stdout.strip() == repr(made[0].augmenter.augment(TEXTS))
+
+
+def test_a_table_is_not_read_again_while_an_equal_one_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    una_fast.fit([f"{text} twice" for text in TEXTS]).save(tmp_path / "table")
+    first, second = (
+        Negatives(una_fast.Augmenter(una_fast.TermTable.load(tmp_path / "table"))) for _ in range(2)
+    )
+    pickled = pickle.dumps(second)
+    del first
+    gc.collect()
+    monkeypatch.delattr(una_fast.TermTable, "load")
+    assert pickle.loads(pickled).augmenter.table == second.augmenter.table
 
 
 def test_another_table_under_the_same_name_is_refused_and_a_lost_one_travels(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_settings_change_the_plan(tmp_path: Path) -> None:
         ("seeds = [3, 5]", "seeds = [3, 3]", r"seeds must be distinct whole numbers.*got \[3, 3\]"),
         ("seeds = [3, 5]", "seeds = []", "seeds must be distinct"),
         ("seeds = [3, 5]", "", "seeds is missing"),
-        ('sts = "senteval"', "", "evaluation.sts is missing"),
+        ('sts = "senteval"', "", "evaluation has neither sts, .* nor pairs"),
         (
             'sts = "senteval"',
             'sts = "s"\ntasks = ["STS21"]',

@@ -2,6 +2,8 @@
 
 import json
 import os
+import random
+import re
 import signal
 import subprocess
 import sys
@@ -129,6 +131,35 @@ def test_an_arm_may_weight_tokens_by_the_table(plan_file: Path, tmp_path: Path) 
     assert {row["pooling"] for row in starts} == {"mean", "idf_mean", None}
     assert starts[0]["scores"] != starts[1]["scores"]
     assert len((tmp_path / "out" / "rows.jsonl").read_text().splitlines()) == 2
+
+
+def test_pairs_of_ones_own_are_tasks(plan_file: Path, tmp_path: Path) -> None:
+    """Protects experiments in languages that have no folder of STS tasks."""
+    draw = random.Random(0)
+    for name in ("dev.tsv", "test.tsv"):
+        lefts, rights = make_sentences(30, seed=1), make_sentences(30, seed=2)
+        write_lines(
+            tmp_path / name, [f"{a}\t{b}\t{draw.random()}" for a, b in zip(lefts, rights, strict=True)]
+        )
+    own = ["seeds=[0]", f"evaluation.pairs={tmp_path / 'test.tsv'}", f"base.dev={tmp_path / 'dev.tsv'}"]
+    text = plan_file.read_text(encoding="utf-8")
+
+    both, _ = run(plan_file, tmp_path / "both", *own)
+    assert both.tasks == ("STS12", "STS-B", "test.tsv")
+
+    plan_file.write_text(re.sub(r"(?m)^(sts|tasks) = .*\n", "", text), encoding="utf-8")
+    alone, _ = run(plan_file, tmp_path / "alone", *own)
+    assert alone.tasks == ("test.tsv",)
+    for left, right in zip(both.comparisons[0].arms, alone.comparisons[0].arms, strict=True):
+        assert left.tasks["test.tsv"] == right.tasks["test.tsv"]
+    rows = [json.loads(line) for line in (tmp_path / "alone" / "starts.jsonl").read_text().splitlines()]
+    assert [[*row["scores"]] for row in rows] == [["test.tsv"]] * 2
+
+    with pytest.raises(OptionError, match="nothing says which weights are best: give dev"):
+        run(plan_file, tmp_path / "none", *own[:-1])
+    twice = f"evaluation.pairs=['{tmp_path / 'test.tsv'}', '{tmp_path / 'test.tsv'}']"
+    with pytest.raises(InputError, match="there is another task called test"):
+        run(plan_file, tmp_path / "twice", *own, twice)
 
 
 def test_the_folder_of_another_plan_is_refused_with_the_differences(plan_file: Path, tmp_path: Path) -> None:

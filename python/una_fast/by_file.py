@@ -32,8 +32,12 @@ class ByFile:
 
     def __init__(self, augmenter: Augmenter) -> None:
         self.augmenter = augmenter
-        if not is_custom(augmenter.table.tokenizer):
-            _OPEN.setdefault(augmenter.table.digest, augmenter.table)
+        # Held, so that an equal table is open for as long as this is: the one named may be another, and end sooner.
+        self._open = (
+            None
+            if is_custom(augmenter.table.tokenizer)
+            else _OPEN.setdefault(augmenter.table.digest, augmenter.table)
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         table = self.augmenter.table

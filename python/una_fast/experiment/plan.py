@@ -53,7 +53,7 @@ __all__ = ["FILES", "Evaluation", "Plan", "Run", "Weights", "load_plan", "shippe
 Options = dict[str, Any]
 
 Weights = str
-"""Which weights of a run are scored: "best" on the STS-B development split, or those of the "last" step."""
+"""Which weights of a run are scored: "best" on the development set, or those of the "last" step."""
 
 WEIGHTS: tuple[Weights, ...] = ("best", "last")
 
@@ -86,20 +86,30 @@ class Evaluation:
     """The scoring of encoders.
 
     Attributes:
-        sts: A folder in SentEval's layout.
-        tasks: Names out of the seven; None takes all that are there.
+        sts: A folder in SentEval's layout, or None.
+        pairs: Files of pairs with scores, each a task by its name.
+        tasks: Names out of the seven; None takes all that `sts` has.
         weights: "best", "last" or both.
         batch_size: Sentences encoded at a time.
     """
 
-    sts: str
+    sts: str | None = None
+    pairs: tuple[str, ...] = ()
     tasks: tuple[str, ...] | None = None
     weights: tuple[Weights, ...] = ("best",)
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        if not isinstance(self.sts, str):
+        if not isinstance(self.sts, str | None):
             raise OptionError(f"evaluation.sts must be a path, got {self.sts!r}")
+        if not all(isinstance(path, str) for path in self.pairs):
+            raise OptionError(f"evaluation.pairs must be paths, got {list(self.pairs)!r}")
+        if self.sts is None and not self.pairs:
+            raise OptionError(
+                "evaluation has neither sts, a folder in SentEval's layout, nor pairs, files of pairs with scores"
+            )
+        if self.tasks is not None and self.sts is None:
+            raise OptionError("evaluation.tasks chooses among those of sts, which is not given")
         for task in self.tasks or ():
             if task not in SEVEN:
                 raise OptionError(f"evaluation.tasks has {task!r}, which is unknown{_nearest(task, SEVEN)}")
@@ -199,7 +209,12 @@ class Plan:
         _check_seeds(self.seeds)
         for run in self.runs():
             _check_complete(run)
-            run.config(Path("unused"))
+            config = run.config(Path("unused"))
+            if "best" in self.evaluation.weights and self.evaluation.sts is None and config.dev is None:
+                raise OptionError(
+                    f"{run.title}: nothing says which weights are best: give dev, a file of pairs, or evaluation.sts, "
+                    'for its STS-B dev; or set evaluation.weights to "last"'
+                )
 
     def runs(self) -> Iterator[Run]:
         """All runs: seed by seed, so that an experiment cut short has compared whole seeds."""
@@ -211,6 +226,7 @@ class Plan:
         """Files and folders that the runs name and that are not there, each with the option that names it."""
         named = {(name, run.options.get(name)) for run in self.runs() for name in _INPUTS}
         named.add(("evaluation.sts", self.evaluation.sts))
+        named |= {("evaluation.pairs", path) for path in self.evaluation.pairs}
         lines = []
         for name, path in sorted((name, str(path)) for name, path in named if path is not None):
             if not _is_there(name, path):
@@ -218,7 +234,7 @@ class Plan:
         return lines
 
 
-_INPUTS = ("corpus", "paraphrases", "pairs", "table", "model", "sts")
+_INPUTS = ("corpus", "paraphrases", "pairs", "table", "model", "dev")
 
 
 def _is_there(name: str, path: str) -> bool:
@@ -369,12 +385,10 @@ def _plan(tree: Options) -> Plan:
 
 def _evaluation(table: Options) -> Evaluation:
     _check_keys("evaluation", table, [field.name for field in fields(Evaluation)])
-    if "sts" not in table:
-        raise OptionError("evaluation.sts is missing: a folder in SentEval's layout")
     lists = {
         name: tuple(value) if isinstance(value, list) else (value,)
         for name, value in table.items()
-        if name in ("tasks", "weights")
+        if name in ("pairs", "tasks", "weights")
     }
     return Evaluation(**{**table, **lists})
 

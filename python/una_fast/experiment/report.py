@@ -148,7 +148,10 @@ def _negatives(samples: Sequence[Sample]) -> str:
 def _what_was_run(plan: Plan) -> str:
     common = [("seeds", ", ".join(map(str, plan.seeds))), *_named(plan.base)]
     common += [
-        ("scored on", _last_part(plan.evaluation.sts)),
+        (
+            "scored on",
+            ", ".join(map(_last_part, filter(None, (plan.evaluation.sts, *plan.evaluation.pairs)))),
+        ),
         ("weights", ", ".join(plan.evaluation.weights)),
     ]
     variants = [

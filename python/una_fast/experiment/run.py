@@ -9,11 +9,11 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from una_fast.errors import InputError
-from una_fast.evaluation import evaluate_sts, load_encoder
+from una_fast.evaluation import load_encoder
 from una_fast.experiment.plan import FILES, Plan, Run
 from una_fast.experiment.report import render_report
 from una_fast.experiment.samples import Sources, sample_negatives
-from una_fast.experiment.scoring import score
+from una_fast.experiment.scoring import score, score_table
 from una_fast.experiment.store import Cosines, Row, Store, finished_runs, open_store
 from una_fast.experiment.summary import TF_IDF, Summary, summarise
 from una_fast.files import read_bytes, remove_folder, storage_errors
@@ -97,9 +97,7 @@ def _score_tables(plan: Plan, store: Store, sources: Sources, tell: Tell) -> Non
         if run.table() in known:
             continue
         known.add(run.table())
-        evaluation = plan.evaluation
-        report = evaluate_sts(sources.table(run), evaluation.sts, tasks=evaluation.tasks).to_dict()
-        scores = {name: task["spearman"] for name, task in report["tasks"].items()}
+        scores = score_table(sources.table(run), plan.evaluation)
         store.add_start({"model": TF_IDF, "pooling": None, "asked": run.table(), "scores": scores})
         tell(f"{TF_IDF}, nothing trained: {_mean_text(scores)}")
 

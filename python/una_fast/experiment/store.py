@@ -145,7 +145,7 @@ def _described(plan: Plan) -> Row:
         "name": plan.name,
         "description": plan.description,
         "baseline": plan.baseline,
-        "evaluation": asdict(plan.evaluation),
+        "evaluation": {name: value for name, value in asdict(plan.evaluation).items() if value != ()},
         "runs": [asdict(run) for run in plan.runs()],
     }
     plain: Row = json.loads(json.dumps(described))

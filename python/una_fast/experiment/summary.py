@@ -248,7 +248,9 @@ def _number(value: float | None) -> str:
 
 def title_of(comparison: Comparison) -> str:
     """The title of a comparison's table."""
-    what = {"best": "Weights best on STS-B dev", "last": "Weights of the last step"}[comparison.weights]
+    what = {"best": "Weights best on the development set", "last": "Weights of the last step"}[
+        comparison.weights
+    ]
     return f"{comparison.condition}. {what}" if comparison.condition else what
 
 
