@@ -51,27 +51,82 @@ def run(start: Path, tmp_path: Path, **changes: Any) -> Any:
     return train(TrainConfig(**{"model": start, **options, **changes}))
 
 
-def test_vectors_are_as_long_as_the_idf_of_their_token() -> None:
-    words = {word: i for i, word in enumerate(["[UNK]", "the", "dog", "s", "bird", "cat"])}
+@pytest.mark.parametrize("char_ngrams", [None, (3, 4)])
+def test_vectors_are_as_long_as_the_idf_of_their_token(char_ngrams: tuple[int, int] | None) -> None:
+    words = {word: i for i, word in enumerate(["[UNK]", "the", "dog", "s", "bird", "cat", "-"])}
     pieces = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
     pieces.pre_tokenizer = tokenizers.pre_tokenizers.Punctuation()
     table = una_fast.fit(["the cat-s", "the dog", "the dog-s", "the old"], tokenizer="whitespace")
-    made = una_fast.static_embedding(table, pieces, dim=4096, seed=1)
+    options: dict[str, Any] = {"dim": 4096, "char_ngrams": char_ngrams}
+    made = una_fast.static_embedding(table, pieces, seed=1, **options)
     lengths = np.linalg.norm(made.vectors, axis=1) / math.sqrt(4096)
     assert lengths[words["the"]] == 0.0, "in every sentence"
+    assert lengths[words["-"]] == 0.0, "it says nothing"
     for token, df in (("dog", 2), ("s", 2), ("cat", 1), ("bird", 1)):
         assert lengths[words[token]] == pytest.approx(math.log(4 / df), rel=0.05), token
-    same = una_fast.static_embedding(table, pieces, dim=4096, seed=1)
-    other = una_fast.static_embedding(table, pieces, dim=4096, seed=2)
+    same = una_fast.static_embedding(table, pieces, seed=1, **options)
+    other = una_fast.static_embedding(table, pieces, seed=2, **options)
     assert (made.vectors == same.vectors).all()
     assert not (made.vectors == other.vectors).all()
     assert made.vectors.dtype == np.float32
+
+
+def by_hand(spelt: list[str], least: int, most: int, dim: int, seed: int) -> Any:
+    """The sums of the vectors of n-grams, one at a time, and each as long as one drawn at random."""
+    every = [
+        {text[i : i + n] for n in range(least, most + 1) for i in range(len(text) - n + 1)} or {text}
+        for text in spelt
+    ]
+    rng = np.random.default_rng(seed)
+    drawn = {gram: rng.standard_normal(dim, np.float32) for gram in sorted(set().union(*every))}
+    rows = []
+    for grams in every:
+        row = np.zeros(dim)
+        for gram in grams:
+            row += math.log((1 + len(spelt)) / sum(gram in other for other in every)) * drawn[gram]
+        rows.append(row * math.sqrt(dim) / np.linalg.norm(row))
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "spelt"),
+    [
+        (
+            ["dance", "##r", "dancing", "a"],
+            ["\u2581dance\u2581", "r\u2581", "\u2581dancing\u2581", "\u2581a\u2581"],
+        ),
+        (["\u0120dance", "r", "\u0120dancing"], ["\u0120dance\u0120", "r\u0120", "\u0120dancing\u0120"]),
+        (
+            ["\u2581dance", "r", "\u2581\ub300\ud559"],
+            ["\u2581dance\u2581", "r\u2581", "\u2581\ub300\ud559\u2581"],
+        ),
+    ],
+    ids=["word pieces", "bytes", "sentence pieces"],
+)
+def test_a_tokens_direction_is_that_of_its_spelling(words: list[str], spelt: list[str]) -> None:
+    """Protects the vectors against their slow twin, under the marks that vocabularies have."""
+    marked = "\u2581[UNK]\u2581" if "##r" in words else f"[UNK]{spelt[0][-1]}"
+    vocabulary = {word: i for i, word in enumerate([*words, "[UNK]"])}
+    pieces = tokenizers.Tokenizer(tokenizers.models.WordLevel(vocabulary, unk_token="[UNK]"))
+    table = una_fast.fit(["one", "two", "three"])  # of none of the tokens: each has the same idf
+    made = una_fast.static_embedding(table, pieces, dim=64, seed=5).vectors[:-1] / math.log(3)
+    np.testing.assert_allclose(made, by_hand([*spelt, marked], 3, 4, 64, 5)[:-1], rtol=1e-5, atol=1e-5)
+    near, far = (made[0] @ made[2] / 64, made[0] @ made[1] / 64)
+    if "dancing" in words[2]:
+        assert near > far + 0.2
 
 
 def test_what_cannot_be_is_named(tokenizer: Path, tmp_path: Path) -> None:
     table = una_fast.fit(SENTENCES)
     with pytest.raises(OptionError, match="dim must be at least 1"):
         una_fast.static_embedding(table, tokenizer, dim=0)
+    for wrong, message in [
+        ((4, 3), r"char_ngrams\[1\] must be at least 4"),
+        ((0, 3), r"char_ngrams\[0\] must be at least 1"),
+        (3, r"char_ngrams must be two lengths, such as \(3, 4\), or None, got 3"),
+    ]:
+        with pytest.raises(OptionError, match=message):
+            una_fast.static_embedding(table, tokenizer, char_ngrams=wrong)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="tokenizer must be"):
         una_fast.static_embedding(table, 7)  # type: ignore[arg-type]
     (tmp_path / "modules.json").write_text('[{"type": "StaticEmbedding", "path": ""}]')
