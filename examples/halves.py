@@ -5,9 +5,9 @@
     python examples/halves.py score examples/long-documents.toml long paragraphs/halves.tsv
 
 `make` takes the paragraphs of the HTML in folders, and of other files each line as a text. It writes texts.txt, to
-train on, and halves.tsv: a thousand texts that are not among these, cut in two where a sentence ends nearest to the
-middle, or else a word. `score` looks up each left half among all right halves, by cosine, with every encoder that an
-experiment kept.
+train on; halves.tsv, a thousand texts that are not among these, cut in two where a sentence ends nearest to the
+middle, or else a word; and scored.tsv, each left half with its own right half and with another, as pairs to score.
+`score` looks up each left half among all right halves, by cosine, with every encoder that an experiment kept.
 """
 
 import argparse
@@ -56,9 +56,16 @@ def _make(sources: Iterable[Path], output: Path, words: int) -> None:
     texts = {text: None for source in sources for text in _texts_of(source) if len(text.split()) >= words}
     order = [[*texts][row] for row in np.random.default_rng(0).permutation(len(texts))]
     output.mkdir(parents=True, exist_ok=True)
-    halves = [f"{left}\t{right}" for left, right in map(_halves, order[:HELD_OUT])]
-    (output / "halves.tsv").write_text("\n".join(halves) + "\n", encoding="utf-8")
-    (output / "texts.txt").write_text("\n".join(order[HELD_OUT:]) + "\n", encoding="utf-8")
+    halves = [_halves(text) for text in order[:HELD_OUT]]
+    others = [right for _, right in halves[1:] + halves[:1]]
+    files = {
+        "texts.txt": order[HELD_OUT:],
+        "halves.tsv": [f"{left}\t{right}" for left, right in halves],
+        "scored.tsv": [f"{left}\t{right}\t1" for left, right in halves]
+        + [f"{left}\t{other}\t0" for (left, _), other in zip(halves, others, strict=True)],
+    }
+    for name, lines in files.items():
+        (output / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
     print(f"{len(order) - HELD_OUT:,} texts to train on, {len(halves):,} cut in halves, in {output}")
 
 

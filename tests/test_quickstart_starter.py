@@ -73,6 +73,15 @@ def test_the_model_and_its_tokenizer_fit_each_other(tmp_path: Path) -> None:
     assert model.config.vocab_size == len(tokenizer) <= 200
 
 
+def test_thousands_of_characters_are_known_where_the_vocabulary_has_room(tmp_path: Path) -> None:
+    """Protects Chinese: a text that looks empty to its model."""
+    characters = [chr(0x4E00 + number) for number in range(1800)]
+    sentences = ["".join(characters[first : first + 30]) for first in range(0, 1800, 30)]
+    build_starter(sentences, tmp_path / "model", vocab_size=8000)
+    loaded = transformers.AutoTokenizer.from_pretrained(tmp_path / "model")
+    assert loaded.tokenize("".join(characters)) == characters
+
+
 def test_what_cannot_be_built_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="vocab_size=20"):
         build_starter(SENTENCES, tmp_path, vocab_size=20)

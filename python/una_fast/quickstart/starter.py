@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["build_starter"]
 
 _SPECIAL_TOKENS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-# As in `tokenizers`: rarer characters than the first thousand become [UNK].
+# Rarer characters than the first thousand, or those of a quarter of the vocabulary, become [UNK].
 _ALPHABET_LIMIT = 1000
 
 _LAYERS = 4
@@ -89,7 +89,10 @@ def _train_wordpiece(sentences: list[str], vocab_size: int) -> "Tokenizer":
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
     normalizer = normalizers.BertNormalizer(lowercase=True)
-    alphabet = _alphabet(normalizer.normalize_str(sentence) for sentence in sentences)
+    alphabet = _alphabet(
+        (normalizer.normalize_str(sentence) for sentence in sentences),
+        most=max(_ALPHABET_LIMIT, vocab_size // 4),
+    )
     if not alphabet:
         raise InputError("no text in the sentences a vocabulary was to be trained on")
     # The trainer numbers the continuations "##a", "##b", ... in the order of a hash map, and breaks ties
@@ -124,8 +127,8 @@ def _train_wordpiece(sentences: list[str], vocab_size: int) -> "Tokenizer":
     return tokenizer
 
 
-def _alphabet(texts: Iterator[str]) -> list[str]:
+def _alphabet(texts: Iterator[str], most: int) -> list[str]:
     """List the most frequent characters that are not white space; equals in count go by code point."""
     counts = Counter(character for text in texts for character in text if not character.isspace())
     ranked = sorted(counts, key=lambda character: (-counts[character], character))
-    return sorted(ranked[:_ALPHABET_LIMIT])
+    return sorted(ranked[:most])
