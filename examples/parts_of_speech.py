@@ -4,9 +4,9 @@
     python examples/parts_of_speech.py corpus.table --output parts
     una-fast experiment examples/parts-of-speech.toml --output results
 
-A word is of the part of speech that the lexicon gives it, its most frequent one; words that it does not know are taken for
-nouns, as most of them are names. Writes nouns.txt, all terms of the table that are no nouns, and content.txt, all that
-are neither nouns nor verbs, adjectives, adverbs or numbers: files for `protect`.
+A word is of the part of speech that the lexicon gives it, its most frequent one; words that it does not know are taken
+for nouns, as most of them are names. Writes nouns.txt, all terms of the table that are no nouns, and content.txt, all
+that are neither nouns nor verbs, adjectives, adverbs or numbers: files for `protect`.
 """
 
 import argparse
@@ -32,7 +32,9 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     for name, kept in KEPT.items():
         protected = [
-            term for term in terms if any(map(str.isalnum, term)) and not tags.get(term, "NN").startswith(kept)
+            term
+            for term in terms
+            if any(map(str.isalnum, term)) and not tags.get(term, "NN").startswith(kept)
         ]
         (args.output / f"{name}.txt").write_text("\n".join(protected) + "\n", encoding="utf-8")
         print(f"{args.output / name}.txt: {len(protected):,} of {len(terms):,} terms stay")

@@ -169,6 +169,23 @@ def test_an_unknown_option_is_told_with_the_nearest_one(capsys: pytest.CaptureFi
         assert "una-fast fit" in error.splitlines()[0]
 
 
+def test_files_and_options_stand_in_any_order(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Protects `una-fast augment TABLE --radius 2 FILE`, which a shell's user types first."""
+    texts = [tmp_path / "one.txt", tmp_path / "-two.txt"]
+    for number, path in enumerate(texts):
+        path.write_text(f"a b c {number}\nd e f\n", encoding="utf-8")
+    tables = [tmp_path / "first.table", tmp_path / "second.table"]
+    one, two = map(str, texts)
+    assert main(["fit", one, two, "-o", str(tables[0]), "--threads", "1"]) == 0
+    assert main(["fit", one, "--threads", "1", "-o", str(tables[1]), "--", two]) == 0
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+    capsys.readouterr()
+    assert main(["augment", str(tables[0]), one, "--radius", "2", "--seed", "3"]) == 0
+    before = capsys.readouterr().out
+    assert main(["augment", str(tables[0]), "--radius", "2", one, "--seed", "3"]) == 0
+    assert capsys.readouterr().out == before != ""
+
+
 def command(*arguments: str, then: str = "", encoding: str = "utf-8") -> "subprocess.CompletedProcess[str]":
     line = " ".join([sys.executable, "-m", "una_fast", *arguments, then])
     return subprocess.run(

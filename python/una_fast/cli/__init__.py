@@ -97,13 +97,24 @@ def _drop_output() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that takes no abbreviation, and says of an unknown option which one is near, under its own usage."""
+    """A parser that takes no abbreviation, and arguments in any order among options.
+
+    Of an unknown option it says which one is near, under the usage of its own command.
+    """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options, allow_abbrev=False)
+        self._parsing = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        known, unknown = super().parse_known_args(args, namespace)
+        if self._parsing:  # what is intermixed is parsed in two turns, by this method
+            return super().parse_known_args(args, namespace)
+        parse = super().parse_known_args if self._subparsers else self.parse_known_intermixed_args
+        self._parsing = True
+        try:
+            known, unknown = parse(args, namespace)
+        finally:
+            self._parsing = False
         if unknown:
             name = unknown[0].split("=")[0]
             near = difflib.get_close_matches(name, self._option_string_actions, n=1)

@@ -228,7 +228,8 @@ def _line_writer(lines: _core.Lines, how: Reading, options: AugmentOptions, stac
         if written not in (None, "json") or (options.output is not None and options.output.suffix == ".txt"):
             raise OptionError(
                 f"{options.name} holds JSON lines, and {options.output} is the name of "
-                f"{'a table' if written else 'plain text'}"
+                f"{'a table, which may not hold their other fields' if written else 'plain text'}: name the output "
+                ".jsonl, or say by --format what it is to hold"
             )
         out = binary_output(options.output, stack)
         names = options.negative_names
