@@ -116,6 +116,27 @@ def test_a_tokens_direction_is_that_of_its_spelling(words: list[str], spelt: lis
         assert near > far + 0.2
 
 
+def test_the_command_writes_the_same_encoder(
+    tokenizer: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = una_fast.fit(SENTENCES)
+    table.save(tmp_path / "table")
+    una_fast.static_embedding(table, tokenizer, dim=24, seed=6).save_pretrained(tmp_path / "python")
+    command = ["export", str(tmp_path / "table"), "--static", "-o", str(tmp_path / "shell")]
+    given = ["--tokenizer-json", str(tokenizer.parent), "--dim", "24", "--seed", "6"]
+    assert main([*command, *given]) == 0
+    names = {path.name for path in (tmp_path / "python").iterdir()}
+    assert {path.name for path in (tmp_path / "shell").iterdir()} == names
+    for name in names:
+        assert (tmp_path / "shell" / name).read_bytes() == (tmp_path / "python" / name).read_bytes(), name
+    for more, message in [
+        ([], "--static needs --tokenizer-json: each of its tokens gets a vector"),
+        ([*given, "--reference"], "two kinds of output"),
+    ]:
+        assert main([*command, *more]) == 1
+        assert message in capsys.readouterr().err
+
+
 def test_what_cannot_be_is_named(tokenizer: Path, tmp_path: Path) -> None:
     table = una_fast.fit(SENTENCES)
     with pytest.raises(OptionError, match="dim must be at least 1"):

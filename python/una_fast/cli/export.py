@@ -33,17 +33,25 @@ class ExportOptions(Options):
     table: Path = option(help="A table made by una-fast fit.", group="text", positional=True)
     output: Path = option(
         same.OUTPUT,
-        "Its suffix tells: .parquet, .csv or .json; with --reference a folder, made if need be.",
+        "Its suffix tells: .parquet, .csv or .json; with --static and --reference a folder, made if need be.",
         default=MISSING,
         metavar="FILE",
     )
     tokenizer_json: Path | None = option(
         None,
-        "With .json: the tokenizer.json of a model, or a folder that holds one. The file then has the idf of each of "
-        "its tokens, as SparseStaticEmbedding.from_json of sentence-transformers reads it.",
+        "With .json and --static: the tokenizer.json of a model, or a folder that holds one. A .json has the idf of "
+        "each of its tokens, as SparseStaticEmbedding.from_json of sentence-transformers reads it.",
         group="output",
         metavar="FILE",
     )
+    static: bool = option(
+        False,
+        "Write a static encoder of the tokens of --tokenizer-json, in which nothing is trained: a folder that "
+        "sentence-transformers loads, and train starts from.",
+        group="output",
+    )
+    dim: int = option(256, "With --static: width of the vectors.", group="output", least=1, below=1 << 16)
+    seed: int = option(same.SEED, "With --static: the key of the draws.", group="output")
     reference: bool = option(False, "Write the reference's three CSV files.", group="output")
     json: bool = option(same.JSON)
 
@@ -52,10 +60,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Adds the command."""
     parser = subparsers.add_parser(
         "export",
-        help="write a table as Parquet, CSV, or the reference's three CSV files",
+        help="write a table as Parquet, CSV, the reference's three CSV files, or a static encoder",
         usage="una-fast export TABLE --output FILE [options]",
         description="Write a table as Parquet or CSV: term, df, best_count, best_length, idf, score, by rank; or the "
-        "idf of a model's tokens as JSON. With "
+        "idf of a model's tokens as JSON. With --static, write a static encoder (una_fast.static_embedding). With "
         "--reference, write the three files that UNA's reference implementation reads, each with a header and a term "
         "a line, by rank: term_idf.csv (Keys, Scores_idf), term_count.csv (Keys, Scores_count: the document "
         "frequency) and term_tfidfmax.csv (Keys, Scores_max).",
@@ -69,14 +77,19 @@ def run(args: argparse.Namespace) -> int:
     from una_fast.table import TermTable
 
     options = ExportOptions.from_arguments(args)
+    if options.reference and options.static:
+        raise OptionError("--static and --reference are two kinds of output: give one of them")
     if options.reference:
         return _export_reference(TermTable.load(options.table), options)
     check_apart([options.table], {"--output": options.output})
+    if options.static:
+        return _export_static(options)
     if options.output.suffix == ".json":
         return _export_idf(options)
     if options.tokenizer_json is not None:
         raise OptionError(
-            f"--tokenizer-json is for an --output that ends in .json, not for {options.output.name!r}"
+            "--tokenizer-json is for --static, and for an --output that ends in .json, not for "
+            f"{options.output.name!r}"
         )
     write = _writer(options.output)
     table = TermTable.load(options.table)
@@ -100,14 +113,7 @@ def _export_idf(options: ExportOptions) -> int:
     from una_fast.static import idf_of_tokens
     from una_fast.table import TermTable
 
-    path = options.tokenizer_json
-    if path is None:
-        raise OptionError(
-            "an --output that ends in .json needs --tokenizer-json: the tokens of a model are weighed"
-        )
-    if path.is_dir():
-        path /= "tokenizer.json"
-    check_apart([options.table, path], {"--output": options.output})
+    path = _tokenizer_file(options, "an --output that ends in .json", "the tokens of a model are weighed")
     table = TermTable.load(options.table)
     backend = plain_copy(backend_of(path, "--tokenizer-json"))
     idf = idf_of_tokens(table, backend)
@@ -118,6 +124,29 @@ def _export_idf(options: ExportOptions) -> int:
         write_text(fresh, json.dumps(weights, ensure_ascii=False, indent=0) + "\n")
     _tell(options, len(weights), "tokens")
     return 0
+
+
+def _export_static(options: ExportOptions) -> int:
+    """A static encoder, saved as sentence-transformers saves its own."""
+    from una_fast.static import static_embedding
+    from una_fast.table import TermTable
+
+    path = _tokenizer_file(options, "--static", "each of its tokens gets a vector")
+    made = static_embedding(TermTable.load(options.table), path, dim=options.dim, seed=options.seed)
+    made.save_pretrained(options.output)
+    _tell(options, len(made.vectors), "vectors")
+    return 0
+
+
+def _tokenizer_file(options: ExportOptions, what: str, why: str) -> Path:
+    """The file of --tokenizer-json, which is needed."""
+    path = options.tokenizer_json
+    if path is None:
+        raise OptionError(f"{what} needs --tokenizer-json: {why}")
+    if path.is_dir():
+        path /= "tokenizer.json"
+    check_apart([options.table, path], {"--output": options.output})
+    return path
 
 
 def _export_reference(table: TermTable, options: ExportOptions) -> int:
