@@ -14,6 +14,7 @@ from una_fast.experiment.statistics import (
     holm,
     largest_coverage,
     over_pairs,
+    resampled_means,
     resampled_spearman,
     sign_flip_p,
 )
@@ -89,7 +90,7 @@ def test_an_interval_over_pairs_holds_the_difference_and_narrows_with_pairs() ->
         draw = np.random.default_rng(7)
         gold = draw.normal(size=n)
         near, far = ((gold + noise * draw.normal(size=n)).astype(np.float32) for noise in (0.5, 1.0))
-        found = over_pairs([{"t": near}], [{"t": far}], {"t": gold})
+        found = over_pairs(*(resampled_means([{"t": side}], {"t": gold}) for side in (near, far)))
         return found.low, spearmanr(near, gold).statistic - spearmanr(far, gold).statistic, found.high
 
     low, difference, high = interval(400)
@@ -102,7 +103,8 @@ def test_an_encoder_against_itself_differs_by_nothing() -> None:
     """Protects the pairing: both sides meet the same resample."""
     draw = np.random.default_rng(3)
     cosines = {"t": draw.normal(size=60).astype(np.float32)}
-    interval = over_pairs([cosines], [cosines], {"t": draw.normal(size=60)})
+    gold = {"t": draw.normal(size=60)}
+    interval = over_pairs(resampled_means([cosines], gold), resampled_means([cosines] * 2, gold))
     assert (interval.low, interval.high) == (0.0, 0.0)
 
 

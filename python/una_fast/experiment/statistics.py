@@ -22,6 +22,7 @@ __all__ = [
     "holm",
     "largest_coverage",
     "over_pairs",
+    "resampled_means",
     "resampled_spearman",
     "sign_flip_p",
 ]
@@ -157,30 +158,37 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def over_pairs(
-    arm: Sequence[Cosines], baseline: Sequence[Cosines], gold: Mapping[str, NDArray[np.float64]]
-) -> Interval:
+def over_pairs(arm: NDArray[np.float64], baseline: NDArray[np.float64]) -> Interval:
     """Interval of the mean difference over seeds and tasks, the pairs of each task resampled, encoders as given.
 
-    Both sides, and all seeds, meet the same resample.
+    Args:
+        arm: Of the arm's encoders, what `resampled_means` gives.
+        baseline: Of the baseline's. Both sides, and all seeds, have met the same resamples.
+    """
+    low, high = np.quantile(arm - baseline, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
+    return Interval(low=float(low), high=float(high))
+
+
+def resampled_means(
+    encoders: Sequence[Cosines], gold: Mapping[str, NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """The mean score over encoders and tasks under each resample of the pairs, shape (RESAMPLES,).
 
     Args:
-        arm: Cosines of the arm's encoders, a mapping a seed.
-        baseline: Those of the baseline's, in the same order.
+        encoders: Cosines of encoders, a mapping each.
         gold: What people said of the pairs, by task.
     """
-    total = np.zeros(RESAMPLES)
+    means = np.zeros(RESAMPLES)
     for task, truth in gold.items():
         draw = np.random.default_rng((_KEY, len(truth)))
         for start in range(0, RESAMPLES, _BLOCK):
             block = slice(start, min(start + _BLOCK, RESAMPLES))
             counts = _resamples(draw, len(truth), block.stop - block.start)
-            for sign, side in ((1.0, arm), (-1.0, baseline)):
-                for cosines in side:
-                    scores = resampled_spearman(cosines[task], truth, counts)
-                    total[block] += sign * scores / (len(side) * len(gold))
-    low, high = np.quantile(total, ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
-    return Interval(low=float(low), high=float(high))
+            right = _centred_ranks(truth, counts)
+            for cosines in encoders:
+                scores = _correlation(_centred_ranks(cosines[task], counts), right, counts)
+                means[block] += scores / (len(encoders) * len(gold))
+    return means
 
 
 def _resamples(draw: np.random.Generator, n: int, count: int) -> NDArray[np.float64]:
@@ -205,14 +213,25 @@ def resampled_spearman(
     Returns:
         Shape (B,); 0 where one side is constant.
     """
-    x, y = _ranks(left, counts), _ranks(right, counts)
-    size = counts.sum(axis=1)
-    x -= ((x * counts).sum(axis=1) / size)[:, None]
-    y -= ((y * counts).sum(axis=1) / size)[:, None]
-    product, norms = (x * y * counts).sum(axis=1), (x * x * counts).sum(axis=1) * (y * y * counts).sum(axis=1)
+    return _correlation(_centred_ranks(left, counts), _centred_ranks(right, counts), counts)
+
+
+def _correlation(
+    x: NDArray[np.float64], y: NDArray[np.float64], counts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Pearson's of two shapes (B, n) that are centred; 0 where one is constant."""
+    weighed = x * counts
+    product, norms = (weighed * y).sum(axis=1), (weighed * x).sum(axis=1) * (y * y * counts).sum(axis=1)
     scores: NDArray[np.float64] = np.zeros_like(product)
     np.divide(product, np.sqrt(norms), out=scores, where=norms > 0)
     return scores
+
+
+def _centred_ranks(values: NDArray[np.floating], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mid-ranks of the values among the pairs written out, less their mean; shape (B, n)."""
+    ranks = _ranks(values, counts)
+    ranks -= ((ranks * counts).sum(axis=1) / counts.sum(axis=1))[:, None]
+    return ranks
 
 
 def _ranks(values: NDArray[np.floating], counts: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,7 +1,8 @@
 """From the rows of an experiment to its table: means, spreads, and differences from the baseline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -11,13 +12,14 @@ from numpy.typing import NDArray
 
 from una_fast.experiment.plan import Plan, Run, Weights
 from una_fast.experiment.scoring import read_gold
-from una_fast.experiment.statistics import Difference, compare, holm, over_pairs
+from una_fast.experiment.statistics import Difference, compare, holm, over_pairs, resampled_means
 from una_fast.experiment.store import Row, Store
 
 __all__ = ["ArmSummary", "Comparison", "Spread", "Start", "Summary", "summarise"]
 
 Gold = Mapping[str, NDArray[np.float64]]
 Rows = Mapping[tuple[str, str, int], Row]
+Resampled = Callable[[str, tuple[int, ...]], NDArray[np.float64]]
 Found = dict[str, dict[int, tuple[Run, Row]]]
 """By arm and seed, the runs with a score on every task: the run, and what its row says of the weights asked for."""
 
@@ -150,10 +152,15 @@ def _comparison(
         row = rows[run.key]["weights"][weights] if run.key in rows else None
         if row is not None and None not in row["scores"].values():
             found[run.arm][run.seed] = (run, row)
+
+    @cache  # the baseline's are asked for by every arm
+    def resampled(arm: str, seeds: tuple[int, ...]) -> NDArray[np.float64]:
+        return resampled_means([store.cosines(found[arm][seed][0], weights) for seed in seeds], gold)
+
     arms = []
     for arm, by_seed in found.items():
         if by_seed:
-            difference = _difference(store, found, arm, plan.baseline, weights, gold)
+            difference = _difference(found, arm, plan.baseline, resampled)
             scores = {seed: row for seed, (_, row) in by_seed.items()}
             arms.append(_arm(arm, scores, difference, tuple(gold)))
     starts = _starts(store, planned)
@@ -166,17 +173,14 @@ def _corrected(arms: Sequence[ArmSummary]) -> tuple[ArmSummary, ...]:
     return tuple(replace(arm, holm=corrected.get(arm.arm)) for arm in arms)
 
 
-def _difference(
-    store: Store, found: Found, arm: str, baseline: str, weights: Weights, gold: Gold
-) -> Difference | None:
+def _difference(found: Found, arm: str, baseline: str, resampled: Resampled) -> Difference | None:
     """The difference over the seeds that arm and baseline both have; None for the baseline and for no such seed."""
-    both = [seed for seed in found[arm] if seed in found[baseline]]
+    both = tuple(seed for seed in found[arm] if seed in found[baseline])
     if arm == baseline or not both:
         return None
     sides = (found[arm], found[baseline])
     scores, others = ([_mean(side[seed][1]) for seed in both] for side in sides)
-    cosines, their_cosines = ([store.cosines(side[seed][0], weights) for seed in both] for side in sides)
-    return compare(scores, others, over_pairs=over_pairs(cosines, their_cosines, gold))
+    return compare(scores, others, over_pairs=over_pairs(resampled(arm, both), resampled(baseline, both)))
 
 
 def _arm(
