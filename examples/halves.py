@@ -127,23 +127,28 @@ def _score(plan_file: str, settings: list[str], results: Path, halves: Path) -> 
     found: dict[str, dict[str, dict[int, float]]] = {}
     with open_store(plan, results) as store:
         for run in plan.runs():
+            if not store.encoder(run).is_dir():
+                print(f"{run.title}: not kept, or not finished", flush=True)
+                continue
             top, reciprocal = _ranks(load_encoder(store.encoder(run)), left, right)
             found.setdefault(run.condition, {}).setdefault(run.arm, {})[run.seed] = 100 * top
             print(f"{run.title}: {_told(top, reciprocal)}", flush=True)
     for condition, arms in found.items():
-        others = [arm for arm in arms if arm != plan.baseline]
-        base = [*arms[plan.baseline].values()]
-        differences = [compare([*arms[arm].values()], base) for arm in others]
-        print(
-            f"\n{condition or plan.name}: found first, of {len(pairs):,}, in per cent; mean over {len(base)} seeds"
-        )
-        print(f"{plan.baseline}: {np.mean(base):.2f}")
-        for arm, each, p in zip(others, differences, holm([each.p for each in differences]), strict=True):
-            over = each.over_seeds
-            print(
-                f"{arm}: {np.mean([*arms[arm].values()]):.2f}, {each.mean:+.2f} ({over.low:+.2f} .. {over.high:+.2f} "
-                f"over seeds), p {each.p:.3g}, Holm {p:.3g}"
-            )
+        base = arms.get(plan.baseline, {})
+        print(f"\n{condition or plan.name}: found first, of {len(pairs):,}, in per cent")
+        differences = {
+            arm: compare([scores[seed] for seed in both], [base[seed] for seed in both])
+            for arm, scores in arms.items()
+            if arm != plan.baseline and (both := [seed for seed in scores if seed in base])
+        }
+        corrected = dict(zip(differences, holm([each.p for each in differences.values()]), strict=True))
+        for arm, scores in arms.items():
+            line = f"{arm}: {np.mean([*scores.values()]):.2f} over {len(scores)} seeds"
+            if arm in differences and differences[arm].over_seeds is not None:
+                each, over = differences[arm], differences[arm].over_seeds
+                line += f", {each.mean:+.2f} ({over.low:+.2f} .. {over.high:+.2f} over seeds), p {each.p:.3g}"
+                line += f", Holm {corrected[arm]:.3g}"
+            print(line)
 
 
 def _ranks(encode: Encoder, left: list[str], right: list[str]) -> tuple[float, float]:
