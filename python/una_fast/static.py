@@ -158,7 +158,7 @@ def _spelt(tokenizer: Any, size: int) -> list[str]:
     tokens = [tokenizer.id_to_token(number) or "" for number in range(size)]
     mark = "\u0120" if any(token.startswith("\u0120") for token in tokens) else "\u2581"
     if any(token.startswith("##") for token in tokens):  # word pieces mark what is within a word
-        tokens = [token.removeprefix("##") if token.startswith("##") else mark + token for token in tokens]
+        tokens = [token[2:] if token.startswith("##") else mark + token for token in tokens]
     return [token + mark for token in tokens]
 
 
