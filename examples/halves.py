@@ -1,8 +1,8 @@
 """Which of a thousand texts is the other half of this one? For longer documents, and languages without scored pairs.
 
     python examples/halves.py make FOLDER_OR_FILE... --output paragraphs [--words 50]
-    una-fast experiment examples/long-documents.toml --keep-encoders --output long
-    python examples/halves.py score examples/long-documents.toml long paragraphs/halves.tsv
+    una-fast experiment examples/long-halves.toml --keep-encoders --output long
+    python examples/halves.py score examples/long-halves.toml long paragraphs/halves.tsv
 
 `make` takes the paragraphs of the HTML in folders, and of other files each line as a text. It writes texts.txt, to
 train on; halves.tsv, a thousand texts that are not among these, cut in two where a sentence ends nearest to the

@@ -253,6 +253,38 @@ def test_parts_weigh_as_the_whole(parameters: dict[str, Any]) -> None:
     same_fit(found, theirs.TfidfVectorizer(**parameters), DOCUMENTS)
 
 
+@pytest.mark.parametrize("parameters", [{}, {"norm": "l1", "min_df": 2}, {"sublinear_tf": True}], ids=named)
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_many_documents_are_weighed_as_few(parameters: dict[str, Any], threads: int) -> None:
+    """More than are weighed on the spot: 160,000 values, among them rows without terms."""
+    made = [" ".join(f"w{i % n:x}" for n in (7, 11, 13, 997)) if i % 5 else "-" for i in range(50_000)]
+    found, expected = ours.TfidfVectorizer(**parameters), theirs.TfidfVectorizer(**parameters)
+    found.threads = threads
+    assert_same(found.fit_transform(made), expected.fit_transform(made))
+    assert_same(found.transform(made), expected.transform(made))
+
+
+@pytest.mark.parametrize(
+    "change", [lambda idf: idf[::-1], lambda idf: 2 * idf, lambda idf: idf.astype(np.float32)]
+)
+def test_an_idf_of_ones_own_is_used(change: Callable[[Any], Any]) -> None:
+    found, expected = ours.TfidfVectorizer().fit(DOCUMENTS), theirs.TfidfVectorizer().fit(DOCUMENTS)
+    found.idf_ = expected.idf_ = change(expected.idf_)
+    assert_same(found.transform(DOCUMENTS), expected.transform(DOCUMENTS))
+
+
+@pytest.mark.parametrize("idf", [np.ones(3), [1.0]], ids=["too short", "no array"])
+def test_an_idf_that_does_not_fit_ends_as_it_does_there(idf: Any) -> None:
+    told = []
+    for kind in (theirs.TfidfVectorizer, ours.TfidfVectorizer):
+        vectorizer = kind().fit(DOCUMENTS)
+        vectorizer._tfidf.idf_ = idf
+        with pytest.raises(Exception) as error:  # noqa: PT011  of whatever kind it is there
+            vectorizer.transform(DOCUMENTS)
+        told.append((error.type, str(error.value)))
+    assert told[0] == told[1]
+
+
 def test_a_vectorizer_is_used_and_kept_between_two_parts() -> None:
     vectorizer = ours.TfidfVectorizer().partial_fit(DOCUMENTS[:3])
     same_fit(vectorizer, theirs.TfidfVectorizer(), DOCUMENTS[:3])
@@ -367,9 +399,54 @@ def test_a_vocabulary_that_was_changed_is_the_vocabulary() -> None:
     assert_same(mine.transform(documents), other.transform(documents))
     mine.vocabulary_ = other.vocabulary_ = {"dog": 0}
     assert_same(mine.transform(documents), other.transform(documents))
+    mine.vocabulary_.clear()
+    other.vocabulary_ = {}
+    for vectorizer in (mine, other):
+        with pytest.raises(ValueError, match="Vocabulary is empty"):
+            vectorizer.transform(documents)
     del mine.vocabulary_
     with pytest.raises(Exception, match="not fitted"):
         mine.transform(documents)
+
+
+LAST = "zebra"
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "del": lambda columns: columns.__delitem__(LAST),
+    "pop": lambda columns: columns.pop(LAST),
+    "popitem": lambda columns: (columns.pop(LAST), columns.update({LAST: 0}), columns.popitem()),
+    "or": lambda columns: columns.__ior__({"new": len(columns)}),
+    "set": lambda columns: columns.__setitem__("new", len(columns)),
+    "setdefault": lambda columns: columns.setdefault("new", len(columns)),
+    "update": lambda columns: columns.update(new=len(columns)),
+    "clear": lambda columns: (columns.clear(), columns.update(dog=1, cat=0)),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_vocabulary_may_be_changed_in_any_way(change: Callable[[Any], Any]) -> None:
+    """Before it is first handed over and after."""
+    documents = [*DOCUMENTS, f"{LAST} new"] * 40
+    mine, late, other = ours.CountVectorizer(), ours.CountVectorizer(), theirs.CountVectorizer()
+    for vectorizer in (mine, late, other):
+        vectorizer.fit([*documents[: len(DOCUMENTS)], LAST])
+    mine.transform(documents)
+    for vectorizer in (mine, late, other):
+        change(vectorizer.vocabulary_)
+    expected = other.transform(documents)
+    assert_same(mine.transform(documents), expected)
+    assert_same(late.transform(documents), expected)
+    assert type(pickle.loads(pickle.dumps(mine)).vocabulary_) is dict
+
+
+def test_few_documents_of_a_large_vocabulary_are_counted_by_scikit_learn() -> None:
+    """To hand the vocabulary over would take longer."""
+    made = [f"w{i:x}" for i in range(60_000)]
+    mine, other = ours.CountVectorizer().fit(made), theirs.CountVectorizer().fit(made)
+    assert_same(mine.transform(made[:300]), other.transform(made[:300]))
+    assert "_handed_over" not in vars(mine)
+    assert_same(mine.transform(made[:600]), other.transform(made[:600]))
+    assert "_handed_over" in vars(mine)
 
 
 def test_a_failed_fit_leaves_the_one_before() -> None:

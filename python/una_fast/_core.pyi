@@ -35,6 +35,7 @@ __all__ = [
     "litter",
     "read_sentences",
     "tokenize",
+    "weigh",
     "write_mapped_corpus",
 ]
 
@@ -228,8 +229,8 @@ class DocumentCounter:
     ) -> DocumentCounter: ...
     def add(self, documents: list[str], *, threads: int) -> None: ...
     def finish(
-        self, *, threads: int
-    ) -> tuple[Terms, tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint64]]]: ...
+        self, *, dtype: np.dtype[Any], threads: int
+    ) -> tuple[Terms, tuple[NDArray[np.uint32], NDArray[Any], NDArray[np.uint64]], NDArray[np.uint32]]: ...
 
 @final
 class TermTable:
@@ -357,6 +358,15 @@ class Encoded:
     def longest(self) -> int: ...
     def fill(self, input_ids: NDArray[np.int64], attention_mask: NDArray[np.int64]) -> None: ...
 
+def weigh(
+    values: NDArray[np.float64],
+    columns: NDArray[np.uint32],
+    bounds: NDArray[np.uint64],
+    *,
+    weights: NDArray[np.float64] | None,
+    norm: str | None,
+    threads: int,
+) -> None: ...
 def exchange(path: _Path, other: _Path) -> bool: ...
 def litter(folder: _Path, *, remove: bool) -> list[Path]: ...
 def read_sentences(

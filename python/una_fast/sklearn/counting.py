@@ -16,8 +16,8 @@ from una_fast.sources import default_threads
 
 __all__ = ["PATTERNS", "CountsHere", "Rows"]
 
-Rows: TypeAlias = tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint64]]
-"""Columns, counts and row bounds."""
+Rows: TypeAlias = tuple[NDArray[np.uint32], NDArray[Any], NDArray[np.uint64]]
+"""Columns, counts of the vectorizer's dtype and row bounds."""
 
 PATTERNS = {
     "word": (r"\b\w\w+\b", r"\b\w{2,}\b", r"\w\w+", r"\w{2,}"),
@@ -46,13 +46,15 @@ class CountsHere(theirs._VectorizerMixin):  # type: ignore[misc]
 
     def _counted_rows(
         self, documents: Iterable[Any], counter: _core.DocumentCounter
-    ) -> tuple[_core.Terms, Rows]:
-        """Terms, and the rows of the documents: columns, counts, bounds."""
+    ) -> tuple[_core.Terms, Rows, NDArray[np.uint32]]:
+        """Terms; the rows of the documents; and in how many documents the term of each column is."""
         threads = default_threads(self.threads)
         prepare = None if self._is_plain() else self.build_preprocessor()
         for batch in _batches(documents):
             self._add(counter, batch, prepare, threads)
-        return counter.finish(threads=threads)
+        dtype = np.dtype(self.dtype)
+        terms, (columns, counts, bounds), df = counter.finish(dtype=dtype, threads=threads)
+        return terms, (columns, counts.astype(dtype, copy=False), bounds), df
 
     def _is_plain(self) -> bool:
         """Whether lower-casing, or nothing, is all that is done to a text before it is cut."""

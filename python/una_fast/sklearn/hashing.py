@@ -42,7 +42,8 @@ class HashingVectorizer(CountsHere, theirs.HashingVectorizer):  # type: ignore[m
             return super().transform(X)
         documents, parts = iter(X), []
         while counter is not None and (part := list(islice(documents, _PART))):
-            parts.append(self._hashed(*self._counted_rows(part, counter)))
+            terms, rows, _ = self._counted_rows(part, counter)
+            parts.append(self._hashed(terms, rows))
             counter = self._counter()
         if not parts:
             return super().transform([])  # which says that there are none
@@ -55,7 +56,7 @@ class HashingVectorizer(CountsHere, theirs.HashingVectorizer):  # type: ignore[m
         """The matrix of some documents, of which each term is hashed once."""
         columns, counts, bounds = rows
         hashed = self._get_hasher().transform([term] for term in terms.list() or [""])
-        values = hashed.data[columns] * counts.astype(self.dtype)
+        values = hashed.data[columns] * counts
         shape = (len(bounds) - 1, self.n_features)
         made = SparseRows((values, hashed.indices[columns], bounds.astype(hashed.indptr.dtype)), shape=shape)
         made.sum_duplicates()

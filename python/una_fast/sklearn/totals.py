@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +57,7 @@ class Totals:
 
 def kept(
     df: NDArray[Any],
-    tf: Any,
+    tf: Callable[[], NDArray[Any]],
     n_documents: int,
     high: float | None,
     low: float | None,

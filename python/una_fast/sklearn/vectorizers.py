@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from sklearn.feature_extraction import text as theirs
+from sklearn.utils.validation import check_is_fitted
 
 from una_fast import _core
 from una_fast.errors import InputError, OptionError
 from una_fast.sklearn.counting import PATTERNS, CountsHere
 from una_fast.sklearn.rows import SparseRows, aligned
 from una_fast.sklearn.totals import Totals, documents_of, kept
+from una_fast.sklearn.vocabulary import Vocabulary
+from una_fast.sources import default_threads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +34,13 @@ __all__ = ["CountVectorizer", "TfidfVectorizer"]
 _FEW = 256
 """Documents below which a known vocabulary is not worth handing over."""
 
-_IDF = theirs.TfidfVectorizer.idf_
+_TERMS_A_DOCUMENT = 128
+"""Terms for each document beyond which it is not, either: they are copied for every thread."""
+
+_WEIGHS = theirs.TfidfVectorizer
+"""The class as it is now, whatever somebody puts in its place."""
+
+_IDF = _WEIGHS.idf_
 
 
 class CountVectorizer(CountsHere, theirs.CountVectorizer):  # type: ignore[misc]
@@ -44,6 +53,7 @@ class CountVectorizer(CountsHere, theirs.CountVectorizer):  # type: ignore[misc]
 
     threads: int | None = None
     fixed_vocabulary_: bool
+    _vocabulary: dict[str, int]
 
     @property
     def vocabulary_(self) -> dict[str, int]:
@@ -54,18 +64,17 @@ class CountVectorizer(CountsHere, theirs.CountVectorizer):  # type: ignore[misc]
             if "_terms" not in known:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute 'vocabulary_'")
             terms = known["_terms"].list()
-            self._vocabulary = dict(zip(terms, range(len(terms)), strict=True))
-            del known["_terms"]
-        return cast("dict[str, int]", self._vocabulary)
+            self._vocabulary = Vocabulary(zip(terms, range(len(terms)), strict=True))
+        return self._vocabulary
 
     @vocabulary_.setter
     def vocabulary_(self, vocabulary: dict[str, int]) -> None:
-        terms = self._counted_as(vocabulary)
+        counted = self._counted_as(vocabulary)
         self._forget()
-        if terms is None:
+        if counted is None:
             self._vocabulary = vocabulary
         else:
-            self._terms = terms
+            self._terms = counted[0]
 
     @vocabulary_.deleter
     def vocabulary_(self) -> None:
@@ -75,8 +84,18 @@ class CountVectorizer(CountsHere, theirs.CountVectorizer):  # type: ignore[misc]
         for name in ("_counted", "_handed_over", "_terms", "_totals", "_unsettled", "_vocabulary"):
             self.__dict__.pop(name, None)
 
+    @property
+    def _is_as_counted(self) -> bool:
+        """Whether the vocabulary is that of the terms which the compiled half holds: nobody has changed it."""
+        known = self.__dict__
+        return "_terms" in known and ("_vocabulary" not in known or known["_vocabulary"].as_made)
+
+    @property
+    def _n_terms(self) -> int:
+        return len(self._terms if self._is_as_counted else self.vocabulary_)
+
     def _check_vocabulary(self) -> None:
-        if "_terms" not in self.__dict__:  # which are not empty, nor to be made strings of for this
+        if not self._is_as_counted:  # its terms are not empty, nor to be made strings of for this
             super()._check_vocabulary()
 
     @classmethod
@@ -188,7 +207,7 @@ class CountVectorizer(CountsHere, theirs.CountVectorizer):  # type: ignore[misc]
                 raise
             return [], np.zeros(0, np.int64), np.zeros(0, np.int64)
         counted = part._counted_as(vocabulary)
-        terms = sorted(vocabulary, key=vocabulary.__getitem__) if counted is None else counted.list()
+        terms = sorted(vocabulary, key=vocabulary.__getitem__) if counted is None else counted[0].list()
         df = np.bincount(X.indices, minlength=len(terms))
         tf = df if self.binary else np.bincount(X.indices, weights=X.data, minlength=len(terms))
         return terms, df.astype(np.int64), tf.astype(np.int64)
@@ -231,20 +250,20 @@ class CountVectorizer(CountsHere, theirs.CountVectorizer):  # type: ignore[misc]
         counter = self._counter(known) if known is not None or not fixed_vocab else None
         if counter is None:
             return cast("tuple[dict[str, int], Any]", super()._count_vocab(raw_documents, fixed_vocab))
-        terms, (columns, counts, bounds) = self._counted_rows(raw_documents, counter)
+        terms, (columns, counts, bounds), df = self._counted_rows(raw_documents, counter)
         vocabulary: dict[str, int] = {}
         if fixed_vocab:
             vocabulary = self.__dict__.get("_vocabulary", vocabulary)
-            n_terms = len(self.__dict__.get("_terms", vocabulary))
+            n_terms = self._n_terms
         elif len(terms) == 0:
             raise ValueError("empty vocabulary; perhaps the documents only contain stop words")
         else:
             n_terms = len(terms)
-            self._counted = (vocabulary, terms)
+            self._counted = (vocabulary, terms, df)
         index = np.int32 if len(columns) <= np.iinfo(np.int32).max else np.int64
         made = SparseRows(
             (
-                counts.view(np.int32).astype(self.dtype, copy=False),
+                counts,
                 columns.view(np.int32).astype(index, copy=False),
                 bounds.astype(index),
             ),
@@ -264,31 +283,32 @@ class CountVectorizer(CountsHere, theirs.CountVectorizer):  # type: ignore[misc]
         counted = self._counted_as(vocabulary)
         if counted is None:
             return super()._limit_features(X, vocabulary, high, low, limit)
-        n_documents, n_terms = X.shape
-        df = np.bincount(X.indices, minlength=n_terms)
-        chosen = kept(df, lambda: np.asarray(X.sum(axis=0)).ravel(), n_documents, high, low, limit)
-        if chosen is None:
-            return X
-        self._counted = (vocabulary, counted.kept(chosen))
-        return X[:, np.flatnonzero(chosen)]
+        terms, df = counted
+        chosen = kept(df, lambda: np.asarray(X.sum(axis=0)).ravel(), X.shape[0], high, low, limit)
+        if chosen is not None:
+            terms, df, X = terms.kept(chosen), df[chosen], X[:, np.flatnonzero(chosen)]  # noqa: N806
+            self._counted = (vocabulary, terms, df)
+        self._take_weights(df, X.shape[0])
+        return X
 
     def _sort_features(self, X: Any, vocabulary: dict[str, int]) -> Any:  # noqa: N803
         return X if self._counted_as(vocabulary) is not None else super()._sort_features(X, vocabulary)
 
-    def _counted_as(self, vocabulary: dict[str, int]) -> _core.Terms | None:
-        """The terms that this vocabulary, empty as yet, stands for."""
-        mine, terms = self.__dict__.get("_counted", (None, None))
-        return terms if mine is vocabulary else None
+    def _counted_as(self, vocabulary: dict[str, int]) -> tuple[_core.Terms, NDArray[np.uint32]] | None:
+        """The terms that this vocabulary, empty as yet, stands for, and their document frequencies."""
+        mine, *counted = self.__dict__.get("_counted", (None,))
+        return cast("tuple[_core.Terms, NDArray[np.uint32]]", counted) if mine is vocabulary else None
 
     def _known_for(self, documents: Iterable[Any]) -> _core.Vocabulary | None:
         """The vocabulary as the compiled half has it; None where these documents are not worth handing it over."""
-        few = isinstance(documents, Sized) and len(documents) < _FEW
-        return None if few else self._known()
+        if isinstance(documents, Sized) and len(documents) < max(_FEW, self._n_terms // _TERMS_A_DOCUMENT):
+            return None
+        return self._known()
 
     def _known(self) -> _core.Vocabulary | None:
         """The vocabulary as the compiled half has it; None where it is not one of text, with columns in a row."""
         handed: tuple[list[str], list[int], _core.Vocabulary] | None = self.__dict__.get("_handed_over")
-        if "_terms" in self.__dict__:
+        if self._is_as_counted:
             if handed is None:
                 self._handed_over = handed = ([], [], self._terms.vocabulary())
             return handed[2]
@@ -310,7 +330,7 @@ class CountVectorizer(CountsHere, theirs.CountVectorizer):  # type: ignore[misc]
         if "_terms" in self.__dict__:
             _ = self.vocabulary_  # which is what is kept
         state = dict(super().__getstate__())
-        for name in ("_counted", "_handed_over"):
+        for name in ("_counted", "_handed_over", "_terms"):
             state.pop(name, None)
         return state
 
@@ -331,15 +351,72 @@ class TfidfVectorizer(CountVectorizer, theirs.TfidfVectorizer):  # type: ignore[
     def idf_(self, value: NDArray[Any]) -> None:
         _IDF.fset(self, value)
 
+    def fit(self, raw_documents: Iterable[Any], y: object = None) -> Self:  # noqa: ARG002  as scikit-learn has it
+        """Learns vocabulary and idf; see scikit-learn's."""
+        self._check_params()
+        self._warn_for_unused_params()
+        self._learnt(raw_documents)
+        return self
+
+    def fit_transform(self, raw_documents: Iterable[Any], y: object = None) -> Any:  # noqa: ARG002
+        """Learns vocabulary and idf, and returns the matrix, of shape (documents, terms); see scikit-learn's."""
+        self._check_params()
+        return self._weighted(self._learnt(raw_documents))
+
+    def transform(self, raw_documents: Iterable[Any]) -> Any:
+        """The matrix of documents, of shape (documents, terms); see scikit-learn's."""
+        check_is_fitted(self, msg="The TF-IDF vectorizer is not fitted")
+        return self._weighted(self._counting.transform(raw_documents))
+
+    @property
+    def _counting(self) -> Any:
+        """The vectorizer as one that counts and does not weigh."""
+        return super(_WEIGHS, self)
+
+    def _learnt(self, raw_documents: Iterable[Any]) -> Any:
+        """The matrix of counts, from which the weights were taken."""
+        self._tfidf = self._transformer()
+        counts = self._counting.fit_transform(raw_documents)
+        if not hasattr(
+            self._tfidf, "n_features_in_"
+        ):  # the document frequencies were not to be had without a search
+            self._tfidf.fit(counts)
+        return counts
+
+    def _weighted(self, counts: Any) -> Any:
+        """The matrix as `TfidfTransformer.transform` makes it of counts, in place."""
+        tfidf, n_terms = self._tfidf, counts.shape[1]
+        idf = getattr(tfidf, "idf_", None)
+        is_usual = tfidf.norm in (None, "l1", "l2") and getattr(tfidf, "n_features_in_", None) == n_terms
+        has_weights = isinstance(idf, np.ndarray) and idf.dtype == np.float64 and idf.shape == (n_terms,)
+        is_double = counts.dtype == np.float64 and counts.indices.dtype == np.int32
+        if not (is_usual and (has_weights or idf is None) and is_double):
+            return tfidf.transform(counts, copy=False)
+        if tfidf.sublinear_tf:
+            np.log(counts.data, counts.data)
+            counts.data += 1.0
+        _core.weigh(
+            counts.data,
+            counts.indices.view(np.uint32),
+            counts.indptr.astype(np.uint64),
+            weights=None if idf is None else np.ascontiguousarray(idf),
+            norm=tfidf.norm,
+            threads=default_threads(self.threads),
+        )
+        return counts
+
     def partial_fit(self, raw_documents: Iterable[Any], y: object = None) -> Self:
         """Learns from more documents; see `CountVectorizer.partial_fit`."""
         self._check_params()
         return super().partial_fit(raw_documents, y)
 
-    def _take_weights(self, df: NDArray[Any], n_documents: int) -> None:
-        self._tfidf = theirs.TfidfTransformer(
+    def _transformer(self) -> Any:
+        return theirs.TfidfTransformer(
             norm=self.norm, use_idf=self.use_idf, smooth_idf=self.smooth_idf, sublinear_tf=self.sublinear_tf
         )
+
+    def _take_weights(self, df: NDArray[Any], n_documents: int) -> None:
+        self._tfidf = self._transformer()
         dtype = self.dtype if self.dtype in (np.float64, np.float32) else np.float64
         with np.errstate(
             divide="ignore"

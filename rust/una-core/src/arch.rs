@@ -4,6 +4,10 @@
 
 use std::collections::TryReserveError;
 
+use bytemuck::Zeroable;
+
+use crate::error::Error;
+
 /// Asks for the cache line of `value` ahead of its use. Where the machine has no such hint, nothing happens.
 #[inline]
 pub(crate) fn prefetch<T>(value: &T) {
@@ -117,20 +121,26 @@ pub(crate) fn vec_of<T: Copy>(value: T, length: usize) -> Result<Vec<T>, TryRese
     Ok(all)
 }
 
-/// Has the memory of an empty vector backed by huge pages once it is written to.
+/// Zeros, which take memory where they are written to and not before; on huge pages as [`vec_of`].
+pub(crate) fn zeros<T: Zeroable>(length: usize) -> Result<Vec<T>, Error> {
+    let mut all = bytemuck::allocation::try_zeroed_vec(length).map_err(|()| Error::OutOfMemory)?;
+    ask_for_huge_pages(&mut all);
+    Ok(all)
+}
+
+/// Has the memory of a vector backed by huge pages once it is written to.
 #[cfg(all(target_os = "linux", not(miri)))]
-fn ask_for_huge_pages<T>(empty: &mut Vec<T>) {
+fn ask_for_huge_pages<T>(all: &mut Vec<T>) {
     const HUGE: usize = 2 << 20;
     const PAGE: usize = 64 << 10; // the largest common page, so a multiple of whatever this machine has
-    let room = empty.spare_capacity_mut();
-    let bytes = size_of_val(room);
+    let bytes = all.capacity() * size_of::<T>();
     if bytes < 2 * HUGE {
         return;
     }
-    let start = room.as_mut_ptr().cast::<u8>();
+    let start = all.as_mut_ptr().cast::<u8>();
     let before = start.align_offset(PAGE);
     let length = bytes.saturating_sub(before) / PAGE * PAGE;
-    // SAFETY: the range lies inside memory that `empty` owns; the advice leaves content and access as they are. What
+    // SAFETY: the range lies inside memory that `all` owns; the advice leaves content and access as they are. What
     // the system answers does not matter.
     unsafe { libc::madvise(start.wrapping_add(before).cast(), length, libc::MADV_HUGEPAGE) };
 }

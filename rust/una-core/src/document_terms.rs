@@ -4,8 +4,12 @@
 //! one, and ids become columns. `count_slowly`, in the tests, is the twin: a map of strings.
 
 use std::cmp::Ordering;
+use std::mem::take;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering as Memory};
+
+use bytemuck::Zeroable;
 
 use crate::arch::{self, prefetch_at};
 use crate::count::{NgramRange, Ngrams, TermLookup};
@@ -30,6 +34,12 @@ const A_TERM: usize = 200;
 /// Terms that are fetched ahead.
 const AHEAD: usize = 16;
 
+/// Documents that are fetched ahead: each lies somewhere else in memory.
+const DOCUMENTS_AHEAD: usize = 4;
+
+/// Bytes of a document that are fetched; the machine sees by itself that more are read.
+const FETCHED: usize = 256;
+
 /// Terms that are sorted at a stretch: the longest time in which nobody looks whether to stop.
 const SORTED_AT_ONCE: usize = 1 << 19;
 
@@ -38,6 +48,12 @@ const FEW: usize = 3;
 
 /// Keys of a term that are looked at before it is compared whole.
 const DEEPEST: usize = 8;
+
+/// Values from which a block is full. Its memory is then large enough to go back to the system when it is freed.
+const BLOCK: usize = 1 << 19;
+
+/// The bit of an id that says that the term is in the document more than once.
+const REPEATED: u32 = 1 << 31;
 
 /// The rules by which a document becomes terms.
 #[derive(Debug, Clone)]
@@ -96,12 +112,14 @@ impl Vocabulary {
 
 /// A document-term matrix in compressed form.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DocumentTerms {
+pub struct DocumentTerms<V> {
     /// The columns of each document's terms: those of a vocabulary ascending, others in the order in which the terms were
     /// first met, in this document or one before it.
     pub columns: Ragged<u32>,
     /// How often each of them occurs there.
-    pub counts: Vec<u32>,
+    pub counts: Vec<V>,
+    /// Of each column, in how many documents its term is.
+    pub df: Vec<u32>,
 }
 
 /// Counts the terms of documents.
@@ -112,10 +130,11 @@ pub struct DocumentTerms {
 ///
 /// let mut counter = DocumentCounter::new(Analysis::default(), None);
 /// counter.add(&["The cat and the dog", "A cat"], Work::default())?;
-/// let (terms, rows) = counter.finish(Work::default())?;
+/// let (terms, rows) = counter.finish::<u32>(Work::default())?;
 /// assert_eq!(terms.bytes(), b"andcatdogthe");
 /// assert_eq!((rows.columns.get(0), rows.columns.get(1)), (&[3, 1, 0, 2][..], &[1][..]));
 /// assert_eq!(rows.counts, [2, 1, 1, 1, 1]);
+/// assert_eq!(rows.df, [1, 2, 1, 1]);
 /// # Ok::<(), una_core::Error>(())
 /// ```
 #[derive(Debug)]
@@ -127,11 +146,40 @@ pub struct DocumentCounter {
     parts: Vec<Part>,
 }
 
-/// The rows of a stretch of documents, with the ids of the worker that counted them.
+/// The rows of a stretch of documents: where their counts lie.
 #[derive(Debug)]
 struct Part {
     worker: usize,
-    rows: Ragged<Occurrences>,
+    /// Which of the worker's blocks.
+    block: usize,
+    /// Their rows there.
+    rows: Range<usize>,
+    /// Where their repeats begin there.
+    repeats: usize,
+}
+
+/// The terms of documents with the ids of the worker that counted them, in four bytes each: most terms are in a document
+/// once.
+#[derive(Debug, Default)]
+struct Block {
+    /// The ids of each document; those with the bit [`REPEATED`] are there more than once.
+    ids: Ragged<u32>,
+    /// How often, of one after another of these.
+    repeats: Vec<u32>,
+}
+
+impl Block {
+    fn push(&mut self, row: &[Occurrences]) {
+        let ids = self.ids.values_mut();
+        for &value in row {
+            let count = value as u32;
+            ids.push(term_of(value) | if count > 1 { REPEATED } else { 0 });
+            if count > 1 {
+                self.repeats.push(count);
+            }
+        }
+        self.ids.end_list();
+    }
 }
 
 /// A number of a term, above how often it occurs in a document.
@@ -160,9 +208,9 @@ impl DocumentCounter {
     pub fn add(&mut self, documents: &[&str], work: Work<'_>) -> Result<()> {
         let stretches: Vec<_> = documents.chunks(STRETCH).collect();
         let n_workers = work.threads.clamp(1, stretches.len().max(1));
-        while self.workers.len() < n_workers {
-            self.workers.push(Worker::new(&self.analysis, self.known.as_deref())?);
-        }
+        let (analysis, known) = (&self.analysis, self.known.as_deref());
+        let missing = (self.workers.len()..n_workers).collect();
+        self.workers.extend(threads::map(missing, work.threads, |_: usize| Worker::new(analysis, known))?);
         let (next, before) = (AtomicUsize::new(0), self.parts.len());
         let workers = self.workers[..n_workers].iter_mut().enumerate().collect();
         // Every worker goes on until nothing is left: whoever has the harder documents takes fewer.
@@ -172,7 +220,7 @@ impl DocumentCounter {
                 let at = next.fetch_add(1, Memory::Relaxed);
                 let Some(stretch) = stretches.get(at) else { return Ok(parts) };
                 worker.stretches.push((before + at, worker.seen.len()));
-                parts.push((at, Part { worker: number, rows: worker.count(stretch, work.stop)? }));
+                parts.push((at, worker.count(stretch, number, work.stop)?));
             }
         })?;
         let mut counted: Vec<_> = counted.into_iter().flatten().collect();
@@ -186,14 +234,20 @@ impl DocumentCounter {
     ///
     /// # Errors
     /// [`Error::Input`] where there are 2^31 terms or more; [`Error::OutOfMemory`]; [`Error::Interrupted`].
-    pub fn finish(self, work: Work<'_>) -> Result<(TermArena, DocumentTerms)> {
-        let Self { known, workers, parts, .. } = self;
-        if known.is_some() {
-            return Ok((TermArena::default(), gathered(parts, None, work)?));
-        }
-        let (terms, numbers) = numbered(&workers, work)?;
+    pub fn finish<V>(self, work: Work<'_>) -> Result<(TermArena, DocumentTerms<V>)>
+    where
+        V: From<u32> + Zeroable + Send,
+    {
+        let Self { known, mut workers, parts, .. } = self;
+        let blocks =
+            workers.iter_mut().map(|worker| take(&mut worker.blocks).into_iter().map(Arc::new).collect());
+        let blocks: Vec<Vec<Arc<Block>>> = blocks.collect();
+        let (terms, numbers) = match &known {
+            Some(known) => (TermArena::default(), Numbers::of_known(&workers, known.0.len())?),
+            None => numbered(&workers, work)?,
+        };
         drop(workers);
-        Ok((terms, gathered(parts, Some(&numbers), work)?))
+        Ok((terms, gathered(parts, blocks, numbers, work)?))
     }
 }
 
@@ -214,6 +268,10 @@ struct Worker {
     /// By id, where it stands among the terms of a document.
     marks: Vec<Mark>,
     document: u32,
+    /// The terms of one document.
+    row: Vec<Occurrences>,
+    /// Those of all.
+    blocks: Vec<Block>,
     /// The ids of terms in the order in which they were met: not every stop word is, nor what is only the start of a
     /// term. Empty where a vocabulary is known.
     seen: Vec<u32>,
@@ -226,6 +284,8 @@ struct Worker {
 struct Mark {
     document: u32,
     at: u32,
+    /// In how many documents it was seen.
+    df: u32,
 }
 
 impl Worker {
@@ -257,29 +317,39 @@ impl Worker {
             words: Ragged::default(),
             marks: Vec::new(),
             document: 0,
+            row: Vec::new(),
+            blocks: Vec::new(),
             seen: Vec::new(),
             stretches: Vec::new(),
         })
     }
 
-    /// The terms of each document by id, in no order.
-    fn count(&mut self, documents: &[&str], stop: &Stop) -> Result<Ragged<Occurrences>> {
-        let mut rows = Ragged::try_with_capacity(documents.len(), 0)?;
-        for document in documents {
+    /// Counts the terms of each document, as the worker of this number.
+    fn count(&mut self, documents: &[&str], worker: usize, stop: &Stop) -> Result<Part> {
+        if self.blocks.last().is_none_or(|block| block.ids.values().len() >= BLOCK) {
+            self.blocks.push(Block::default());
+        }
+        let block = self.blocks.len() - 1;
+        let start = (self.blocks[block].ids.len(), self.blocks[block].repeats.len());
+        for (i, document) in documents.iter().enumerate() {
+            if let Some(soon) = documents.get(i + DOCUMENTS_AHEAD) {
+                (0..soon.len().min(FETCHED)).step_by(64).for_each(|at| prefetch_at(soon.as_bytes(), at));
+            }
             if u32::try_from(document.len()).is_err() {
                 return Err(Error::Input(format!("a document of {} bytes is too long", document.len())));
             }
             memory::afford_ngrams(document, A_TERM, self.most)?;
             if self.lookup.add(document, &self.interner) {
                 stop.check()?;
-                self.flush(&mut rows)?;
+                self.flush()?;
             }
         }
-        self.flush(&mut rows)?;
+        self.flush()?;
         if self.n_known != u32::MAX && self.interner.len() > self.n_kept + REMEMBERED {
             self.forget();
         }
-        Ok(rows)
+        let rows = start.0..self.blocks[block].ids.len();
+        Ok(Part { worker, block, rows, repeats: start.1 })
     }
 
     /// Forgets the terms that no vocabulary holds.
@@ -291,8 +361,9 @@ impl Worker {
     }
 
     /// Counts the documents that were looked up.
-    fn flush(&mut self, rows: &mut Ragged<Occurrences>) -> Result<()> {
-        let Self { lookup, interner, stops, words, ngrams, marks, n_known, document, seen, .. } = self;
+    fn flush(&mut self) -> Result<()> {
+        let Self { lookup, interner, stops, words, ngrams, marks, n_known, document, row, seen, .. } = self;
+        let Some(block) = self.blocks.last_mut() else { return Ok(()) };
         lookup.resolve(interner)?;
         let mut found = lookup.sentences();
         if !stops.is_empty() {
@@ -308,44 +379,79 @@ impl Worker {
             ngrams.find(found, interner)?;
             found = ngrams.sentences();
         }
+        if interner.len() > REPEATED as usize {
+            return Err(too_many(interner.len()));
+        }
         marks.try_reserve(interner.len().saturating_sub(marks.len()))?;
         marks.resize(interner.len().max(marks.len()), Mark::default());
-        rows.try_reserve(found.len(), found.values().len())?;
+        block.ids.try_reserve(found.len(), found.values().len())?;
+        block.repeats.try_reserve(found.values().len() / 2)?;
         if *n_known == u32::MAX {
             seen.try_reserve(interner.len() - seen.len())?;
         }
         for terms in found.iter() {
             let next = document.checked_add(1);
             *document = next.ok_or_else(|| Error::Input("2^32 documents are too many at once".into()))?;
+            row.clear();
+            row.try_reserve(terms.len())?;
             for (i, &id) in terms.iter().enumerate() {
                 if let Some(&soon) = terms.get(i + AHEAD) {
                     prefetch_at(marks, soon as usize);
                 }
                 let mark = &mut marks[id as usize];
                 if mark.document == *document {
-                    rows.values_mut()[mark.at as usize] += 1;
+                    row[mark.at as usize] += 1;
                 } else if id < *n_known {
                     if mark.document == 0 && *n_known == u32::MAX {
                         seen.push(id);
                     }
-                    *mark = Mark { document: *document, at: rows.values().len() as u32 };
-                    rows.values_mut().push(occurrences(id, 1));
+                    *mark = Mark { document: *document, at: row.len() as u32, df: mark.df + 1 };
+                    row.push(occurrences(id, 1));
                 }
             }
-            rows.end_list();
+            block.push(row);
         }
         lookup.clear();
         Ok(())
     }
 }
 
-/// The order in which terms were first met, and their columns.
+/// The order in which terms were first met, and their columns; both empty where a vocabulary was known, whose ids are
+/// columns.
 #[derive(Debug)]
 struct Numbers {
     /// For each worker, by id, which of all terms was met so early: the first is 0.
     met: Vec<Vec<u32>>,
     /// The columns of terms in the order in which they were met.
     columns: Vec<u32>,
+    /// Of each column, in how many documents its term is.
+    df: Vec<u32>,
+}
+
+impl Numbers {
+    fn of_known(workers: &[Worker], n_known: usize) -> Result<Self> {
+        let mut df = arch::vec_of(0, n_known)?;
+        for worker in workers {
+            for (sum, mark) in df.iter_mut().zip(&worker.marks) {
+                *sum += mark.df;
+            }
+        }
+        Ok(Self { met: Vec::new(), columns: Vec::new(), df })
+    }
+
+    /// A number by which the terms of a document are sorted.
+    fn order(&self, worker: usize, id: u32) -> u32 {
+        self.met.get(worker).map_or(id, |met| met[id as usize])
+    }
+
+    /// The column of a term by that number.
+    fn column(&self, order: u32) -> u32 {
+        self.columns.get(order as usize).copied().unwrap_or(order)
+    }
+}
+
+fn too_many(terms: usize) -> Error {
+    Error::Input(format!("{terms} distinct terms: a matrix holds fewer than 2^31"))
 }
 
 /// The terms of all workers in order of their bytes, and their numbers.
@@ -375,7 +481,7 @@ fn numbered(workers: &[Worker], work: Work<'_>) -> Result<(TermArena, Numbers)> 
     terms.shrink(); // what several workers have met, and what is only the start of a term, was reserved for too
     work.stop.check()?;
     if terms.len() > i32::MAX as usize {
-        return Err(Error::Input(format!("{} distinct terms: a matrix holds fewer than 2^31", terms.len())));
+        return Err(too_many(terms.len()));
     }
     // Whichever worker counted a stretch, the stretches one after another meet terms as one pass would have.
     let mut stretches = Vec::new();
@@ -400,12 +506,15 @@ fn numbered(workers: &[Worker], work: Work<'_>) -> Result<(TermArena, Numbers)> 
             }
         }
     }
+    let mut df = arch::vec_of(0, terms.len())?;
     for (own, worker) in met.iter_mut().zip(workers) {
         for &id in &worker.seen {
-            own[id as usize] = order[own[id as usize] as usize];
+            let column = own[id as usize] as usize;
+            df[column] += worker.marks[id as usize].df;
+            own[id as usize] = order[column];
         }
     }
-    Ok((terms, Numbers { met, columns }))
+    Ok((terms, Numbers { met, columns, df }))
 }
 
 /// A term of a worker, and eight of its bytes.
@@ -467,42 +576,60 @@ fn sort(entries: &mut [Entry], depth: usize, workers: &[Worker]) {
     }
 }
 
-/// The rows of all parts as one matrix.
-fn gathered(parts: Vec<Part>, numbers: Option<&Numbers>, work: Work<'_>) -> Result<DocumentTerms> {
-    let n_values = parts.iter().map(|part| part.rows.values().len()).sum();
+/// The rows of all parts as one matrix. Memory is touched as it is filled, and a block freed with the last of its parts.
+fn gathered<V>(
+    parts: Vec<Part>,
+    mut blocks: Vec<Vec<Arc<Block>>>,
+    numbers: Numbers,
+    work: Work<'_>,
+) -> Result<DocumentTerms<V>>
+where
+    V: From<u32> + Zeroable + Send,
+{
+    let n_values = blocks.iter().flatten().map(|block| block.ids.values().len()).sum();
+    if n_values >= BLOCK {
+        arch::give_back_free_memory(); // what counting took, before the matrix takes as much again
+    }
     let mut offsets = Offsets::try_with_capacity(parts.iter().map(|part| part.rows.len()).sum())?;
-    let (mut columns, mut counts) = (arch::vec_of(0, n_values)?, arch::vec_of(0, n_values)?);
+    let (mut columns, mut counts) = (arch::zeros(n_values)?, arch::zeros(n_values)?);
     let (mut columns_left, mut counts_left) = (columns.as_mut_slice(), counts.as_mut_slice());
     let (mut tasks, mut start) = (Vec::new(), 0);
     for part in parts {
-        offsets.extend(part.rows.offsets()[1..].iter().map(|end| start + *end as usize));
-        let n_own = part.rows.values().len();
-        start += n_own;
-        let (own_columns, others) = columns_left.split_at_mut(n_own);
-        let (own_counts, other_counts) = counts_left.split_at_mut(n_own);
+        let block = Arc::clone(&blocks[part.worker][part.block]);
+        let ends = &block.ids.offsets()[part.rows.start..=part.rows.end];
+        let (first, last) = (ends[0] as usize, ends[part.rows.len()] as usize);
+        offsets.extend(ends[1..].iter().map(|&end| start + end as usize - first));
+        start += last - first;
+        let (own_columns, others) = columns_left.split_at_mut(last - first);
+        let (own_counts, other_counts) = counts_left.split_at_mut(last - first);
         (columns_left, counts_left) = (others, other_counts);
-        tasks.push((part, own_columns, own_counts));
+        tasks.push((part, block, own_columns, own_counts));
     }
-    threads::map(tasks, work.threads, |(mut part, columns, counts): (Part, &mut [u32], &mut [u32])| {
+    blocks.clear();
+    threads::map(tasks, work.threads, |(part, block, columns, counts): Task<'_, V>| {
         work.stop.check()?;
-        if let Some(Numbers { met, .. }) = numbers {
-            let met = &met[part.worker];
-            for value in part.rows.values_mut() {
-                *value = occurrences(met[term_of(*value) as usize], *value as u32);
+        let (mut row, mut repeats) = (Vec::new(), block.repeats[part.repeats..].iter());
+        let mut places = columns.iter_mut().zip(counts);
+        for ids in part.rows.map(|i| block.ids.get(i)) {
+            row.clear();
+            row.try_reserve(ids.len())?;
+            row.extend(ids.iter().map(|&packed| {
+                let count = if packed < REPEATED { 1 } else { repeats.next().copied().unwrap_or_default() };
+                occurrences(numbers.order(part.worker, packed & !REPEATED), count)
+            }));
+            row.sort_unstable();
+            for (&value, (column, count)) in row.iter().zip(&mut places) {
+                *column = numbers.column(term_of(value));
+                *count = V::from(value as u32);
             }
-        }
-        for i in 0..part.rows.len() {
-            let range = part.rows.range(i);
-            part.rows.values_mut()[range].sort_unstable();
-        }
-        for ((&value, column), count) in part.rows.values().iter().zip(columns).zip(counts) {
-            *column = numbers.map_or(term_of(value), |numbers| numbers.columns[term_of(value) as usize]);
-            *count = value as u32;
         }
         Ok(())
     })?;
-    Ok(DocumentTerms { columns: Ragged::from_parts(columns, offsets), counts })
+    Ok(DocumentTerms { columns: Ragged::from_parts(columns, offsets), counts, df: numbers.df })
 }
+
+/// A part, the block in which it lies, and the places for its columns and counts.
+type Task<'p, V> = (Part, Arc<Block>, &'p mut [u32], &'p mut [V]);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -529,7 +656,7 @@ mod tests {
         counts
     }
 
-    fn named(terms: &[String], rows: &DocumentTerms) -> Rows {
+    fn named(terms: &[String], rows: &DocumentTerms<u32>) -> Rows {
         let row = |i: usize| {
             let range = rows.columns.range(i);
             rows.columns
@@ -574,11 +701,13 @@ mod tests {
             let (first, second) = documents.split_at(cut.min(documents.len()));
             counter.add(first, Work::on(threads)).unwrap();
             counter.add(second, Work::on(threads)).unwrap();
-            let (arena, rows) = counter.finish(Work::on(threads)).unwrap();
+            let (arena, rows) = counter.finish::<u32>(Work::on(threads)).unwrap();
             let text = |i: usize| String::from_utf8_lossy(arena.get(i as u32)).into_owned();
             let terms: Vec<String> = (0..arena.len()).map(text).collect();
             prop_assert!(terms.is_sorted_by(|a, b| a < b));
             prop_assert_eq!(named(&terms, &rows), expected.clone());
+            let df = |term| expected.iter().filter(|row| row.contains_key(term)).count() as u32;
+            prop_assert_eq!(&rows.df, &terms.iter().map(df).collect::<Vec<_>>());
             let mut all: Vec<&String> = expected.iter().flat_map(BTreeMap::keys).collect();
             all.sort_unstable();
             all.dedup();
@@ -605,13 +734,16 @@ mod tests {
             counter.add(&documents, Work::on(threads)).unwrap();
             counter.workers.iter_mut().for_each(Worker::forget);
             counter.add(&documents, Work::on(threads)).unwrap();
-            let (_, rows) = counter.finish(Work::default()).unwrap();
+            let (_, rows) = counter.finish::<u32>(Work::default()).unwrap();
             let expected = documents.iter().chain(&documents).map(|document| {
                 let mut counts = count_slowly(&analysis, document);
                 counts.retain(|term, _| terms.contains(term));
                 counts
             });
-            prop_assert_eq!(named(&terms, &rows), expected.collect::<Rows>());
+            let expected: Rows = expected.collect();
+            let df = terms.each_ref().map(|term| expected.iter().filter(|row| row.contains_key(term)).count() as u32);
+            prop_assert_eq!(&rows.df, &df);
+            prop_assert_eq!(named(&terms, &rows), expected);
         }
     }
 
@@ -621,7 +753,7 @@ mod tests {
         let documents: Vec<&str> = documents.iter().map(String::as_str).collect();
         let mut counter = DocumentCounter::new(Analysis::default(), None);
         counter.add(&documents, Work::default()).unwrap();
-        let (terms, rows) = counter.finish(Work::default()).unwrap();
+        let (terms, rows) = counter.finish::<u32>(Work::default()).unwrap();
         assert_eq!(rows.columns.values(), [8, 7, 6, 5, 4, 3, 2, 1, 0]);
         assert!((0..9u8).all(|i| terms.get(i.into()).ends_with(&[b'a', b'0' + i])));
     }

@@ -26,6 +26,7 @@
 //! | out of the table | [`negatives`] | the [`Augmenter`]: which tokens go, what replaces them, as text or as token ids |
 //! | | [`mod@file`] | the one file format, for tables and for counts |
 //! | | [`transform`] | sentences as rows of TF-IDF |
+//! | for scikit-learn | [`document_terms`], [`weighting`] | documents as rows of counts; these weighted and normalised |
 //! | the table | [`table`] | the [`TermTable`]: terms in order of their highest TF-IDF |
 //! | counting | [`count`] | [`TermCounts`]: exact statistics that merge; memory limits, runs on disk |
 //! | terms | [`terms`] | the bytes of terms, their ids, and the way from a term to its rank |
@@ -56,6 +57,7 @@ pub mod tfidf;
 mod threads;
 pub mod tokenize;
 pub mod transform;
+pub mod weighting;
 
 pub use count::{MemoryLimit, Pruning, TermCounts};
 pub use error::{Error, Result};

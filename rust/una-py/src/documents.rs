@@ -2,12 +2,16 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use numpy::{IntoPyArray, PyArray1, PyReadonlyArray1};
+use bytemuck::Zeroable;
+use numpy::{
+    Element, IntoPyArray, PyArray1, PyArrayDescr, PyArrayDescrMethods, PyReadonlyArray1, PyReadwriteArray1,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use una_core::Work;
 use una_core::document_terms::{Analysis, DocumentCounter as Core, Vocabulary as CoreVocabulary};
 use una_core::terms::TermArena;
+use una_core::weighting::{self, Norm};
 
 use crate::errors::input_error;
 use crate::gil::{SHORT_BYTES, Turns, interruptible, short};
@@ -18,7 +22,13 @@ use crate::strings::Strings;
 const STEP: u32 = 1 << 8;
 
 /// Columns, counts and row bounds of a sparse matrix.
-type Rows<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u32>>, Bound<'py, PyArray1<u64>>);
+type Rows<'py> = (Bound<'py, PyArray1<u32>>, Bound<'py, PyAny>, Bound<'py, PyArray1<u64>>);
+
+/// Of each column, in how many documents its term is.
+type Df<'py> = Bound<'py, PyArray1<u32>>;
+
+/// Values of a matrix below which it is weighted on the spot.
+const FEW_VALUES: usize = 1 << 16;
 
 /// Terms that have columns.
 #[pyclass(frozen, module = "una_fast._core")]
@@ -82,15 +92,64 @@ impl DocumentCounter {
         Ok(())
     }
 
-    /// The terms, and the rows of all documents: columns, counts, row bounds.
-    #[pyo3(signature = (*, threads))]
-    fn finish<'py>(&self, py: Python<'py>, threads: usize) -> PyResult<(Terms, Rows<'py>)> {
+    /// The terms; the rows of all documents: columns, counts, row bounds; and the document frequencies of columns. Counts
+    /// are of the type that is asked for, if it is int64 or float64, or else uint32.
+    #[pyo3(signature = (*, dtype, threads))]
+    fn finish<'py>(
+        &self,
+        py: Python<'py>,
+        dtype: &Bound<'py, PyArrayDescr>,
+        threads: usize,
+    ) -> PyResult<(Terms, Rows<'py>, Df<'py>)> {
         let core = self.take(py)?;
-        let (terms, rows) = interruptible(py, |work| core.finish(Work { threads, ..work }))?;
-        let (columns, offsets) = rows.columns.into_parts();
-        let rows = (columns.into_pyarray(py), rows.counts.into_pyarray(py), offsets.into_pyarray(py));
-        Ok((Terms(terms), rows))
+        if dtype.is_equiv_to(&numpy::dtype::<f64>(py)) {
+            finished::<f64>(py, core, threads)
+        } else if dtype.is_equiv_to(&numpy::dtype::<i64>(py)) {
+            finished::<i64>(py, core, threads)
+        } else {
+            finished::<u32>(py, core, threads)
+        }
     }
+}
+
+fn finished<V>(py: Python<'_>, core: Core, threads: usize) -> PyResult<(Terms, Rows<'_>, Df<'_>)>
+where
+    V: From<u32> + Zeroable + Send + Element,
+{
+    let (terms, rows) = interruptible(py, |work| core.finish::<V>(Work { threads, ..work }))?;
+    let (columns, offsets) = rows.columns.into_parts();
+    let counts = rows.counts.into_pyarray(py).into_any();
+    Ok((Terms(terms), (columns.into_pyarray(py), counts, offsets.into_pyarray(py)), rows.df.into_pyarray(py)))
+}
+
+/// Weighs the values of a matrix in place: by weights of columns, and by a norm of rows.
+#[pyfunction]
+#[pyo3(signature = (values, columns, bounds, *, weights, norm, threads))]
+pub(crate) fn weigh(
+    py: Python<'_>,
+    mut values: PyReadwriteArray1<'_, f64>,
+    columns: PyReadonlyArray1<'_, u32>,
+    bounds: PyReadonlyArray1<'_, u64>,
+    weights: Option<PyReadonlyArray1<'_, f64>>,
+    norm: Option<&str>,
+    threads: usize,
+) -> PyResult<()> {
+    let (values, columns, bounds) = (values.as_slice_mut()?, columns.as_slice()?, bounds.as_slice()?);
+    let weights = weights.as_ref().map(PyReadonlyArray1::as_slice).transpose()?;
+    let norm = match norm {
+        None => None,
+        Some("l1") => Some(Norm::L1),
+        Some("l2") => Some(Norm::L2),
+        Some(other) => return Err(input_error(py, &format!("the norm {other:?} is unknown"))),
+    };
+    if values.len() <= FEW_VALUES {
+        return short(py, |stop| {
+            weighting::weigh(values, columns, bounds, weights, norm, Work { stop, ..Work::default() })
+        });
+    }
+    interruptible(py, |work| {
+        weighting::weigh(values, columns, bounds, weights, norm, Work { threads, ..work })
+    })
 }
 
 impl DocumentCounter {

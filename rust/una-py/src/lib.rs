@@ -51,6 +51,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<lines::DecompressedFile>()?;
     module.add_class::<files::Replacement>()?;
     module.add_class::<files::TemporaryFolder>()?;
+    module.add_function(wrap_pyfunction!(documents::weigh, module)?)?;
     module.add_function(wrap_pyfunction!(files::exchange, module)?)?;
     module.add_function(wrap_pyfunction!(files::litter, module)?)?;
     module.add_function(wrap_pyfunction!(reading::format_of, module)?)?;

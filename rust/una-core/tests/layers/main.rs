@@ -11,10 +11,11 @@ use house::House;
 
 /// The rooms of the core, the lowest first. Those of one layer do not know each other.
 const CORE: &[&[&str]] = &[
-    &["arch", "error", "memory", "ragged"],
+    &["error", "memory", "ragged"],
+    &["arch"],
     &["progress", "tfidf"],
     &["threads"],
-    &["atomic_file", "text"],
+    &["atomic_file", "text", "weighting"],
     &["tokenize"],
     &["terms"],
     &["count"],
