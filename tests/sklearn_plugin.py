@@ -36,7 +36,7 @@ def _note(cls: type, method: str, who: str) -> None:
     setattr(cls, method, noted)
 
 
-_note(CountsHere, "_counted_rows", "here")
+_note(CountsHere, "_add_all", "here")
 _note(_theirs[0], "_count_vocab", "there")
 _note(_theirs[1], "transform", "there")
 

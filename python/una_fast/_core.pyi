@@ -17,6 +17,7 @@ __all__ = [
     "DrawnWords",
     "Encoded",
     "Encoder",
+    "HashingCounter",
     "LineBlock",
     "Lines",
     "Phrases",
@@ -231,6 +232,23 @@ class DocumentCounter:
     def finish(
         self, *, dtype: np.dtype[Any], threads: int
     ) -> tuple[Terms, tuple[NDArray[np.uint32], NDArray[Any], NDArray[np.uint64]], NDArray[np.uint32]]: ...
+
+@final
+class HashingCounter:
+    def __new__(
+        cls,
+        *,
+        tokenizer: str,
+        lowercase: bool,
+        ngram_range: tuple[int, int],
+        stop_words: list[str],
+        n_features: int,
+        alternate_sign: bool,
+    ) -> HashingCounter: ...
+    def add(self, documents: list[str], *, threads: int) -> None: ...
+    def finish(
+        self, *, threads: int
+    ) -> tuple[NDArray[np.uint32], NDArray[np.float64], NDArray[np.uint64]]: ...
 
 @final
 class TermTable:

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import Any, TypeAlias
+from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from sklearn.feature_extraction import text as theirs
 
 from una_fast import _core
 from una_fast.errors import InputError
 from una_fast.sources import default_threads
 
-__all__ = ["PATTERNS", "CountsHere", "Rows"]
+__all__ = ["PATTERNS", "CountsHere"]
 
-Rows: TypeAlias = tuple[NDArray[np.uint32], NDArray[Any], NDArray[np.uint64]]
-"""Columns, counts of the vectorizer's dtype and row bounds."""
+_Counter = TypeVar("_Counter", _core.DocumentCounter, _core.HashingCounter)
 
 PATTERNS = {
     "word": (r"\b\w\w+\b", r"\b\w{2,}\b", r"\w\w+", r"\w{2,}"),
@@ -44,36 +41,33 @@ class CountsHere(theirs._VectorizerMixin):  # type: ignore[misc]
 
     threads: int | None = None
 
-    def _counted_rows(
-        self, documents: Iterable[Any], counter: _core.DocumentCounter
-    ) -> tuple[_core.Terms, Rows, NDArray[np.uint32]]:
-        """Terms; the rows of the documents; and in how many documents the term of each column is."""
+    def _add_all(
+        self, counter: _core.DocumentCounter | _core.HashingCounter, documents: Iterable[Any]
+    ) -> None:
+        """Counts documents."""
         threads = default_threads(self.threads)
         prepare = None if self._is_plain() else self.build_preprocessor()
         for batch in _batches(documents):
             self._add(counter, batch, prepare, threads)
-        dtype = np.dtype(self.dtype)
-        terms, (columns, counts, bounds), df = counter.finish(dtype=dtype, threads=threads)
-        return terms, (columns, counts.astype(dtype, copy=False), bounds), df
 
     def _is_plain(self) -> bool:
         """Whether lower-casing, or nothing, is all that is done to a text before it is cut."""
         inherited = all(_is_inherited(self, name) for name in ("build_preprocessor", "decode"))
         return self.preprocessor is None and not self.strip_accents and inherited
 
-    def _counter(self, known: _core.Vocabulary | None = None) -> _core.DocumentCounter | None:
-        """A counter of the terms that are known, or of all; None where scikit-learn must count itself."""
+    def _counter(self, kind: Callable[..., _Counter], **more: Any) -> _Counter | None:
+        """A counter of terms; None where scikit-learn must count itself."""
         if not self._counts_here():
             return None
         self.build_analyzer()  # for its warnings and errors
         least, most = self.ngram_range
         try:  # stop words may be no text, and a range beyond all sense
-            return _core.DocumentCounter(
+            return kind(
                 tokenizer=_TOKENIZERS[self._pattern()],
                 lowercase=bool(self.lowercase) and self._is_plain(),
                 ngram_range=(int(least), int(most)),
                 stop_words=list(self.get_stop_words() or ()),
-                vocabulary=known,
+                **more,
             )
         except (TypeError, ValueError, OverflowError):
             return None
@@ -93,7 +87,7 @@ class CountsHere(theirs._VectorizerMixin):  # type: ignore[misc]
 
     def _add(
         self,
-        counter: _core.DocumentCounter,
+        counter: _core.DocumentCounter | _core.HashingCounter,
         documents: list[Any],
         prepare: Callable[[Any], Any] | None,
         threads: int,

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import scipy.sparse as sp
+import numpy as np
 from sklearn.feature_extraction import text as theirs
 from sklearn.preprocessing import normalize
 
+from una_fast import _core
 from una_fast.sklearn.counting import CountsHere
-from una_fast.sklearn.rows import SparseRows, aligned
-
-if TYPE_CHECKING:
-    from una_fast._core import Terms
-    from una_fast.sklearn.counting import Rows
+from una_fast.sklearn.rows import SparseRows, aligned, can_weigh, weigh
+from una_fast.sources import default_threads
 
 __all__ = ["HashingVectorizer"]
 
-_PART = 1 << 17
-"""Documents whose terms are held at a time."""
+_SUMS = (np.float64, np.float32, np.int64, np.int32)
+"""Types in which sums of counts are what they are in float64."""
 
 
 class HashingVectorizer(CountsHere, theirs.HashingVectorizer):  # type: ignore[misc]
@@ -34,30 +31,33 @@ class HashingVectorizer(CountsHere, theirs.HashingVectorizer):  # type: ignore[m
 
     def transform(self, X: Iterable[Any]) -> Any:  # noqa: N803  scikit-learn's name
         """The document-term matrix, of shape (documents, `n_features`); see scikit-learn's."""
-        if isinstance(X, str):
+        if isinstance(X, str) or np.dtype(self.dtype) not in _SUMS:
             return super().transform(X)
         self._validate_ngram_range()
-        counter = self._counter()
+        how = {"n_features": self.n_features, "alternate_sign": self.alternate_sign}
+        counter = self._counter(_core.HashingCounter, **how)
         if counter is None:
             return super().transform(X)
-        documents, parts = iter(X), []
-        while counter is not None and (part := list(islice(documents, _PART))):
-            terms, rows, _ = self._counted_rows(part, counter)
-            parts.append(self._hashed(terms, rows))
-            counter = self._counter()
-        if not parts:
+        self._get_hasher().fit()  # for its errors
+        self._add_all(counter, X)
+        threads = default_threads(self.threads)
+        columns, values, bounds = counter.finish(threads=threads)
+        if len(bounds) == 1:
             return super().transform([])  # which says that there are none
-        made = parts[0] if len(parts) == 1 else sp.vstack(parts, format="csr")
+        index = np.int32 if len(columns) <= np.iinfo(np.int32).max else np.int64
+        made = SparseRows(
+            (
+                values.astype(self.dtype, copy=False),
+                columns.view(np.int32).astype(index, copy=False),
+                bounds.astype(index),
+            ),
+            shape=(len(bounds) - 1, self.n_features),
+        )
+        made.has_canonical_format = made.has_sorted_indices = True
         if self.binary:
             made.data.fill(1)
-        return aligned(made if self.norm is None else normalize(made, norm=self.norm, copy=False))
-
-    def _hashed(self, terms: Terms, rows: Rows) -> Any:
-        """The matrix of some documents, of which each term is hashed once."""
-        columns, counts, bounds = rows
-        hashed = self._get_hasher().transform([term] for term in terms.list() or [""])
-        values = hashed.data[columns] * counts
-        shape = (len(bounds) - 1, self.n_features)
-        made = SparseRows((values, hashed.indices[columns], bounds.astype(hashed.indptr.dtype)), shape=shape)
-        made.sum_duplicates()
-        return made
+        if self.norm in ("l1", "l2") and can_weigh(made):
+            weigh(made, weights=None, norm=self.norm, threads=threads)
+        elif self.norm is not None:
+            made = normalize(made, norm=self.norm, copy=False)
+        return aligned(made)

@@ -1,10 +1,16 @@
-"""The kind of sparse matrix that the installed scikit-learn gives out."""
+"""The kind of sparse matrix that the installed scikit-learn gives out, and its weights and norms."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import scipy.sparse as sp
+
+from una_fast import _core
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 try:
     from sklearn.utils._sparse import _align_api_if_sparse as aligned
@@ -18,4 +24,15 @@ except ImportError:  # before 1.9 there was one kind of sparse matrix
         return matrix
 
 
-__all__ = ["SparseRows", "aligned"]
+__all__ = ["SparseRows", "aligned", "can_weigh", "weigh"]
+
+
+def can_weigh(matrix: Any) -> bool:
+    """Whether the compiled half can weigh a matrix: one of float64, with fewer than 2^31 values."""
+    return bool(matrix.dtype == np.float64 and matrix.indices.dtype == np.int32)
+
+
+def weigh(matrix: Any, *, weights: NDArray[np.float64] | None, norm: str | None, threads: int) -> None:
+    """Multiplies columns by their weights and brings rows to the length 1, in place."""
+    columns, bounds = matrix.indices.view(np.uint32), matrix.indptr.astype(np.uint64)
+    _core.weigh(matrix.data, columns, bounds, weights=weights, norm=norm, threads=threads)

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from una_fast import _core
 from una_fast.errors import InputError, OptionError
 from una_fast.sklearn.counting import PATTERNS, CountsHere
-from una_fast.sklearn.rows import SparseRows, aligned
+from una_fast.sklearn.rows import SparseRows, aligned, can_weigh, weigh
 from una_fast.sklearn.totals import Totals, documents_of, kept
 from una_fast.sklearn.vocabulary import Vocabulary
 from una_fast.sources import default_threads
@@ -247,10 +247,15 @@ class CountVectorizer(CountsHere, theirs.CountVectorizer):  # type: ignore[misc]
 
     def _count_vocab(self, raw_documents: Iterable[Any], fixed_vocab: bool) -> tuple[dict[str, int], Any]:
         known = self._known_for(raw_documents) if fixed_vocab and self._counts_here() else None
-        counter = self._counter(known) if known is not None or not fixed_vocab else None
+        counter = None
+        if known is not None or not fixed_vocab:
+            counter = self._counter(_core.DocumentCounter, vocabulary=known)
         if counter is None:
             return cast("tuple[dict[str, int], Any]", super()._count_vocab(raw_documents, fixed_vocab))
-        terms, (columns, counts, bounds), df = self._counted_rows(raw_documents, counter)
+        self._add_all(counter, raw_documents)
+        dtype = np.dtype(self.dtype)
+        threads = default_threads(self.threads)
+        terms, (columns, counts, bounds), df = counter.finish(dtype=dtype, threads=threads)
         vocabulary: dict[str, int] = {}
         if fixed_vocab:
             vocabulary = self.__dict__.get("_vocabulary", vocabulary)
@@ -263,7 +268,7 @@ class CountVectorizer(CountsHere, theirs.CountVectorizer):  # type: ignore[misc]
         index = np.int32 if len(columns) <= np.iinfo(np.int32).max else np.int64
         made = SparseRows(
             (
-                counts,
+                counts.astype(dtype, copy=False),
                 columns.view(np.int32).astype(index, copy=False),
                 bounds.astype(index),
             ),
@@ -389,20 +394,13 @@ class TfidfVectorizer(CountVectorizer, theirs.TfidfVectorizer):  # type: ignore[
         idf = getattr(tfidf, "idf_", None)
         is_usual = tfidf.norm in (None, "l1", "l2") and getattr(tfidf, "n_features_in_", None) == n_terms
         has_weights = isinstance(idf, np.ndarray) and idf.dtype == np.float64 and idf.shape == (n_terms,)
-        is_double = counts.dtype == np.float64 and counts.indices.dtype == np.int32
-        if not (is_usual and (has_weights or idf is None) and is_double):
+        if not (is_usual and (has_weights or idf is None) and can_weigh(counts)):
             return tfidf.transform(counts, copy=False)
         if tfidf.sublinear_tf:
             np.log(counts.data, counts.data)
             counts.data += 1.0
-        _core.weigh(
-            counts.data,
-            counts.indices.view(np.uint32),
-            counts.indptr.astype(np.uint64),
-            weights=None if idf is None else np.ascontiguousarray(idf),
-            norm=tfidf.norm,
-            threads=default_threads(self.threads),
-        )
+        weights = None if idf is None else np.ascontiguousarray(idf)
+        weigh(counts, weights=weights, norm=tfidf.norm, threads=default_threads(self.threads))
         return counts
 
     def partial_fit(self, raw_documents: Iterable[Any], y: object = None) -> Self:

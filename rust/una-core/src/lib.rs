@@ -26,7 +26,7 @@
 //! | out of the table | [`negatives`] | the [`Augmenter`]: which tokens go, what replaces them, as text or as token ids |
 //! | | [`mod@file`] | the one file format, for tables and for counts |
 //! | | [`transform`] | sentences as rows of TF-IDF |
-//! | for scikit-learn | [`document_terms`], [`weighting`] | documents as rows of counts; these weighted and normalised |
+//! | for scikit-learn | [`document_terms`], [`hashing`], [`weighting`] | documents as rows of counts, by term or by hash; these weighted and normalised |
 //! | the table | [`table`] | the [`TermTable`]: terms in order of their highest TF-IDF |
 //! | counting | [`count`] | [`TermCounts`]: exact statistics that merge; memory limits, runs on disk |
 //! | terms | [`terms`] | the bytes of terms, their ids, and the way from a term to its rank |
@@ -46,6 +46,7 @@ pub mod count;
 pub mod document_terms;
 pub mod error;
 pub mod file;
+pub mod hashing;
 pub mod memory;
 pub mod negatives;
 pub mod progress;

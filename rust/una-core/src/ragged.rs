@@ -267,6 +267,12 @@ impl<T> Ragged<T> {
     }
 }
 
+/// The bounds of so many lists after others; each stretch begins with the bound at which the one before it ends.
+pub(crate) fn stretches(offsets: &[u64], lists: usize) -> impl Iterator<Item = &[u64]> {
+    let all = offsets.len() - 1;
+    (0..all).step_by(lists).map(move |first| &offsets[first..=all.min(first + lists)])
+}
+
 /// Texts one after another: a [`Ragged`] of characters.
 ///
 /// ```

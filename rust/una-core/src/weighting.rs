@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::progress::Work;
+use crate::ragged::stretches;
 use crate::threads;
 
 /// Rows that a thread takes at a time.
@@ -58,7 +59,7 @@ pub fn weigh(
         ));
     }
     let (mut tasks, mut left) = (Vec::new(), values);
-    for rows in stretches(offsets) {
+    for rows in stretches(offsets, STRETCH) {
         let length = (rows[rows.len() - 1] - rows[0]) as usize;
         let (own, others) = left.split_at_mut(length);
         left = others;
@@ -86,12 +87,6 @@ pub fn weigh(
         Ok(())
     })?;
     Ok(())
-}
-
-/// The bounds of some rows after others; each stretch begins with the bound at which the one before it ends.
-fn stretches(offsets: &[u64]) -> impl Iterator<Item = &[u64]> {
-    let n_rows = offsets.len() - 1;
-    (0..n_rows).step_by(STRETCH).map(move |row| &offsets[row..=n_rows.min(row + STRETCH)])
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString};
 use una_core::Work;
 use una_core::document_terms::{Analysis, DocumentCounter as Core, Vocabulary as CoreVocabulary};
+use una_core::hashing::{Hashing, HashingCounter as CoreHashing};
 use una_core::terms::TermArena;
 use una_core::weighting::{self, Norm};
 
@@ -45,11 +46,51 @@ impl Vocabulary {
     }
 }
 
-/// Counts the terms of documents; of no more use once they are taken out.
-#[pyclass(frozen, module = "una_fast._core")]
-pub(crate) struct DocumentCounter {
-    core: Mutex<Option<Core>>,
+/// A counter of documents that is of no more use once its rows are taken out.
+struct Slot<C>(Mutex<Option<C>>);
+
+impl<C: Send> Slot<C> {
+    const fn new(core: C) -> Self {
+        Self(Mutex::new(Some(core)))
+    }
+
+    fn take(&self, py: Python<'_>) -> PyResult<C> {
+        let core = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        core.ok_or_else(|| input_error(py, "the counter was finished, or met an error"))
+    }
+
+    /// Adds documents, a list of str. What is no str, and no Unicode text, is found before any is counted.
+    fn add(
+        &self,
+        py: Python<'_>,
+        documents: &Bound<'_, PyAny>,
+        threads: usize,
+        add: impl FnOnce(&mut C, &[&str], Work<'_>) -> una_core::Result<()> + Send,
+    ) -> PyResult<()> {
+        let strings = Strings::extract(documents)?;
+        let strs = strings.as_strs()?;
+        let mut core = self.take(py)?;
+        let bytes = strs.iter().map(|text| text.len()).sum::<usize>();
+        // An error drops the counter, half of which may have counted them.
+        let core = if bytes <= SHORT_BYTES {
+            short(py, |stop| {
+                add(&mut core, &strs, Work { stop, ..Work::default() })?;
+                Ok(core)
+            })
+        } else {
+            interruptible(py, |work| {
+                add(&mut core, &strs, Work { threads, ..work })?;
+                Ok(core)
+            })
+        }?;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(core);
+        Ok(())
+    }
 }
+
+/// Counts the terms of documents.
+#[pyclass(frozen, module = "una_fast._core")]
+pub(crate) struct DocumentCounter(Slot<Core>);
 
 #[pymethods]
 impl DocumentCounter {
@@ -66,30 +107,13 @@ impl DocumentCounter {
         let tokenizer = self::tokenizer(tokenizer)?;
         let analysis = Analysis { tokenizer, lowercase, stop_words, least, most };
         let known = vocabulary.map(|known| Arc::clone(&known.get().0));
-        Ok(Self { core: Mutex::new(Some(Core::new(analysis, known))) })
+        Ok(Self(Slot::new(Core::new(analysis, known))))
     }
 
-    /// Counts more documents, a list of str. What is no str, and no Unicode text, is found before any is counted.
+    /// Counts more documents, a list of str.
     #[pyo3(signature = (documents, *, threads))]
     fn add(&self, py: Python<'_>, documents: &Bound<'_, PyAny>, threads: usize) -> PyResult<()> {
-        let strings = Strings::extract(documents)?;
-        let strs = strings.as_strs()?;
-        let mut core = self.take(py)?;
-        let bytes = strs.iter().map(|text| text.len()).sum::<usize>();
-        // An error drops the counter, half of which may have counted them.
-        let core = if bytes <= SHORT_BYTES {
-            short(py, |stop| {
-                core.add(&strs, Work { stop, ..Work::default() })?;
-                Ok(core)
-            })
-        } else {
-            interruptible(py, |work| {
-                core.add(&strs, Work { threads, ..work })?;
-                Ok(core)
-            })
-        }?;
-        *self.core.lock().unwrap_or_else(PoisonError::into_inner) = Some(core);
-        Ok(())
+        self.0.add(py, documents, threads, Core::add)
     }
 
     /// The terms; the rows of all documents: columns, counts, row bounds; and the document frequencies of columns. Counts
@@ -101,7 +125,7 @@ impl DocumentCounter {
         dtype: &Bound<'py, PyArrayDescr>,
         threads: usize,
     ) -> PyResult<(Terms, Rows<'py>, Df<'py>)> {
-        let core = self.take(py)?;
+        let core = self.0.take(py)?;
         if dtype.is_equiv_to(&numpy::dtype::<f64>(py)) {
             finished::<f64>(py, core, threads)
         } else if dtype.is_equiv_to(&numpy::dtype::<i64>(py)) {
@@ -120,6 +144,44 @@ where
     let (columns, offsets) = rows.columns.into_parts();
     let counts = rows.counts.into_pyarray(py).into_any();
     Ok((Terms(terms), (columns.into_pyarray(py), counts, offsets.into_pyarray(py)), rows.df.into_pyarray(py)))
+}
+
+/// Counts the terms of documents by their hashes.
+#[pyclass(frozen, module = "una_fast._core")]
+pub(crate) struct HashingCounter(Slot<CoreHashing>);
+
+#[pymethods]
+impl HashingCounter {
+    #[new]
+    #[pyo3(signature = (*, tokenizer, lowercase, ngram_range, stop_words, n_features, alternate_sign))]
+    fn new(
+        tokenizer: &str,
+        lowercase: bool,
+        ngram_range: (u32, u32),
+        stop_words: Vec<String>,
+        n_features: u32,
+        alternate_sign: bool,
+    ) -> PyResult<Self> {
+        let (least, most) = ngram_range;
+        let tokenizer = self::tokenizer(tokenizer)?;
+        let analysis = Analysis { tokenizer, lowercase, stop_words, least, most };
+        Ok(Self(Slot::new(CoreHashing::new(analysis, Hashing { n_features, alternate_sign }))))
+    }
+
+    /// Counts more documents, a list of str.
+    #[pyo3(signature = (documents, *, threads))]
+    fn add(&self, py: Python<'_>, documents: &Bound<'_, PyAny>, threads: usize) -> PyResult<()> {
+        self.0.add(py, documents, threads, CoreHashing::add)
+    }
+
+    /// The rows of all documents: columns, values, row bounds.
+    #[pyo3(signature = (*, threads))]
+    fn finish<'py>(&self, py: Python<'py>, threads: usize) -> PyResult<Rows<'py>> {
+        let core = self.0.take(py)?;
+        let (columns, values) = interruptible(py, |work| core.finish(Work { threads, ..work }))?;
+        let (columns, offsets) = columns.into_parts();
+        Ok((columns.into_pyarray(py), values.into_pyarray(py).into_any(), offsets.into_pyarray(py)))
+    }
 }
 
 /// Weighs the values of a matrix in place: by weights of columns, and by a norm of rows.
@@ -150,13 +212,6 @@ pub(crate) fn weigh(
     interruptible(py, |work| {
         weighting::weigh(values, columns, bounds, weights, norm, Work { threads, ..work })
     })
-}
-
-impl DocumentCounter {
-    fn take(&self, py: Python<'_>) -> PyResult<Core> {
-        let core = self.core.lock().unwrap_or_else(PoisonError::into_inner).take();
-        core.ok_or_else(|| input_error(py, "the counter was finished, or met an error"))
-    }
 }
 
 /// The terms of documents, in order of their columns.

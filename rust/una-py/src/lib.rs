@@ -41,6 +41,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<table::TermTable>()?;
     module.add_class::<documents::Vocabulary>()?;
     module.add_class::<documents::DocumentCounter>()?;
+    module.add_class::<documents::HashingCounter>()?;
     module.add_class::<documents::Terms>()?;
     module.add_class::<augmenter::Augmenter>()?;
     module.add_class::<encoder::Encoder>()?;

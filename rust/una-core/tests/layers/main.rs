@@ -20,7 +20,7 @@ const CORE: &[&[&str]] = &[
     &["terms"],
     &["count"],
     &["collocations", "document_terms", "table"],
-    &["file", "negatives", "transform"],
+    &["file", "hashing", "negatives", "transform"],
 ];
 
 /// The rooms of the binding.
