@@ -5,8 +5,9 @@
     una-fast experiment examples/parts-of-speech.toml --output results
 
 A word is of the part of speech that the lexicon gives it, its most frequent one; words that it does not know are taken
-for nouns, as most of them are names. Writes nouns.txt, all terms of the table that are no nouns, and content.txt, all
-that are neither nouns nor verbs, adjectives, adverbs or numbers: files for `protect`.
+for nouns, as most of them are names. Writes nouns.txt, all terms of the table that are no nouns; content.txt, all that
+are neither nouns nor verbs, adjectives, adverbs or numbers; words.txt, all that are no words: files for `protect`. A
+comma is in all three.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import una_fast
 
-KEPT = {"nouns": ("NN",), "content": ("NN", "VB", "JJ", "RB", "CD")}
+KEPT = {"nouns": ("NN",), "content": ("NN", "VB", "JJ", "RB", "CD"), "words": ("",)}
 """By file: the beginnings of the Penn Treebank tags of words that may be replaced."""
 
 
@@ -34,7 +35,7 @@ def main() -> None:
         protected = [
             term
             for term in terms
-            if any(map(str.isalnum, term)) and not tags.get(term, "NN").startswith(kept)
+            if not (any(map(str.isalnum, term)) and tags.get(term, "NN").startswith(kept))
         ]
         (args.output / f"{name}.txt").write_text("\n".join(protected) + "\n", encoding="utf-8")
         print(f"{args.output / name}.txt: {len(protected):,} of {len(terms):,} terms stay")

@@ -96,5 +96,5 @@ def test_words_stay_by_their_part_of_speech(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"), prepend=os.pathsep)
     una_fast.fit(["the old captain plays .", "the guitar"]).save(tmp_path / "table")
     script("parts_of_speech.py", tmp_path / "table", "--output", tmp_path / "parts")
-    assert (tmp_path / "parts" / "nouns.txt").read_text().split() == ["old", "plays", "the"]
-    assert (tmp_path / "parts" / "content.txt").read_text().split() == ["the"]
+    for name, stay in {"nouns": ["old", "plays", "the"], "content": ["the"], "words": []}.items():
+        assert sorted((tmp_path / "parts" / f"{name}.txt").read_text().split()) == [".", *stay]
