@@ -11,7 +11,7 @@ from sklearn.preprocessing import normalize
 
 from una_fast import _core
 from una_fast.sklearn.counting import CountsHere
-from una_fast.sklearn.rows import SparseRows, aligned, can_weigh, weigh
+from una_fast.sklearn.rows import aligned, can_weigh, rows_of, weigh
 from una_fast.sources import default_threads
 
 __all__ = ["HashingVectorizer"]
@@ -44,15 +44,7 @@ class HashingVectorizer(CountsHere, theirs.HashingVectorizer):  # type: ignore[m
         columns, values, bounds = counter.finish(threads=threads)
         if len(bounds) == 1:
             return super().transform([])  # which says that there are none
-        index = np.int32 if len(columns) <= np.iinfo(np.int32).max else np.int64
-        made = SparseRows(
-            (
-                values.astype(self.dtype, copy=False),
-                columns.view(np.int32).astype(index, copy=False),
-                bounds.astype(index),
-            ),
-            shape=(len(bounds) - 1, self.n_features),
-        )
+        made = rows_of(columns, values.astype(self.dtype, copy=False), bounds, self.n_features)
         made.has_canonical_format = made.has_sorted_indices = True
         if self.binary:
             made.data.fill(1)

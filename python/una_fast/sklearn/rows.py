@@ -24,7 +24,16 @@ except ImportError:  # before 1.9 there was one kind of sparse matrix
         return matrix
 
 
-__all__ = ["SparseRows", "aligned", "can_weigh", "weigh"]
+__all__ = ["SparseRows", "aligned", "can_weigh", "rows_of", "weigh"]
+
+
+def rows_of(
+    columns: NDArray[np.uint32], values: NDArray[Any], bounds: NDArray[np.uint64], n_columns: int
+) -> Any:
+    """The matrix of what the compiled half has counted; columns and values are not copied."""
+    index = np.int32 if len(columns) <= np.iinfo(np.int32).max else np.int64
+    arrays = (values, columns.view(np.int32).astype(index, copy=False), bounds.astype(index))
+    return SparseRows(arrays, shape=(len(bounds) - 1, n_columns))
 
 
 def can_weigh(matrix: Any) -> bool:

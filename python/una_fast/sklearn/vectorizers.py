@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 from una_fast import _core
 from una_fast.errors import InputError, OptionError
 from una_fast.sklearn.counting import PATTERNS, CountsHere
-from una_fast.sklearn.rows import SparseRows, aligned, can_weigh, weigh
+from una_fast.sklearn.rows import SparseRows, aligned, can_weigh, rows_of, weigh
 from una_fast.sklearn.totals import Totals, documents_of, kept
 from una_fast.sklearn.vocabulary import Vocabulary
 from una_fast.sources import default_threads
@@ -265,15 +265,7 @@ class CountVectorizer(CountsHere, theirs.CountVectorizer):  # type: ignore[misc]
         else:
             n_terms = len(terms)
             self._counted = (vocabulary, terms, df)
-        index = np.int32 if len(columns) <= np.iinfo(np.int32).max else np.int64
-        made = SparseRows(
-            (
-                counts.astype(dtype, copy=False),
-                columns.view(np.int32).astype(index, copy=False),
-                bounds.astype(index),
-            ),
-            shape=(len(bounds) - 1, n_terms),
-        )
+        made = rows_of(columns, counts.astype(dtype, copy=False), bounds, n_terms)
         made.has_canonical_format = made.has_sorted_indices = fixed_vocab
         return vocabulary, aligned(made)
 
@@ -382,9 +374,7 @@ class TfidfVectorizer(CountVectorizer, theirs.TfidfVectorizer):  # type: ignore[
         """The matrix of counts, from which the weights were taken."""
         self._tfidf = self._transformer()
         counts = self._counting.fit_transform(raw_documents)
-        if not hasattr(
-            self._tfidf, "n_features_in_"
-        ):  # the document frequencies were not to be had without a search
+        if not hasattr(self._tfidf, "n_features_in_"):  # scikit-learn counted, and no document frequencies
             self._tfidf.fit(counts)
         return counts
 

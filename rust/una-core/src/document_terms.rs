@@ -16,7 +16,7 @@ use crate::count::{NgramRange, Ngrams, TermLookup};
 use crate::error::{Error, Result};
 use crate::memory;
 use crate::progress::{Stop, Work};
-use crate::ragged::{Offsets, Ragged};
+use crate::ragged::{Offsets, Ragged, cut};
 use crate::terms::index::prefix;
 use crate::terms::{Interner, TermArena};
 use crate::threads::{self, split_at_medians};
@@ -592,21 +592,21 @@ where
     }
     let mut offsets = Offsets::try_with_capacity(parts.iter().map(|part| part.rows.len()).sum())?;
     let (mut columns, mut counts) = (arch::zeros(n_values)?, arch::zeros(n_values)?);
-    let (mut columns_left, mut counts_left) = (columns.as_mut_slice(), counts.as_mut_slice());
-    let (mut tasks, mut start) = (Vec::new(), 0);
+    let (mut counted, mut lengths, mut start) = (Vec::new(), Vec::new(), 0);
     for part in parts {
         let block = Arc::clone(&blocks[part.worker][part.block]);
         let ends = &block.ids.offsets()[part.rows.start..=part.rows.end];
         let (first, last) = (ends[0] as usize, ends[part.rows.len()] as usize);
         offsets.extend(ends[1..].iter().map(|&end| start + end as usize - first));
         start += last - first;
-        let (own_columns, others) = columns_left.split_at_mut(last - first);
-        let (own_counts, other_counts) = counts_left.split_at_mut(last - first);
-        (columns_left, counts_left) = (others, other_counts);
-        tasks.push((part, block, own_columns, own_counts));
+        lengths.push(last - first);
+        counted.push((part, block));
     }
     blocks.clear();
-    threads::map(tasks, work.threads, |(part, block, columns, counts): Task<'_, V>| {
+    let lengths = lengths.into_iter();
+    let places = cut(&mut columns, lengths.clone()).zip(cut(&mut counts, lengths));
+    let tasks = counted.into_iter().zip(places).collect();
+    threads::map(tasks, work.threads, |((part, block), (columns, counts)): Task<'_, V>| {
         work.stop.check()?;
         let (mut row, mut repeats) = (Vec::new(), block.repeats[part.repeats..].iter());
         let mut places = columns.iter_mut().zip(counts);
@@ -629,7 +629,7 @@ where
 }
 
 /// A part, the block in which it lies, and the places for its columns and counts.
-type Task<'p, V> = (Part, Arc<Block>, &'p mut [u32], &'p mut [V]);
+type Task<'p, V> = ((Part, Arc<Block>), (&'p mut [u32], &'p mut [V]));
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -6,7 +6,7 @@
 use crate::document_terms::{Analysis, DocumentCounter};
 use crate::error::Result;
 use crate::progress::Work;
-use crate::ragged::{Ragged, stretches};
+use crate::ragged::{Ragged, cut, stretches};
 use crate::terms::TermArena;
 use crate::threads;
 
@@ -119,15 +119,10 @@ impl HashingCounter {
         drop(terms);
         let (mut columns, offsets) = rows.columns.into_parts();
         let mut values = rows.counts;
-        let (mut tasks, mut columns_left, mut values_left) = (Vec::new(), &mut columns[..], &mut values[..]);
-        for bounds in stretches(&offsets, STRETCH) {
-            let length = (bounds[bounds.len() - 1] - bounds[0]) as usize;
-            let (own_columns, other_columns) = columns_left.split_at_mut(length);
-            let (own_values, other_values) = values_left.split_at_mut(length);
-            (columns_left, values_left) = (other_columns, other_values);
-            tasks.push((bounds, own_columns, own_values));
-        }
-        let lengths = threads::map(tasks, work.threads, |(bounds, columns, values): Task<'_>| {
+        let lengths = stretches(&offsets, STRETCH).map(|rows| (rows[rows.len() - 1] - rows[0]) as usize);
+        let places = cut(&mut columns, lengths.clone()).zip(cut(&mut values, lengths));
+        let tasks = stretches(&offsets, STRETCH).zip(places).collect();
+        let lengths = threads::map(tasks, work.threads, |(bounds, (columns, values)): Task<'_>| {
             work.stop.check()?;
             let (mut row, mut lengths) = (Vec::new(), Vec::new());
             for ends in bounds.windows(2) {
@@ -162,7 +157,7 @@ impl HashingCounter {
 }
 
 /// Row bounds, and the columns and values between them.
-type Task<'r> = (&'r [u64], &'r mut [u32], &'r mut [f64]);
+type Task<'r> = (&'r [u64], (&'r mut [u32], &'r mut [f64]));
 
 /// The column and the sign of each term.
 fn hashes(terms: &TermArena, hashing: Hashing, work: Work<'_>) -> Result<Vec<(u32, f64)>> {

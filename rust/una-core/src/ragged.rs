@@ -267,8 +267,20 @@ impl<T> Ragged<T> {
     }
 }
 
+/// Values in pieces of these lengths, from the first value on.
+pub(crate) fn cut<T>(
+    mut values: &mut [T],
+    lengths: impl Iterator<Item = usize>,
+) -> impl Iterator<Item = &mut [T]> {
+    lengths.map(move |length| {
+        let (piece, others) = std::mem::take(&mut values).split_at_mut(length);
+        values = others;
+        piece
+    })
+}
+
 /// The bounds of so many lists after others; each stretch begins with the bound at which the one before it ends.
-pub(crate) fn stretches(offsets: &[u64], lists: usize) -> impl Iterator<Item = &[u64]> {
+pub(crate) fn stretches(offsets: &[u64], lists: usize) -> impl Iterator<Item = &[u64]> + Clone {
     let all = offsets.len() - 1;
     (0..all).step_by(lists).map(move |first| &offsets[first..=all.min(first + lists)])
 }

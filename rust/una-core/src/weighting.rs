@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::progress::Work;
-use crate::ragged::stretches;
+use crate::ragged::{cut, stretches};
 use crate::threads;
 
 /// Rows that a thread takes at a time.
@@ -58,13 +58,8 @@ pub fn weigh(
             "values, columns and row bounds of the matrix do not fit each other".into(),
         ));
     }
-    let (mut tasks, mut left) = (Vec::new(), values);
-    for rows in stretches(offsets, STRETCH) {
-        let length = (rows[rows.len() - 1] - rows[0]) as usize;
-        let (own, others) = left.split_at_mut(length);
-        left = others;
-        tasks.push((rows, own));
-    }
+    let lengths = stretches(offsets, STRETCH).map(|rows| (rows[rows.len() - 1] - rows[0]) as usize);
+    let tasks = stretches(offsets, STRETCH).zip(cut(values, lengths)).collect();
     threads::map(tasks, work.threads, |(rows, values): (&[u64], &mut [f64])| {
         work.stop.check()?;
         let first = rows[0];
@@ -75,9 +70,10 @@ pub fn weigh(
                 *value *= weight.ok_or_else(|| Error::Input(format!("column {column} has no weight")))?;
             }
         }
-        for bounds in rows.windows(2).filter(|_| norm.is_some()) {
+        let Some(norm) = norm else { return Ok(()) };
+        for bounds in rows.windows(2) {
             let row = &mut values[(bounds[0] - first) as usize..(bounds[1] - first) as usize];
-            let length = norm.map_or(1.0, |norm| norm.of(row));
+            let length = norm.of(row);
             if length != 0.0 {
                 for value in row {
                     *value /= length;

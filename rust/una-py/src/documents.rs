@@ -88,6 +88,15 @@ impl<C: Send> Slot<C> {
     }
 }
 
+fn analysis(
+    tokenizer: &str,
+    lowercase: bool,
+    (least, most): (u32, u32),
+    stop_words: Vec<String>,
+) -> PyResult<Analysis> {
+    Ok(Analysis { tokenizer: self::tokenizer(tokenizer)?, lowercase, stop_words, least, most })
+}
+
 /// Counts the terms of documents.
 #[pyclass(frozen, module = "una_fast._core")]
 pub(crate) struct DocumentCounter(Slot<Core>);
@@ -103,9 +112,7 @@ impl DocumentCounter {
         stop_words: Vec<String>,
         vocabulary: Option<Bound<'_, Vocabulary>>,
     ) -> PyResult<Self> {
-        let (least, most) = ngram_range;
-        let tokenizer = self::tokenizer(tokenizer)?;
-        let analysis = Analysis { tokenizer, lowercase, stop_words, least, most };
+        let analysis = analysis(tokenizer, lowercase, ngram_range, stop_words)?;
         let known = vocabulary.map(|known| Arc::clone(&known.get().0));
         Ok(Self(Slot::new(Core::new(analysis, known))))
     }
@@ -162,9 +169,7 @@ impl HashingCounter {
         n_features: u32,
         alternate_sign: bool,
     ) -> PyResult<Self> {
-        let (least, most) = ngram_range;
-        let tokenizer = self::tokenizer(tokenizer)?;
-        let analysis = Analysis { tokenizer, lowercase, stop_words, least, most };
+        let analysis = analysis(tokenizer, lowercase, ngram_range, stop_words)?;
         Ok(Self(Slot::new(CoreHashing::new(analysis, Hashing { n_features, alternate_sign }))))
     }
 
