@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from una_fast.encoder.pooling import Pooling, pool, token_states
+from una_fast.encoder.static import StaticBackbone
 from una_fast.train_config import TrainingPooling
+from una_fast.training.padding import by_length
 
 __all__ = ["SentenceEncoder"]
 
@@ -32,8 +35,18 @@ class SentenceEncoder(nn.Module):
 
     def embed(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The embedding that the trained encoder will give: int64 inputs of shape (R, T) to (R, D)."""
+        if self._pays_by_the_token(inputs):
+            return by_length(self._embed_together, inputs)
+        return self._embed_together(inputs)
+
+    def _embed_together(self, inputs: Mapping[str, Tensor]) -> Tensor:
         states = token_states(self.backbone, inputs, self.pooling)
         return pool(states, inputs, self.pooling, self.token_weights)
+
+    def _pays_by_the_token(self, inputs: Mapping[str, Tensor]) -> bool:
+        """Whether the time of a pass is that of its tokens, padding among them."""
+        on_cpu = inputs["input_ids"].device.type == "cpu"
+        return on_cpu and not isinstance(self.backbone, StaticBackbone) and not torch.compiler.is_compiling()
 
     def forward(self, inputs: Mapping[str, Tensor]) -> Tensor:
         """The vectors that the loss sees, shape (R, D): through the head while in training mode."""
