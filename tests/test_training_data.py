@@ -1,5 +1,6 @@
 """Batches: the order of rows, the layout of a batch, the thread that builds them."""
 
+import dataclasses
 import threading
 import time
 from pathlib import Path
@@ -334,3 +335,31 @@ def test_a_batch_that_ranks_cannot_share_is_refused() -> None:
     """Protects equal shares, on which gathering depends."""
     with pytest.raises(OptionError, match="batch_size is 8, which 3 processes cannot share equally"):
         BatchRows(rank=0, world=3)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="counts threads as Linux tells them")
+def test_a_thread_that_builds_batches_gets_no_threads_of_torch(model: Path) -> None:
+    """Protects the step: beside a second team of OpenMP the threads of the first sleep between operations."""
+    corpus = Corpus(sentences=[" ".join([sentence] * 8) for sentence in make_sentences(200)])
+    building = dataclasses.replace(builder(model), corpus=corpus, batch_size=96)
+    building.build(0)  # the threads of the tokenizer
+
+    def count() -> int:
+        return len(list(Path("/proc/self/task").iterdir()))
+
+    counts = []
+
+    def work() -> None:
+        before = count()
+        building.build(1)
+        counts.append(count() - before)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    finally:
+        torch.set_num_threads(before)
+    assert counts == [0]

@@ -1,7 +1,9 @@
 """Groups of rows of like length: the cheapest there are, and no other vectors for it."""
 
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,34 +11,36 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from torch.overrides import TorchFunctionMode
 
 from training_support import tiny_bert
 from una_fast.encoder.backbone import input_names, load_backbone, load_tokenizer, tokenise
 from una_fast.training import padding
 from una_fast.training.model import SentenceEncoder
-from una_fast.training.padding import length_groups
+from una_fast.training.padding import length_cuts
 
 TEXTS = ["one", "", "two words", " ".join(["long"] * 20), "one", "three words here", " ".join(["end"] * 30)]
 
 
-def cost_of(groups: list[NDArray[np.int64]], lengths: NDArray[np.int64], cost: int) -> int:
-    return sum(len(group) * int(lengths[group].max()) + cost for group in groups)
+def cost_of(cuts: Sequence[int], lengths: NDArray[np.int64], cost: int) -> int:
+    groups = np.split(lengths, cuts[:-1])
+    return sum(len(group) * int(group.max()) + cost for group in groups)
 
 
 def least_cost(lengths: NDArray[np.int64], cost: int) -> int:
-    """By trying every way to cut the sorted rows."""
-    order, n = np.argsort(lengths, kind="stable"), len(lengths)
-    ways = (cuts for k in range(n) for cuts in combinations(range(1, n), k))
-    return min(cost_of(np.split(order, list(cuts)), lengths, cost) for cuts in ways)
+    """By trying every way to cut the rows."""
+    n = len(lengths)
+    ways = ((*cuts, n) for k in range(n) for cuts in combinations(range(1, n), k))
+    return min(cost_of(cuts, lengths, cost) for cuts in ways)
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=8), st.integers(0, 40))
 def test_no_other_cut_costs_less(lengths: list[int], cost: int) -> None:
     """Protects the search, whose slow twin tries them all."""
-    rows = np.array(lengths, np.int64)
-    groups = length_groups(rows, cost)
-    assert np.array_equal(np.concatenate(groups), np.argsort(rows, kind="stable"))
-    assert cost_of(groups, rows, cost) == least_cost(rows, cost)
+    rows = np.array(sorted(lengths), np.int64)
+    cuts = length_cuts(rows, cost)
+    assert cuts[-1] == len(rows)
+    assert cost_of(cuts, rows, cost) == least_cost(rows, cost)
 
 
 @pytest.mark.parametrize("pooling", ["cls", "mean", "first_last_mean", "cls_mlp"])
@@ -58,3 +62,23 @@ def test_vectors_and_gradients_are_those_of_one_pass(
     (whole, whole_gradient), (grouped, grouped_gradient) = found
     assert torch.allclose(whole, grouped, atol=1e-5)
     assert torch.allclose(whole_gradient, grouped_gradient, atol=1e-4)
+
+
+def test_tokens_are_looked_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Protects the speed of small encoders: each look-up has a gradient as large as the vocabulary."""
+    monkeypatch.setattr(padding, "GROUP_COST", 0)
+    folder = tiny_bert(tmp_path / "bert")
+    encoder = SentenceEncoder(load_backbone(folder), "mean").train()
+    weight = encoder.backbone.get_input_embeddings().weight
+    names = input_names(encoder.backbone)
+    looked_up = []
+
+    class Count(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            if func is torch.nn.functional.embedding and args[1] is weight:
+                looked_up.append(args[0].shape)
+            return func(*args, **(kwargs or {}))
+
+    with Count():
+        encoder(tokenise(load_tokenizer(folder), TEXTS, max_length=32, names=names))
+    assert looked_up == [(len(TEXTS), 32)]

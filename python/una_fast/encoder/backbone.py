@@ -11,7 +11,9 @@ from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from transformers import (
@@ -346,14 +348,20 @@ def tokenise(
         max_length=max_length,
         padding="longest",
         return_attention_mask=True,
-        return_tensors="pt",
+        return_tensors="np",
     )
     longest = encoded["input_ids"].shape[1]
     # Texts without any token, where the tokenizer adds none either, are one token of padding.
     width = max(longest, min(-(-max(longest, 1) // PAD_MULTIPLE) * PAD_MULTIPLE, max_length))
     fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
     return {
-        name: nn.functional.pad(encoded[name].long(), (0, width - longest), value=fill.get(name, 0))
+        name: torch.from_numpy(_widened(encoded[name], width, fill.get(name, 0)))
         for name in sorted(names)
         if name in encoded
     }
+
+
+def _widened(rows: NDArray[Any], width: int, fill: Any) -> NDArray[np.int64]:
+    # By NumPy, as a thread that calls torch's own loops has threads of its own from then on: see `data.BatchBuilder`.
+    room = ((0, 0), (0, width - rows.shape[1]))
+    return np.pad(rows.astype(np.int64), room, constant_values=fill)
