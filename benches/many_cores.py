@@ -50,7 +50,7 @@ def look(pid: int) -> tuple[dict[str, int], int]:
 
 def watched(text: Path, threads: int) -> tuple[str, float, float, Counter[int]]:
     """A fit's digest, seconds and processor time, and that time by how many threads had something to do."""
-    command = [sys.executable, __file__, str(text), "--fit", str(threads)]
+    command = [sys.executable, str(Path(__file__)), str(text), "--fit", str(threads)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdin is not None
         assert child.stdout is not None

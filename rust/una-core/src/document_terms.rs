@@ -546,8 +546,8 @@ fn sorted(workers: &[Worker], work: Work<'_>) -> Result<Vec<Entry>> {
         work.stop.check()?;
     }
     let size = entries.len().div_ceil(work.threads.max(1)).clamp(1, SORTED_AT_ONCE);
-    let (mut pieces, compare) = (Vec::new(), |a: &Entry, b: &Entry| a.compare(b, workers));
-    split_at_medians(&mut entries, size, &compare, &mut pieces, work.stop)?;
+    let compare = |a: &Entry, b: &Entry| a.compare(b, workers);
+    let pieces = split_at_medians(&mut entries, size, &compare, work)?;
     threads::map(pieces, work.threads, |piece: &mut [Entry]| {
         work.stop.check()?;
         sort(piece, 0, workers);

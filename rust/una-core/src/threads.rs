@@ -10,7 +10,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use crate::error::{Error, Result};
 use crate::memory;
-use crate::progress::Stop;
+use crate::progress::Work;
 
 /// Sentences below which a second thread costs more than it gives.
 const SENTENCES_A_THREAD: usize = 256;
@@ -24,23 +24,30 @@ pub(crate) fn split(sentences: usize, threads: usize) -> Vec<Range<usize>> {
 
 /// Splits entries at medians until none of the pieces is longer than `size`: what stands in one of them belongs before all
 /// that stands in the next. Pieces can then be sorted side by side, and are in order without being merged.
-pub(crate) fn split_at_medians<'e, E>(
+///
+/// Halves are split side by side, so that of n entries no thread goes over more than some 2n, however many pieces there are.
+pub(crate) fn split_at_medians<'e, E: Send>(
     entries: &'e mut [E],
     size: usize,
-    compare: &impl Fn(&E, &E) -> Ordering,
-    pieces: &mut Vec<&'e mut [E]>,
-    stop: &Stop,
-) -> Result<()> {
-    stop.check()?;
+    compare: &(impl Fn(&E, &E) -> Ordering + Sync),
+    work: Work<'_>,
+) -> Result<Vec<&'e mut [E]>> {
+    work.stop.check()?;
     if entries.len() <= size {
-        pieces.push(entries);
-        return Ok(());
+        return Ok(vec![entries]);
     }
     let middle = entries.len() / 2;
     entries.select_nth_unstable_by(middle, compare);
     let (before, after) = entries.split_at_mut(middle);
-    split_at_medians(before, size, compare, pieces, stop)?;
-    split_at_medians(after, size, compare, pieces, stop)
+    let half = Work { threads: work.threads / 2, ..work };
+    let split = |entries| split_at_medians(entries, size, compare, half);
+    let (mut pieces, last) = if work.threads > 1 {
+        join(|| split(before), || split(after))?
+    } else {
+        (split(before)?, split(after)?)
+    };
+    pieces.extend(last);
+    Ok(pieces)
 }
 
 /// Does every task on so many threads, this one among them, or as many as the system has to give; returns the answers

@@ -113,9 +113,8 @@ impl<'m> Sorted<'m> {
         // Then the entries are split at medians into pieces that follow one another, and threads sort the pieces.
         // Merging sorted pieces afterwards would move every entry once more, on one thread. A piece is also the longest
         // stretch between two looks at whether to stop.
-        let mut pieces = Vec::new();
         let compare = |a: &Entry, b: &Entry| a.compare(b, maps);
-        split_at_medians(entries, size, &compare, &mut pieces, work.stop)?;
+        let pieces = split_at_medians(entries, size, &compare, work)?;
         threads::map(pieces, work.threads, |piece| {
             work.stop.check()?;
             sort(piece, maps);
@@ -221,7 +220,7 @@ mod tests {
     proptest! {
         #[test]
         fn pieces_follow_one_another(
-            terms in prop::collection::btree_set("[ab]{1,12}", 0..100), size in 1usize..40,
+            terms in prop::collection::btree_set("[ab]{1,12}", 0..100), size in 1usize..40, threads in 1usize..5,
         ) {
             let mut map = TermMap::default();
             for term in &terms {
@@ -232,9 +231,8 @@ mod tests {
             let entries = (0..).zip(&terms).map(|(id, term)| Entry { key: key(term), map: 0, id });
             let mut entries: Vec<_> = entries.collect();
             entries.reverse();
-            let mut pieces = Vec::new();
             let compare = |a: &Entry, b: &Entry| a.compare(b, &maps);
-            split_at_medians(&mut entries, size, &compare, &mut pieces, &Stop::default()).unwrap();
+            let pieces = split_at_medians(&mut entries, size, &compare, Work::on(threads)).unwrap();
             prop_assert!(pieces.iter().all(|piece| piece.len() <= size));
             for piece in pieces {
                 piece.sort_unstable_by_key(|entry| entry.term(&maps));
