@@ -56,9 +56,9 @@ def parsed(*words: str, from_file: bool = False) -> argparse.Namespace:
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("size", 0, "size must be a whole number of at least 1, got 0"),
-        ("size", True, "size must be a whole number of at least 1, got True"),
-        ("size", None, "size must be a whole number of at least 1, got None"),
+        ("size", 0, "size must be at least 1, not 0"),
+        ("size", True, "size must be a whole number, got True"),
+        ("size", None, "size must be a whole number, got None"),
         ("rate", 1.0, "rate must be below 1, got 1.0"),
         ("rate", "fast", "rate must be a finite number, got 'fast'"),
         ("kind", "c", "kind must be one of 'a', 'b', got 'c'"),

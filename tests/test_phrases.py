@@ -1,5 +1,6 @@
 """Phrases: found by their formula, counted, saved and replaced as one term; without them nothing changes."""
 
+import dataclasses
 import io
 import json
 import math
@@ -276,6 +277,18 @@ def test_transform_counts_phrases_as_terms() -> None:
 def test_what_is_no_phrase_is_named(phrases: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         fit(CORPUS, phrases=phrases)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    """Protects options that come out of an array, here and in what counts and draws."""
+    rule = PhraseRule(threshold=np.float32(0.5), min_df=np.int64(3), max_tokens=np.int32(3))  # type: ignore[arg-type]
+    assert rule == PhraseRule(threshold=0.5, min_df=3, max_tokens=3)
+    assert json.dumps(dataclasses.asdict(rule))
+    table = fit(CORPUS, ngram_range=(np.int64(1), np.int64(2)))
+    assert table == fit(CORPUS, ngram_range=(1, 2))
+    table = fit(CORPUS)
+    made = Augmenter(table, radius=np.float32(0.5)).augment(CORPUS)  # type: ignore[arg-type]
+    assert made == Augmenter(table, radius=0.5).augment(CORPUS)
 
 
 def test_mistakes_are_named() -> None:

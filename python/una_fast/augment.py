@@ -543,7 +543,7 @@ def _rebuild(table: TermTable, options: dict[str, Any]) -> Augmenter:
 
 def ranks_of(radius: float, n_terms: int) -> int:
     """A radius in ranks: a whole number as it is, a share of so many terms."""
-    return max(1, int(radius * n_terms)) if isinstance(radius, float) else int(radius)
+    return int(radius) if isinstance(radius, Integral) else max(1, int(float(radius) * n_terms))
 
 
 def _terms(protect: Iterable[str]) -> list[str]:

@@ -11,9 +11,8 @@ __all__ = [
     "check_choice",
     "check_limit",
     "check_radius",
-    "check_real",
     "check_switch",
-    "check_whole",
+    "real",
     "whole",
 ]
 
@@ -30,17 +29,21 @@ def check_switch(name: str, value: object) -> None:
         raise OptionError(f"{name} must be true or false, got {value!r}")
 
 
-def whole(name: str, value: object, *, least: int = 0, below: int = 1 << 64) -> int:
+def whole(
+    name: str, value: object, *, least: int = 0, below: int = 1 << 64, most: float | None = None
+) -> int:
     """The whole number that an option is, of Python or numpy, as an int.
 
     Raises:
-        OptionError: It is none, or not within `least` .. `below` - 1.
+        OptionError: It is none, or not within `least` .. `below` - 1, or above `most`.
     """
     if type(value) is not int and (not isinstance(value, Integral) or isinstance(value, bool)):
         raise OptionError(f"{name} must be a whole number, got {value!r}")
     number = int(value)
     if number < least:
         raise OptionError(f"{name} must be at least {least}, not {number}")
+    if most is not None and number > most:
+        raise OptionError(f"{name} must be at most {most:g}, not {number}")
     if number >= below:
         raise OptionError(
             f"{name} must be at least {least} and below 2**{below.bit_length() - 1}, not {number}"
@@ -50,8 +53,8 @@ def whole(name: str, value: object, *, least: int = 0, below: int = 1 << 64) -> 
 
 def check_radius(name: str, value: object) -> None:
     """Refuses what is neither a number of ranks nor a share of the vocabulary."""
-    if isinstance(value, float):
-        if not 0 < value <= 1:
+    if isinstance(value, Real) and not isinstance(value, Integral):
+        if not 0 < float(value) <= 1:
             raise OptionError(
                 f"{name} as a share of the vocabulary must be above 0 and at most 1, got {value!r}"
             )
@@ -70,19 +73,7 @@ def check_limit(name: str, value: object) -> None:
         raise OptionError(f"{name} as a share of the tokens must be above 0 and at most 1, not {value!r}")
 
 
-def check_whole(
-    name: str, value: object, *, least: int, below: float | None = None, most: float | None = None
-) -> None:
-    """Refuses what is no whole number of at least `least`, below `below` and at most `most`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise OptionError(f"{name} must be a whole number of at least {least}, got {value!r}")
-    if most is not None and value > most:
-        raise OptionError(f"{name} must be at most {most:g}, got {value}")
-    if below is not None and value >= below:
-        raise OptionError(f"{name} must be below 2**{int(below).bit_length() - 1}, got {value}")
-
-
-def check_real(
+def real(
     name: str,
     value: object,
     *,
@@ -90,16 +81,22 @@ def check_real(
     above: float = -math.inf,
     below: float = math.inf,
     most: float = math.inf,
-) -> None:
-    """Refuses what is no finite number within these bounds."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+) -> float:
+    """The finite number that an option is, of Python or numpy, as a float, or an int where it is one.
+
+    Raises:
+        OptionError: It is none, or not within these bounds.
+    """
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
         raise OptionError(f"{name} must be a finite number, got {value!r}")
+    number = int(value) if isinstance(value, Integral) else float(value)
     bounds = (
-        (value < least, f"at least {least:g}"),
-        (value <= above, f"above {above:g}"),
-        (value >= below, f"below {below:g}"),
-        (value > most, f"at most {most:g}"),
+        (number < least, f"at least {least:g}"),
+        (number <= above, f"above {above:g}"),
+        (number >= below, f"below {below:g}"),
+        (number > most, f"at most {most:g}"),
     )
     for broken, bound in bounds:
         if broken:
             raise OptionError(f"{name} must be {bound}, got {value!r}")
+    return number

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
@@ -576,8 +577,8 @@ def _check_pruning(min_df: int, max_terms: int | None) -> None:
 def _longest(ngram_range: object) -> int | None:
     """The n of (1, n); None for anything else."""
     match ngram_range:
-        case (int(least), int(most)) if 1 == least <= most < 1 << 32:
-            return most
+        case (Integral() as least, Integral() as most) if 1 == least <= most < 1 << 32:
+            return int(most)
     return None
 
 

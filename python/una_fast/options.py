@@ -30,7 +30,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
-from una_fast.checks import check_choice, check_real, check_switch, check_whole
+from una_fast.checks import check_choice, check_switch, real, whole
 from una_fast.errors import InputError, OptionError, StorageError
 from una_fast.files import read_bytes
 
@@ -155,12 +155,11 @@ class _Field:
             self.stated.check(self.name, value)
         elif self.kind == "whole":
             stated = self.stated
-            check_whole(self.name, value, least=int(stated.least or 0), below=stated.below, most=stated.most)
+            below = 1 << 64 if stated.below is None else int(stated.below)
+            whole(self.name, value, least=int(stated.least or 0), below=below, most=stated.most)
         elif self.kind == "real":
             bounds = {name: getattr(self.stated, name) for name in ("least", "above", "below", "most")}
-            check_real(
-                self.name, value, **{name: bound for name, bound in bounds.items() if bound is not None}
-            )
+            real(self.name, value, **{name: bound for name, bound in bounds.items() if bound is not None})
         elif self.kind == "switch":
             check_switch(self.name, value)
         elif self.kind == "choice":

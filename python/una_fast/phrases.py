@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args, overload
 
 from una_fast import _core
-from una_fast.checks import check_choice, check_real, check_whole
+from una_fast.checks import check_choice, real, whole
 from una_fast.errors import OptionError
 
 if TYPE_CHECKING:
@@ -113,10 +113,11 @@ class PhraseRule:
 
     def __post_init__(self) -> None:
         check_choice("association", self.association, ASSOCIATIONS)
+        # Numbers of numpy become those of Python, which every file can hold.
         if self.threshold is not None:
-            check_real("threshold", self.threshold)
-        check_whole("min_df", self.min_df, least=1)
-        check_whole("max_tokens", self.max_tokens, least=2)
+            object.__setattr__(self, "threshold", real("threshold", self.threshold))
+        object.__setattr__(self, "min_df", whole("min_df", self.min_df, least=1))
+        object.__setattr__(self, "max_tokens", whole("max_tokens", self.max_tokens, least=2))
 
     @property
     def least(self) -> float:

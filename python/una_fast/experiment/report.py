@@ -9,7 +9,7 @@ from una_fast.experiment.pictures import differences, scores
 from una_fast.experiment.plan import Plan
 from una_fast.experiment.samples import Sample
 from una_fast.experiment.statistics import largest_coverage
-from una_fast.experiment.summary import HEAD, Comparison, Spread, Start, Summary, cells, title_of
+from una_fast.experiment.summary import HEAD, Comparison, Spread, Start, Summary, cells, points, title_of
 from una_fast.page.layout import LEGEND, annotate, escape, examples, figure, page, section, settings_list
 
 __all__ = ["render_report"]
@@ -88,7 +88,7 @@ def _tasks(summary: Summary, comparison: Comparison) -> str:
     starts = [
         (
             start.model if start.pooling is None else f"before: {_last_part(start.model)}",
-            *(_number(start.scores[task]) for task in summary.tasks),
+            *(points(start.scores[task]) for task in summary.tasks),
         )
         for start in comparison.starts
     ]
@@ -182,7 +182,3 @@ def _last_part(value: object) -> str:
 def _spread(spread: Spread) -> str:
     deviation = "" if spread.deviation is None else f" ± {100 * spread.deviation:.2f}"
     return f"{100 * spread.mean:.2f}{deviation}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.2f}"

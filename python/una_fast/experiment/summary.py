@@ -231,7 +231,7 @@ HEAD = ("arm", "seeds", "mean", "sd", "difference", "sd", "over seeds", "over pa
 
 def cells(arm: ArmSummary) -> tuple[str, ...]:
     """A row of the table under `HEAD`, times 100."""
-    known = (arm.arm, str(len(arm.seeds)), _number(arm.mean.mean), _number(arm.mean.deviation))
+    known = (arm.arm, str(len(arm.seeds)), points(arm.mean.mean), points(arm.mean.deviation))
     difference = arm.difference
     if difference is None:
         return (*known, *[""] * 6)
@@ -239,14 +239,15 @@ def cells(arm: ArmSummary) -> tuple[str, ...]:
     return (
         *known,
         f"{100 * difference.mean:+.2f}",
-        _number(difference.spread),
+        points(difference.spread),
         *("" if each is None else f"{100 * each.low:+.2f} .. {100 * each.high:+.2f}" for each in intervals),
         f"{difference.p:.3g}",
         "" if arm.holm is None else f"{arm.holm:.3g}",
     )
 
 
-def _number(value: float | None) -> str:
+def points(value: float | None) -> str:
+    """A score or a difference, times 100 as in papers."""
     return "" if value is None else f"{100 * value:.2f}"
 
 
@@ -262,7 +263,7 @@ def _text_table(summary: Summary, comparison: Comparison) -> str:
     rows = [HEAD, *map(cells, comparison.arms)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
-    starts = [f"{start.title}: {_number(start.mean) or 'undefined'}" for start in comparison.starts]
+    starts = [f"{start.title}: {points(start.mean) or 'undefined'}" for start in comparison.starts]
     tasks = f"mean of {len(summary.tasks)} tasks: {', '.join(summary.tasks)}"
     return "\n".join([title_of(comparison), tasks, *starts, "", *lines])
 

@@ -7,7 +7,7 @@ import torch
 from sentence_transformers.util import all_gather_with_grad
 from torch import Tensor, nn
 
-from una_fast.checks import check_real, whole
+from una_fast.checks import real, whole
 from una_fast.citations import SIMCSE, UNA
 from una_fast.errors import InputError, OptionError
 from una_fast.sentence_transformers.callback import step_of
@@ -105,7 +105,7 @@ class NTXentLoss(nn.Module):
             OptionError: The temperature is not above 0.
         """
         super().__init__()
-        check_real("temperature", temperature, above=0.0)
+        real("temperature", temperature, above=0.0)
         self.model = model
         self.temperature = temperature
         self.gather_across_devices = gather_across_devices
