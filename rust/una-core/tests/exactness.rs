@@ -321,3 +321,27 @@ fn threads_that_freeze_are_invisible() {
     let at = |rank: usize| (one.score()[rank], one.term(rank as u32).as_bytes());
     assert!((1..one.len()).all(|rank| table_order(at(rank - 1), at(rank)).is_lt()));
 }
+
+/// So many terms that several threads add them, to counts that are one map, and then to counts in partitions.
+#[test]
+fn threads_that_merge_are_invisible() {
+    let shards: Vec<_> = (0..3u64)
+        .map(|shard| {
+            let word = |i| format!("w{}", 50_000 * shard + i);
+            let sentence = |i| [word(i), word(i + 1), word(i + 2), word(i + 3)].join(" ");
+            let sentences: Vec<_> = (0..80_000).step_by(4).map(sentence).collect();
+            count(&sentences, 1, 1 << 16).unwrap()
+        })
+        .collect();
+    let merged = |threads| {
+        let mut all = count(&["first".to_owned()], 1, 1 << 16).unwrap();
+        for shard in &shards {
+            all.merge(shard, Work::on(threads)).unwrap();
+        }
+        table(&all)
+    };
+    let one = merged(1);
+    assert_eq!(one.len(), 180_001);
+    assert_eq!(identity(&one), identity(&merged(2)));
+    assert_eq!(identity(&one), identity(&merged(4)));
+}

@@ -55,6 +55,9 @@ const PARTITIONS: usize = 16;
 /// Terms for which another thread is worth its start when two maps become one.
 const WORTH_A_THREAD: usize = 1 << 13;
 
+/// Terms for which another thread is worth having when a map is added to counts of partitions: each looks at all of them.
+const ADDED_BY_A_THREAD: u64 = 1 << 16;
+
 /// The partition, of `of`, that a term belongs to. These are bits of the hash that the maps themselves hardly use.
 const fn partition(hash: u64, of: usize) -> usize {
     (hash >> 40) as usize % of
@@ -465,6 +468,8 @@ impl TermCounts {
         if other.len() == 0 {
             return Ok(()); // and a whole map need not be spread
         }
+        let worth_while = 1 + other.len() / ADDED_BY_A_THREAD;
+        let work = Work { threads: worth_while.min(work.threads as u64) as usize, ..work };
         // Partitions are what lets several threads write: each has maps that no other touches.
         if work.threads > 1
             && let TermMaps::Whole(own) = &self.maps
