@@ -265,7 +265,7 @@ def test_wrong_use_is_named(corpus: Path, bart: Path, tmp_path: Path) -> None:
         make(corpus, bart, num_beams=0)
     with pytest.raises(OptionError, match="decoding must be one of 'beam', 'sample', got 'greedy'"):
         make(corpus, bart, decoding="greedy")
-    with pytest.raises(OptionError, match="seed must be below"):
+    with pytest.raises(OptionError, match="seed must be at least 0 and below"):
         make(corpus, bart, seed=2**63)
     with pytest.raises(OptionError, match="cannot be loaded as a sequence-to-sequence model"):
         make(corpus, tiny_bert(tmp_path / "bert"))

@@ -94,7 +94,7 @@ def test_a_folder_of_somebody_else_is_left_alone(corpus: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("option", ["max_steps", "batch_size", "threads"])
 def test_numbers_without_meaning_are_refused_by_name(option: str) -> None:
-    with pytest.raises(OptionError, match=f"{option} must be .*at least .*, got 0"):
+    with pytest.raises(OptionError, match=f"{option} must be at least ., not 0"):
         QuickstartOptions(**{option: 0})
 
 
