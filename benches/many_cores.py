@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from select import select
 
 import una_fast
 from linearity import Corpus, sized
@@ -59,13 +60,9 @@ def watched(text: Path, threads: int) -> tuple[str, float, float, Counter[int]]:
         child.stdin.write("\n")
         child.stdin.flush()
         by_width: Counter[int] = Counter()
-        while True:
-            time.sleep(LOOK)
+        while not select([child.stdout], [], [], LOOK)[0]:
             taken, running = look(child.pid)
-            passed = sum(ran - before.get(name, 0) for name, ran in taken.items())
-            if not running and by_width:
-                break
-            by_width[max(running, 1)] += passed
+            by_width[max(running, 1)] += sum(ran - before.get(name, 0) for name, ran in taken.items())
             before = taken
         digest, seconds, processor = child.stdout.readline().split()
         child.stdin.write("\n")

@@ -105,9 +105,8 @@ class NTXentLoss(nn.Module):
             OptionError: The temperature is not above 0.
         """
         super().__init__()
-        real("temperature", temperature, above=0.0)
         self.model = model
-        self.temperature = temperature
+        self.temperature = real("temperature", temperature, above=0.0)
         self.gather_across_devices = gather_across_devices
 
     def forward(self, sentence_features: Iterable[Features], labels: Tensor | None = None) -> Tensor:  # noqa: ARG002

@@ -6,7 +6,7 @@
 use crate::document_terms::{Analysis, DocumentCounter};
 use crate::error::Result;
 use crate::progress::Work;
-use crate::ragged::{Ragged, cut, stretches};
+use crate::ragged::{Ragged, cut_stretches, stretches};
 use crate::terms::TermArena;
 use crate::threads;
 
@@ -119,8 +119,8 @@ impl HashingCounter {
         drop(terms);
         let (mut columns, offsets) = rows.columns.into_parts();
         let mut values = rows.counts;
-        let lengths = stretches(&offsets, STRETCH).map(|rows| (rows[rows.len() - 1] - rows[0]) as usize);
-        let places = cut(&mut columns, lengths.clone()).zip(cut(&mut values, lengths));
+        let own = cut_stretches(&mut columns, &offsets, STRETCH);
+        let places = own.zip(cut_stretches(&mut values, &offsets, STRETCH));
         let tasks = stretches(&offsets, STRETCH).zip(places).collect();
         let lengths = threads::map(tasks, work.threads, |(bounds, (columns, values)): Task<'_>| {
             work.stop.check()?;

@@ -279,8 +279,17 @@ pub(crate) fn cut<T>(
     })
 }
 
+/// Values in pieces, each of so many lists: those of [`stretches`].
+pub(crate) fn cut_stretches<'v, T>(
+    values: &'v mut [T],
+    offsets: &[u64],
+    lists: usize,
+) -> impl Iterator<Item = &'v mut [T]> {
+    cut(values, stretches(offsets, lists).map(|bounds| (bounds[bounds.len() - 1] - bounds[0]) as usize))
+}
+
 /// The bounds of so many lists after others; each stretch begins with the bound at which the one before it ends.
-pub(crate) fn stretches(offsets: &[u64], lists: usize) -> impl Iterator<Item = &[u64]> + Clone {
+pub(crate) fn stretches(offsets: &[u64], lists: usize) -> impl Iterator<Item = &[u64]> {
     let all = offsets.len() - 1;
     (0..all).step_by(lists).map(move |first| &offsets[first..=all.min(first + lists)])
 }

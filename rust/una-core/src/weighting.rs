@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::progress::Work;
-use crate::ragged::{cut, stretches};
+use crate::ragged::{cut_stretches, stretches};
 use crate::threads;
 
 /// Rows that a thread takes at a time.
@@ -58,8 +58,7 @@ pub fn weigh(
             "values, columns and row bounds of the matrix do not fit each other".into(),
         ));
     }
-    let lengths = stretches(offsets, STRETCH).map(|rows| (rows[rows.len() - 1] - rows[0]) as usize);
-    let tasks = stretches(offsets, STRETCH).zip(cut(values, lengths)).collect();
+    let tasks = stretches(offsets, STRETCH).zip(cut_stretches(values, offsets, STRETCH)).collect();
     threads::map(tasks, work.threads, |(rows, values): (&[u64], &mut [f64])| {
         work.stop.check()?;
         let first = rows[0];
