@@ -32,7 +32,7 @@ __all__ = [
     "batches_of_column",
     "batches_of_file",
     "batches_of_object",
-    "bytes_of_strings",
+    "bytes_of_values",
     "choose",
     "column_of",
     "is_column",
@@ -567,8 +567,10 @@ def column_of(rows: pa.Table, name: str, kind: pa.DataType) -> pa.Array:
     return values
 
 
-def bytes_of_strings(values: pa.LargeStringArray) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
-    """The UTF-8 of all values, and their offsets from 0, shape (n + 1,): views, not copies, of the bytes."""
+def bytes_of_values(
+    values: pa.LargeStringArray | pa.LargeBinaryArray,
+) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
+    """The bytes of all values, and their offsets from 0, shape (n + 1,): views, not copies, of the bytes."""
     _, offsets, data = values.buffers()
     bounds = np.frombuffer(offsets, np.int64, len(values) + 1, values.offset * 8)
     first, last = int(bounds[0]), int(bounds[-1])

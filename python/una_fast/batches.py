@@ -16,13 +16,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from una_fast import _core
-from una_fast.arrow import refusals
+from una_fast.arrow import bytes_of_values, refusals
 from una_fast.checks import whole
 from una_fast.datasets import NEGATIVE, Negatives
 from una_fast.errors import ArtifactError, InputError, OptionError
@@ -120,8 +120,10 @@ def merge_batches(batches: Iterable[pa.RecordBatch]) -> pa.RecordBatch:
         all_parts = _same_parts(all_parts, row.parts)
         if row.part not in merged:
             with row.named():
-                merged[row.part] = _core.TermCounter.like_bytes(row.counts, memory_limit=None, temp_dir=None)
-        row.add_to(merged[row.part], documents=True, threads=1)
+                merged[row.part] = _core.TermCounter.like_bytes(
+                    [row.counts.tobytes()], memory_limit=None, temp_dir=None
+                )
+        _add_rows([row], merged[row.part], documents=True, threads=1)
     made = [
         _row(pa, part, all_parts, counter.n_documents, counter.to_bytes()[0])
         for part, counter in sorted(merged.items())
@@ -142,7 +144,7 @@ def collect_counts(
     """The counts that rows hold, merged or not, all parts together: to be frozen, saved or counted on.
 
     Args:
-        batches: rows of `count_schema`, in any order; one batch is held at a time.
+        batches: rows of `count_schema`, in any order; some 16 MiB of them are held at a time, and a row a thread.
         tokenizer: as for `TermCounter.load`.
         threads: as for `TermCounter`.
         memory_limit: as for `TermCounter`: what goes beyond it is kept in files.
@@ -159,13 +161,14 @@ def collect_counts(
     counter = TermCounter(threads=threads, memory_limit=memory_limit, temp_dir=temp_dir)
     documents: dict[int, int] = {}
     all_parts: int | None = None
-    for row in _rows(batches, pa):
-        if all_parts is None:
-            with row.named():
-                counter = counter._like(row.counts, tokenizer)
-        all_parts = _same_parts(all_parts, row.parts)
-        row.add_to(counter._core, documents=row.part == 0, threads=default_threads(threads))
-        documents[row.part] = documents.get(row.part, 0) + row.documents
+    for rows in _together(_rows(batches, pa), default_threads(threads)):
+        for row in rows:
+            if all_parts is None:
+                with row.named():
+                    counter = counter._like([row.counts.tobytes()], tokenizer)
+            all_parts = _same_parts(all_parts, row.parts)
+            documents[row.part] = documents.get(row.part, 0) + row.documents
+        _add_rows(rows, counter._core, documents=False, threads=default_threads(threads))
     if all_parts is None:
         raise InputError("the corpus is empty: there is no row of counts")
     expected = documents.get(0, 0)
@@ -233,11 +236,11 @@ def _row(pa: Any, part: int, parts: int | None, documents: int, counts: NDArray[
 class _Row:
     """The counts of a part, as they came."""
 
-    def __init__(self, part: int, parts: int, documents: int, counts: bytes) -> None:
+    def __init__(self, part: int, parts: int, documents: int, counts: NDArray[np.uint8]) -> None:
         self.part = whole("part", part, below=1 << 32)
         self.parts = whole("parts", parts, least=1, below=1 << 32)
         self.documents = documents
-        self.counts = [counts]
+        self.counts = counts
 
     @contextmanager
     def named(self) -> Iterator[None]:
@@ -247,14 +250,33 @@ class _Row:
         except ArtifactError as error:
             raise ArtifactError(f"counts of part {self.part} of {self.parts}: {error}") from error
 
-    def add_to(self, counter: _core.TermCounter, *, documents: bool, threads: int) -> None:
-        """Adds them to a counter, with their documents or without."""
-        with self.named():
-            found = counter.add_part(self.counts, self.part, self.parts, documents=documents, threads=threads)
-        if found != self.documents:
+
+def _add_rows(rows: list[_Row], counter: _core.TermCounter, *, documents: bool, threads: int) -> None:
+    """Adds rows to a counter; with `documents` those of each, else those of part 0 alone."""
+    parts = [(row.part, documents or row.part == 0, row.counts) for row in rows]
+    found = counter.add_parts(parts, rows[0].parts, threads=threads)
+    for row, n_documents in zip(rows, found, strict=True):
+        if n_documents != row.documents:
             raise InputError(
-                f"a row of counts says it has {self.documents} sentences, and its counts {found}: it is damaged"
+                f"a row of counts says it has {row.documents} sentences, and its counts {n_documents}: it is damaged"
             )
+
+
+_TOGETHER = 16 << 20
+"""Bytes of rows that are added together: enough that every thread has some to read."""
+
+
+def _together(rows: Iterable[_Row], threads: int) -> Iterator[list[_Row]]:
+    held: list[_Row] = []
+    size = 0
+    for row in rows:
+        held.append(row)
+        size += row.counts.nbytes
+        if len(held) >= threads and size >= _TOGETHER:
+            yield held
+            held, size = [], 0
+    if held:
+        yield held
 
 
 def _rows(batches: Iterable[pa.RecordBatch], pa: Any) -> Iterator[_Row]:
@@ -264,12 +286,14 @@ def _rows(batches: Iterable[pa.RecordBatch], pa: Any) -> Iterator[_Row]:
         if missing:
             raise InputError(f"rows of counts have no column {missing[0]!r}: there are {batch.schema.names}")
         with refusals("rows of counts", pa):
-            columns = [batch[field.name].cast(field.type) for field in schema]
-        for values in zip(*columns, strict=True):
-            row = [value.as_py() for value in values]
-            if None in row:
-                raise InputError("a row of counts holds a null")
-            yield _Row(*row)
+            *numbers, counts = (batch[field.name].cast(field.type) for field in schema)
+            counts.validate(full=True)
+        if any(column.null_count for column in (*numbers, counts)):
+            raise InputError("a row of counts holds a null")
+        data, offsets = bytes_of_values(counts)
+        part, parts, documents = (column.to_pylist() for column in numbers)
+        for n, of, held, (start, end) in zip(part, parts, documents, pairwise(offsets.tolist()), strict=True):
+            yield _Row(n, of, held, data[start:end])
 
 
 def _same_parts(found: int | None, parts: int) -> int:

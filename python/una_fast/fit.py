@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, cast
 import numpy as np
 
 from una_fast import _core
-from una_fast.arrow import bytes_of_strings, column_of, large_strings
+from una_fast.arrow import bytes_of_values, column_of, large_strings
 from una_fast.checks import whole
 from una_fast.errors import InputError, OptionError
 from una_fast.extras import require
@@ -480,7 +480,7 @@ class TermCounter:
         pa = require("from_arrow", "pyarrow")
         rows = pa.table(table)
         facts = _facts(rows.schema.metadata or {})
-        data, offsets = bytes_of_strings(column_of(rows, "term", pa.large_string()))
+        data, offsets = bytes_of_values(column_of(rows, "term", pa.large_string()))
         core = _core.TermCounter.from_arrays(
             data,
             offsets,

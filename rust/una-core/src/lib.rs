@@ -23,6 +23,7 @@
 //!
 //! | layer | module | what it holds |
 //! |---|---|---|
+//! | for engines | [`parts`] | counts in parts, each a file, which engines bring together |
 //! | out of the table | [`negatives`] | the [`Augmenter`]: which tokens go, what replaces them, as text or as token ids |
 //! | | [`mod@file`] | the one file format, for tables and for counts |
 //! | | [`transform`] | sentences as rows of TF-IDF |
@@ -49,6 +50,7 @@ pub mod file;
 pub mod hashing;
 pub mod memory;
 pub mod negatives;
+pub mod parts;
 pub mod progress;
 pub mod ragged;
 pub mod table;

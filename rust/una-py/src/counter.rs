@@ -10,9 +10,9 @@ use pyo3::pybacked::PyBackedBytes;
 use una_core::collocations::{PhraseRule, find_phrases};
 use una_core::count::{Batch, CountOptions};
 use una_core::file::{
-    Arrays, Part, counts_bytes, counts_from_arrays, freeze_to, load_counts, parse_counts, parse_part,
-    part_bytes, save_counts,
+    Arrays, counts_bytes, counts_from_arrays, freeze_to, load_counts, parse_counts, save_counts,
 };
+use una_core::parts::{Part, PartBytes, add_parts, part_bytes};
 use una_core::text::{self, ReadOptions, Skipped};
 use una_core::{MemoryLimit, Progress, Pruning, Settings, Stop, TermCounts, TermTable as CoreTable, Work};
 
@@ -385,29 +385,22 @@ impl TermCounter {
         Ok(bytes.into_iter().map(|bytes| bytes.into_pyarray(py)).collect())
     }
 
-    /// Adds a part, with its documents or without; returns their number.
-    #[pyo3(signature = (pieces, part, parts, *, documents, threads))]
-    fn add_part(
+    /// Adds rows of so many parts: the number of each, whether its documents are added too, and its bytes. Returns the
+    /// documents of each.
+    #[pyo3(signature = (rows, parts, *, threads))]
+    fn add_parts(
         &self,
         py: Python<'_>,
-        pieces: Vec<PyBackedBytes>,
-        part: u32,
+        rows: Vec<(u32, bool, PyReadonlyArray1<'_, u8>)>,
         parts: u32,
-        documents: bool,
         threads: usize,
-    ) -> PyResult<u64> {
-        let part = Part::new(part, parts).map_err(|error| to_py(&error))?;
-        self.long(py, threads, None, |counter, work| {
-            let parsed = parse_part(&joined(&pieces)?, part, work)?;
-            let n_documents = parsed.n_documents();
-            let mut counts = counter.lock();
-            if documents {
-                counts.absorb(parsed, work)?;
-            } else {
-                counts.absorb_terms(parsed, work)?;
-            }
-            Ok(n_documents)
-        })
+    ) -> PyResult<Vec<u64>> {
+        let rows = rows.iter().map(|(number, with_documents, bytes)| {
+            let part = Part::new(*number, parts).map_err(|error| to_py(&error))?;
+            Ok(PartBytes { part, bytes: bytes.as_slice()?, with_documents: *with_documents })
+        });
+        let rows = rows.collect::<PyResult<_>>()?;
+        self.long(py, threads, None, |counter, work| add_parts(&mut counter.lock(), rows, work))
     }
 
     /// The arrays of the file: term bytes, offsets, df, best counts and best lengths, in order of term bytes.

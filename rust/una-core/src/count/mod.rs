@@ -11,6 +11,7 @@
 mod accumulator;
 mod merge;
 mod ngrams;
+mod part;
 mod phrase_ids;
 mod piece_cache;
 mod pieces;
@@ -40,11 +41,13 @@ use sort::{Order, Sorted};
 use term_map::{TermMap, Undo};
 use worker::PartialCounts;
 
+pub use part::Part;
 pub use prune::Pruning;
 pub use run::MemoryLimit;
 pub use worker::{Batch, CountOptions};
 
 pub(crate) use ngrams::{NgramRange, Ngrams};
+pub(crate) use part::part_of;
 pub(crate) use piece_cache::TermLookup;
 pub(crate) use run::RunWriter;
 pub(crate) use spill::SortedTerms;
@@ -222,6 +225,14 @@ impl TermCounts {
         self.maps.map_of(hash).insert(hash, term, stats)
     }
 
+    /// Makes room for so many terms more, of so many bytes together.
+    pub(crate) fn try_reserve(&mut self, terms: usize, bytes: usize) -> Result<()> {
+        match &mut self.maps {
+            TermMaps::Whole(map) => map.try_reserve(terms, bytes),
+            TermMaps::Partitioned(_) => Ok(()), // each grows as it must
+        }
+    }
+
     /// Counts that come from a file: to be filled by [`Self::insert`], or all in a run.
     pub(crate) fn restored(
         settings: Settings,
@@ -386,6 +397,15 @@ impl TermCounts {
             None => SortedTerms::of_maps(self.maps.as_slice(), Order::Bytes, |_, _| true, work),
             Some(whole) => SortedTerms::of_run(&whole),
         }
+    }
+
+    /// All terms in order of the part, of so many, that they belong to; those of a part in order of their bytes.
+    pub(crate) fn by_part(&self, parts: u32, work: Work<'_>) -> Result<SortedTerms<'_>> {
+        let order = Order::Part(parts);
+        if let (Some(whole), Some(limit)) = (self.whole(work)?, &self.limit) {
+            return SortedTerms::of_run_sorted(&whole, order, |_, _| true, limit, work);
+        }
+        SortedTerms::of_maps(self.maps.as_slice(), order, |_, _| true, work)
     }
 
     /// The terms that pruning leaves, in the order of a table.

@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::part::part_of;
 use super::run::{Run, RunWriter, SpillDir};
 use super::term_map::TermMap;
 use crate::arch::prefetch;
@@ -26,6 +27,8 @@ const AHEAD: usize = 16;
 pub(crate) enum Order {
     /// The lesser term, by its bytes.
     Bytes,
+    /// The lower of so many parts, then the lesser term: see [`super::part::Part`].
+    Part(u32),
     /// The higher score in a corpus, then the lesser term: see [`crate::tfidf::table_order`].
     Score(Idf),
 }
@@ -33,7 +36,7 @@ pub(crate) enum Order {
 /// A key that settles most comparisons without a look at the terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct SortKey {
-    /// The score, inverted so that it rises; or nothing.
+    /// The score, inverted so that it rises; or the number of a part; or nothing.
     rank: u64,
     /// The first bytes of the term.
     prefix: u64,
@@ -53,6 +56,7 @@ impl Order {
     pub(super) fn key(self, term: &[u8], stats: TermStats) -> SortKey {
         let rank = match self {
             Self::Bytes => 0,
+            Self::Part(parts) => u64::from(part_of(term, parts)),
             // The bits of floats that are not negative are in the order of the floats.
             Self::Score(idf) => !score(idf.of(stats.df), stats.best).to_bits(),
         };

@@ -4,7 +4,7 @@ use super::checks::{Checked, check_stats, check_term};
 use crate::count::TermCounts;
 use crate::error::{Error, Result};
 use crate::progress::Work;
-use crate::tfidf::{Ratio, TermStats};
+use crate::tfidf::TermStats;
 use crate::tokenize::Settings;
 
 /// The arrays of a file of counts, in memory.
@@ -34,22 +34,6 @@ impl Arrays {
         Ok(arrays)
     }
 
-    /// The arrays of no term.
-    pub(super) fn empty() -> Self {
-        Self { offsets: vec![0], ..Self::default() }
-    }
-
-    /// Hands on each term with its statistics, as they were pushed.
-    pub(super) fn each(&self, visit: &mut dyn FnMut(&[u8], TermStats) -> Result<()>) -> Result<()> {
-        for (i, bounds) in self.offsets.windows(2).enumerate() {
-            let best = Ratio::new(self.best_count[i], self.best_length[i]);
-            let stats = best.map(|best| TermStats { df: self.df[i], best });
-            let stats = stats.ok_or_else(|| Error::Internal("a ratio out of range was pushed".into()))?;
-            visit(&self.term_bytes[bounds[0] as usize..bounds[1] as usize], stats)?;
-        }
-        Ok(())
-    }
-
     fn with_capacity(terms: usize, bytes: usize) -> Result<Self> {
         let mut arrays = Self::default();
         arrays.term_bytes.try_reserve_exact(bytes)?;
@@ -61,7 +45,7 @@ impl Arrays {
         Ok(arrays)
     }
 
-    pub(super) fn try_push(&mut self, term: &[u8], stats: TermStats) -> Result<()> {
+    fn try_push(&mut self, term: &[u8], stats: TermStats) -> Result<()> {
         self.term_bytes.try_reserve(term.len())?;
         self.offsets.try_reserve(1)?;
         self.df.try_reserve(1)?;

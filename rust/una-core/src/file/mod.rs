@@ -33,7 +33,6 @@ mod checks;
 mod columns;
 mod fault;
 mod header;
-mod parts;
 
 use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
@@ -55,10 +54,8 @@ use header::{
     FORMAT, Input, NAMES, check_facts, check_seal, facts, header, number, phrase_bytes, phrases, read_header,
     read_metadata, read_shape, seal, settings, shown, table_facts,
 };
-use parts::part_of;
 
 pub use arrays::{Arrays, counts_from_arrays};
-pub use parts::Part;
 
 use crate::atomic_file::replace;
 
@@ -106,9 +103,19 @@ pub fn table_bytes(table: &TermTable, work: Work<'_>) -> Result<Vec<u8>> {
 /// What the system says, where the terms are on disk; [`Error::OutOfMemory`]; [`Error::Interrupted`].
 pub fn counts_bytes(counts: &TermCounts, work: Work<'_>) -> Result<Vec<u8>> {
     let terms = counts.by_bytes(work)?;
-    let shape = Shape { n_terms: terms.n_terms(), term_bytes: terms.term_bytes() };
+    let size = (terms.n_terms() as usize, terms.term_bytes() as usize);
+    some_counts_bytes(counts, size, |push| terms.for_each(work, push))
+}
+
+/// [`counts_bytes`] of some of the terms, which `feed` pushes in order of their bytes: so many, of so many bytes.
+pub(crate) fn some_counts_bytes(
+    counts: &TermCounts,
+    (n_terms, term_bytes): (usize, usize),
+    feed: impl FnOnce(Push<'_>) -> Result<()>,
+) -> Result<Vec<u8>> {
+    let shape = Shape { n_terms: n_terms as u64, term_bytes: term_bytes as u64 };
     let facts = facts("counts", counts.settings(), counts.n_documents());
-    bytes_in_memory(shape, facts, &counts.settings().phrases, |push| terms.for_each(work, push))
+    bytes_in_memory(shape, facts, &counts.settings().phrases, feed)
 }
 
 /// The bytes of a file, whose terms `feed` pushes.
@@ -184,46 +191,17 @@ pub fn parse_table(bytes: &[u8], work: Work<'_>) -> Result<TermTable> {
 /// # Errors
 /// As [`parse_table`].
 pub fn parse_counts(bytes: &[u8], work: Work<'_>) -> Result<TermCounts> {
-    parsed_counts(bytes, work, |_| Ok(()))
+    parse_counts_as(Path::new(BYTES), bytes, work, |_| Ok(()))
 }
 
-/// The counts that the bytes of a file hold, if `check` has nothing against their terms.
-fn parsed_counts(bytes: &[u8], work: Work<'_>, check: impl Fn(&[u8]) -> Checked<()>) -> Result<TermCounts> {
-    read_counts(Cursor::new(bytes), None, work, check).map_err(|fault| fault.of(Path::new(BYTES)))
-}
-
-/// The bytes of counts in so many parts, by number, each a file of its own. All have the documents of the whole.
-///
-/// # Errors
-/// [`Error::Option`] for no part; [`Error::Storage`] where terms are on disk; [`Error::OutOfMemory`];
-/// [`Error::Interrupted`].
-pub fn part_bytes(counts: &TermCounts, parts: u32, work: Work<'_>) -> Result<Vec<Vec<u8>>> {
-    if parts == 0 {
-        return Err(Error::Option("parts must be at least 1".into()));
-    }
-    let mut arrays = Vec::new();
-    arrays.try_reserve_exact(parts as usize)?;
-    arrays.resize_with(parts as usize, Arrays::empty);
-    counts
-        .by_bytes(work)?
-        .for_each(work.unseen(), |term, stats| arrays[part_of(term, parts) as usize].try_push(term, stats))?;
-    let facts = facts("counts", counts.settings(), counts.n_documents());
-    let written = arrays.into_iter().map(|arrays| {
-        let shape = Shape { n_terms: arrays.df.len() as u64, term_bytes: arrays.term_bytes.len() as u64 };
-        bytes_in_memory(shape, facts.clone(), &counts.settings().phrases, |push| {
-            work.stop.check()?;
-            arrays.each(push)
-        })
-    });
-    written.collect()
-}
-
-/// The counts that such bytes hold, if all their terms are of that part.
-///
-/// # Errors
-/// [`Error::Artifact`] naming what is wrong with them; [`Error::OutOfMemory`]; [`Error::Interrupted`].
-pub fn parse_part(bytes: &[u8], part: Part, work: Work<'_>) -> Result<TermCounts> {
-    parsed_counts(bytes, work, |term| part.check(term))
+/// [`parse_counts`] of bytes that are called `name` in messages, if `check` has nothing against their terms.
+pub(crate) fn parse_counts_as(
+    name: &Path,
+    bytes: &[u8],
+    work: Work<'_>,
+    check: impl Fn(&[u8]) -> Checked<()>,
+) -> Result<TermCounts> {
+    read_counts(Cursor::new(bytes), None, work, check).map_err(|fault| fault.of(name))
 }
 
 /// Loads counts, which keep to a memory limit from then on if there is one: with it, they stay on disk.
@@ -237,7 +215,7 @@ pub fn load_counts(path: &Path, limit: Option<MemoryLimit>, work: Work<'_>) -> R
 }
 
 /// Takes the terms of a file, one after another.
-type Push<'p> = &'p mut dyn FnMut(&[u8], TermStats) -> Result<()>;
+pub(crate) type Push<'p> = &'p mut dyn FnMut(&[u8], TermStats) -> Result<()>;
 
 /// Writes a file, whose terms `feed` pushes, to what is called `path` in messages; returns its digest.
 ///
@@ -400,6 +378,7 @@ fn read_counts(
     }
     contents.fits_memory()?;
     let mut counts = TermCounts::restored(settings, n_documents, None);
+    counts.try_reserve(contents.shape.n_terms as usize, contents.shape.term_bytes as usize)?;
     contents.for_each_in_order(&mut input, work, |term, stats| {
         check(term)?;
         counts.insert(term, stats)?; // new, since terms rise

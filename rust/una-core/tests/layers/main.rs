@@ -21,6 +21,7 @@ const CORE: &[&[&str]] = &[
     &["count"],
     &["collocations", "document_terms", "table"],
     &["file", "hashing", "negatives", "transform"],
+    &["parts"],
 ];
 
 /// The rooms of the binding.

@@ -1,9 +1,7 @@
-//! Counts in parts, for engines that bring together what belongs together: each part is a file of the counts of some
-//! terms, those of one remainder of their CRC-32. Parts of equal number merge; a part of each number makes the whole.
+//! Parts of all terms, the same in every process and on every machine, where [`super::partition`] is one process's own.
 
-use flate2::Crc;
+use std::fmt;
 
-use super::checks::Checked;
 use crate::error::{Error, Result};
 
 /// One of so many parts, by its number from 0.
@@ -29,7 +27,7 @@ impl Part {
     /// Returns true for a term of this part.
     ///
     /// ```
-    /// use una_core::file::Part;
+    /// use una_core::count::Part;
     ///
     /// // The CRC-32 of "cat" is 0x9e5e_43a8.
     /// assert!(Part::new(0, 8)?.holds(b"cat"));
@@ -40,19 +38,15 @@ impl Part {
     pub fn holds(self, term: &[u8]) -> bool {
         part_of(term, self.of) == self.number
     }
+}
 
-    pub(super) fn check(self, term: &[u8]) -> Checked<()> {
-        if self.holds(term) {
-            return Ok(());
-        }
-        let Self { number, of } = self;
-        Err(format!("the term {:?} is not of part {number} of {of}", String::from_utf8_lossy(term)))
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "part {} of {}", self.number, self.of)
     }
 }
 
 /// The number of the part that a term belongs to, of so many.
-pub(super) fn part_of(term: &[u8], parts: u32) -> u32 {
-    let mut crc = Crc::new();
-    crc.update(term);
-    crc.sum() % parts
+pub(crate) fn part_of(term: &[u8], parts: u32) -> u32 {
+    crc32fast::hash(term) % parts
 }
