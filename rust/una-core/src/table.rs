@@ -25,7 +25,7 @@ use crate::error::{Error, Result};
 use crate::progress::{Stop, Work};
 use crate::terms::TermArena;
 use crate::terms::index::{TermIndex, TermKey};
-use crate::tfidf::{Idf, Ratio, idf, score, table_order, tf};
+use crate::tfidf::{Idf, Ratio, TermStats, idf, score, table_order, tf};
 use crate::tokenize::Settings;
 
 /// Terms between two looks at whether to stop.
@@ -59,15 +59,17 @@ impl TermTable {
         let n_terms = sorted.n_terms() as usize;
         let mut terms = TermArena::with_capacity(n_terms, sorted.term_bytes() as usize)?;
         let (mut df, mut best) = (vec_for(n_terms)?, vec_for(n_terms)?);
+        let (settings, n_documents) = (counts.settings().clone(), counts.n_documents());
+        let mut derived = Derived::with_capacity(n_documents, n_terms)?;
         let index = sorted.for_each_beside_index(work, |term, stats| {
             terms.push(term);
             df.push(stats.df);
             best.push(stats.best);
+            derived.push(stats);
             Ok(())
         })?;
         let index = index.map_or_else(|| TermIndex::new(&terms, work.stop), Ok)?;
-        let (settings, n_documents) = (counts.settings().clone(), counts.n_documents());
-        let Derived { idf, score } = Derived::of(n_documents, &df, &best, work.stop)?;
+        let Derived { idf, score, .. } = derived;
         Ok(Self { settings, pruning, n_documents, terms, index, df, best, idf, score })
     }
 
@@ -88,16 +90,18 @@ impl TermTable {
         if terms.is_empty() {
             return Err(Error::Internal("the table holds no term".into()));
         }
-        let Derived { idf, score } = Derived::of(n_documents, &df, &best, stop)?;
-        for rank in 1..terms.len() {
+        let mut derived = Derived::with_capacity(n_documents, terms.len())?;
+        for (rank, (&df, &best)) in df.iter().zip(&best).enumerate() {
             if rank.is_multiple_of(STRETCH) {
                 stop.check()?;
             }
-            let at = |rank: usize| (score[rank], terms.get(rank as u32));
-            if table_order(at(rank - 1), at(rank)).is_ge() {
+            derived.push(TermStats { df, best });
+            let at = |rank: usize| (derived.score[rank], terms.get(rank as u32));
+            if rank > 0 && table_order(at(rank - 1), at(rank)).is_ge() {
                 return Err(Error::Internal(format!("terms {} and {rank} are out of order", rank - 1)));
             }
         }
+        let Derived { idf, score, .. } = derived;
         let index = TermIndex::new(&terms, stop)?;
         Ok(Self { settings, pruning, n_documents, terms, index, df, best, idf, score })
     }
@@ -250,20 +254,19 @@ fn vec_for<T>(values: usize) -> Result<Vec<T>> {
 
 /// The numbers that follow from the statistics, by rank.
 struct Derived {
+    of_corpus: Idf,
     idf: Vec<f64>,
     score: Vec<f64>,
 }
 
 impl Derived {
-    fn of(n_documents: u64, df: &[u64], best: &[Ratio], stop: &Stop) -> Result<Self> {
-        let of_corpus = Idf::new(n_documents);
-        let (mut idf, mut scores) = (vec_for(df.len())?, vec_for(df.len())?);
-        for (df, best) in df.chunks(STRETCH).zip(best.chunks(STRETCH)) {
-            stop.check()?;
-            let first = idf.len();
-            idf.extend(df.iter().map(|&df| of_corpus.of(df)));
-            scores.extend(idf[first..].iter().zip(best).map(|(&idf, &best)| score(idf, best)));
-        }
-        Ok(Self { idf, score: scores })
+    fn with_capacity(n_documents: u64, n_terms: usize) -> Result<Self> {
+        Ok(Self { of_corpus: Idf::new(n_documents), idf: vec_for(n_terms)?, score: vec_for(n_terms)? })
+    }
+
+    fn push(&mut self, stats: TermStats) {
+        let idf = self.of_corpus.of(stats.df);
+        self.idf.push(idf);
+        self.score.push(score(idf, stats.best));
     }
 }
