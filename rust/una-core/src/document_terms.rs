@@ -18,6 +18,7 @@ use crate::memory;
 use crate::progress::{Stop, Work};
 use crate::ragged::{Offsets, Ragged, cut};
 use crate::terms::index::prefix;
+use crate::terms::order::{Keyed, sort_by_key};
 use crate::terms::{Interner, TermArena};
 use crate::threads::{self, split_at_medians};
 use crate::tokenize::{Settings, Tokenizer};
@@ -42,12 +43,6 @@ const FETCHED: usize = 256;
 
 /// Terms that are sorted at a stretch: the longest time in which nobody looks whether to stop.
 const SORTED_AT_ONCE: usize = 1 << 19;
-
-/// Terms that are as well compared whole.
-const FEW: usize = 3;
-
-/// Keys of a term that are looked at before it is compared whole.
-const DEEPEST: usize = 8;
 
 /// Values from which a block is full. Its memory is then large enough to go back to the system when it is freed.
 const BLOCK: usize = 1 << 19;
@@ -530,9 +525,18 @@ impl Entry {
         workers[self.worker as usize].interner.term(self.id)
     }
 
-    /// In order of the bytes from those of the key on.
     fn compare(&self, other: &Self, workers: &[Worker]) -> Ordering {
         self.key.cmp(&other.key).then_with(|| self.term(workers).cmp(other.term(workers)))
+    }
+}
+
+impl Keyed for Entry {
+    fn key(&self) -> u64 {
+        self.key
+    }
+
+    fn set_key(&mut self, key: u64) {
+        self.key = key;
     }
 }
 
@@ -550,30 +554,10 @@ fn sorted(workers: &[Worker], work: Work<'_>) -> Result<Vec<Entry>> {
     let pieces = split_at_medians(&mut entries, size, &compare, work)?;
     threads::map(pieces, work.threads, |piece: &mut [Entry]| {
         work.stop.check()?;
-        sort(piece, 0, workers);
+        sort_by_key(piece, 0, &|entry| entry.term(workers));
         Ok(())
     })?;
     Ok(entries)
-}
-
-/// Sorts entries whose terms are equal up to byte `8 * depth`, by keys of the bytes from there on.
-///
-/// Pairs of words begin alike more often than not. A comparison of two terms is two waits for memory, so that terms
-/// whose keys are equal get the next eight of their bytes as key, one wait for each.
-fn sort(entries: &mut [Entry], depth: usize, workers: &[Worker]) {
-    entries.sort_unstable_by_key(|entry| entry.key);
-    for same in entries.chunk_by_mut(|a, b| a.key == b.key).filter(|same| same.len() > 1) {
-        let next = 8 * (depth + 1);
-        let are_done = || same.iter().all(|entry| entry.term(workers).len() <= next);
-        if same.len() <= FEW || depth == DEEPEST || are_done() {
-            same.sort_unstable_by(|a, b| a.term(workers).cmp(b.term(workers)));
-            continue;
-        }
-        for entry in &mut *same {
-            entry.key = entry.term(workers).get(next..).map_or(0, prefix);
-        }
-        sort(same, depth + 1, workers);
-    }
 }
 
 /// The rows of all parts as one matrix. Memory is touched as it is filled, and a block freed with the last of its parts.

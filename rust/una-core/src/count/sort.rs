@@ -10,6 +10,7 @@ use crate::arch::prefetch;
 use crate::error::Result;
 use crate::progress::{Stop, Work};
 use crate::terms::index::{TermIndex, TermKey, prefix};
+use crate::terms::order::{Keyed, sort_beyond};
 use crate::tfidf::{Idf, TermStats, score};
 use crate::threads::{self, split_at_medians};
 
@@ -21,12 +22,6 @@ const WORTH_A_THREAD: usize = 1 << 14;
 
 /// Terms whose memory is fetched ahead.
 const AHEAD: usize = 16;
-
-/// Terms of equal keys that are worth new ones.
-const WORTH_KEYS: usize = 16;
-
-/// Bytes of terms that are made keys of at most: beyond them, terms are compared whole.
-const KEYED: usize = 64;
 
 /// An order of terms.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +84,16 @@ impl Entry {
 
     fn compare(&self, other: &Self, maps: &[TermMap]) -> Ordering {
         self.key.cmp(&other.key).then_with(|| self.term(maps).cmp(other.term(maps)))
+    }
+}
+
+impl Keyed for Entry {
+    fn key(&self) -> u64 {
+        self.key.prefix
+    }
+
+    fn set_key(&mut self, key: u64) {
+        self.key.prefix = key;
     }
 }
 
@@ -214,27 +219,7 @@ impl<'m> Sorted<'m> {
 fn sort(entries: &mut [Entry], maps: &[TermMap]) {
     entries.sort_unstable_by_key(|entry| entry.key.number());
     for equal in entries.chunk_by_mut(|a, b| a.key == b.key) {
-        sort_beyond(equal, maps, size_of::<u64>());
-    }
-}
-
-/// Sorts entries of equal keys, whose terms agree in so many bytes.
-fn sort_beyond(entries: &mut [Entry], maps: &[TermMap], agreed: usize) {
-    if entries.len() < WORTH_KEYS || agreed > KEYED {
-        return entries.sort_unstable_by(|a, b| a.term(maps).cmp(b.term(maps)));
-    }
-    // A comparison of many terms is two waits for memory, as above; so they get keys of the bytes that follow, one wait for
-    // each. What ends before has zeros there, and the terms themselves tell it from what holds zeros.
-    let key = entries[0].key;
-    for entry in &mut *entries {
-        entry.key.prefix = prefix(entry.term(maps).get(agreed..).unwrap_or_default());
-    }
-    entries.sort_unstable_by_key(|entry| entry.key.prefix);
-    for equal in entries.chunk_by_mut(|a, b| a.key == b.key) {
-        sort_beyond(equal, maps, agreed + size_of::<u64>());
-    }
-    for entry in entries {
-        entry.key = key;
+        sort_beyond(equal, size_of::<u64>(), &|entry| entry.term(maps));
     }
 }
 
@@ -267,30 +252,6 @@ mod tests {
             }
             let found: Vec<_> = entries.iter().map(|entry| entry.id).collect();
             prop_assert_eq!(found, (0..terms.len() as u32).collect::<Vec<_>>());
-        }
-
-        #[test]
-        fn terms_that_begin_alike_are_in_order(
-            terms in prop::collection::btree_set(
-                ("[ab]{0,3}", "(aaaaaaaa){0,12}", "[ab\0]{0,3}").prop_map(|(a, b, c)| a + &b + &c), 0..200,
-            ),
-            parts in 1u32..4,
-        ) {
-            let mut map = TermMap::default();
-            for term in terms.iter().rev().filter(|term| !term.is_empty()) {
-                map.add(hash(term.as_bytes()), term.as_bytes(), TermStats::NONE).unwrap();
-            }
-            let maps = [map];
-            for order in [Order::Bytes, Order::Part(parts)] {
-                let sorted = Sorted::new(&maps, order, |_, _| true, Work::default()).unwrap();
-                let mut found = Vec::new();
-                sorted.for_each(Work::default(), |term, _| { found.push(term.to_vec()); Ok(()) }).unwrap();
-                let mut expected = found.clone();
-                expected.sort_by_key(|term| (order.key(term, TermStats::NONE).rank, term.clone()));
-                prop_assert_eq!(found, expected);
-                let keys = sorted.entries.iter().map(|entry| order.key(entry.term(&maps), TermStats::NONE));
-                prop_assert!(keys.eq(sorted.entries.iter().map(|entry| entry.key)), "keys are as they were");
-            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod arena;
 pub(crate) mod index;
 pub(crate) mod interner;
+pub(crate) mod order;
 
 pub use arena::TermArena;
 pub use interner::Interner;
