@@ -144,7 +144,7 @@ def collect_counts(
     """The counts that rows hold, merged or not, all parts together: to be frozen, saved or counted on.
 
     Args:
-        batches: rows of `count_schema`, in any order; some 16 MiB of them are held at a time, and a row a thread.
+        batches: rows of `count_schema`, in any order; some 4 MiB of them are held at a time, or a row a thread.
         tokenizer: as for `TermCounter.load`.
         threads: as for `TermCounter`.
         memory_limit: as for `TermCounter`: what goes beyond it is kept in files.
@@ -262,7 +262,7 @@ def _add_rows(rows: list[_Row], counter: _core.TermCounter, *, documents: bool, 
             )
 
 
-_TOGETHER = 16 << 20
+_TOGETHER = 4 << 20
 """Bytes of rows that are added together: enough that every thread has some to read."""
 
 
