@@ -69,6 +69,8 @@ def test_whatever_ray_reads(tmp_path: Path) -> None:
         dataset = getattr(ray.data, read)(str(tmp_path / name))
         table = on_ray.fit(dataset, min_df=2, tokenizer="word", ray_remote_args={"num_cpus": 1})
         assert table == expected, read
+    with pytest.raises(OptionError, match="no column 'txt', or several; its columns are 'text'"):
+        on_ray.fit(ray.data.read_json(str(tmp_path / "a.jsonl")), column="txt")
 
 
 def test_counts_are_frozen_without_a_table_in_memory(tmp_path: Path) -> None:

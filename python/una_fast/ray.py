@@ -110,13 +110,16 @@ def count(
 
     The arguments, and what is raised, are those of `fit`.
     """
-    names = dataset.columns()
-    if names is not None and column not in names:
-        raise OptionError(f"the dataset has no column {column!r}: its columns are {names}")
+    # Only where they are known: to find out, Ray would read a block, cancel what else it had begun, and read it again.
+    names = dataset.columns(fetch_if_missing=False)
+    if names is not None:
+        if column not in names:
+            raise OptionError(f"the dataset has no column {column!r}: its columns are {names}")
+        dataset = dataset.select_columns([column])
     kept: dict[str, Any] = {"memory_limit": memory_limit, "temp_dir": temp_dir}
     task = _Count(column=column, parts=parts, tokenizer=tokenizer, **kept, **options)
     remote = dict(ray_remote_args or {})
-    counted = dataset.select_columns([column]).map_batches(
+    counted = dataset.map_batches(
         task, batch_format="pyarrow", batch_size=None, zero_copy_batch=True, **remote
     )
     with _our_errors():
