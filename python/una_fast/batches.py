@@ -158,17 +158,18 @@ def collect_counts(
         MissingExtraError: without pyarrow.
     """
     pa = require("collect_counts", "pyarrow")
+    n_threads = default_threads(threads)
     counter = TermCounter(threads=threads, memory_limit=memory_limit, temp_dir=temp_dir)
     documents: dict[int, int] = {}
     all_parts: int | None = None
-    for rows in _together(_rows(batches, pa), default_threads(threads)):
+    for rows in _together(_rows(batches, pa), n_threads):
         for row in rows:
             if all_parts is None:
                 with row.named():
                     counter = counter._like([row.counts.tobytes()], tokenizer)
             all_parts = _same_parts(all_parts, row.parts)
             documents[row.part] = documents.get(row.part, 0) + row.documents
-        _add_rows(rows, counter._core, documents=False, threads=default_threads(threads))
+        _add_rows(rows, counter._core, documents=False, threads=n_threads)
     if all_parts is None:
         raise InputError("the corpus is empty: there is no row of counts")
     expected = documents.get(0, 0)

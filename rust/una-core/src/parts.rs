@@ -1,6 +1,7 @@
 //! Counts in parts, for engines that bring together what belongs together: each part is a file of the counts of some
 //! terms, those of one remainder of their CRC-32. Parts of equal number merge; a part of each number makes the whole.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -12,7 +13,47 @@ use crate::terms::TermArena;
 use crate::tfidf::TermStats;
 use crate::threads::{self, lock};
 
-pub use crate::count::Part;
+/// One of so many parts, by its number from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    number: u32,
+    of: u32,
+}
+
+impl Part {
+    /// Part `number` of `of`.
+    ///
+    /// # Errors
+    /// [`Error::Option`] where there is no such part.
+    pub fn new(number: u32, of: u32) -> Result<Self> {
+        if number < of {
+            Ok(Self { number, of })
+        } else {
+            Err(Error::Option(format!("there is no part {number} of {of}: they are numbered from 0")))
+        }
+    }
+
+    /// Returns true for a term of this part.
+    ///
+    /// ```
+    /// use una_core::parts::Part;
+    ///
+    /// // The CRC-32 of "cat" is 0x9e5e_43a8.
+    /// assert!(Part::new(0, 8)?.holds(b"cat"));
+    /// assert!(!Part::new(1, 8)?.holds(b"cat"));
+    /// # Ok::<(), una_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn holds(self, term: &[u8]) -> bool {
+        part_of(term, self.of) == self.number
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "part {} of {}", self.number, self.of)
+    }
+}
 
 /// A part as it came: the bytes of a file.
 #[derive(Debug, Clone, Copy)]

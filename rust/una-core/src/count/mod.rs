@@ -11,7 +11,6 @@
 mod accumulator;
 mod merge;
 mod ngrams;
-mod part;
 mod phrase_ids;
 mod piece_cache;
 mod pieces;
@@ -41,15 +40,14 @@ use sort::{Order, Sorted};
 use term_map::{TermMap, Undo};
 use worker::PartialCounts;
 
-pub use part::Part;
 pub use prune::Pruning;
 pub use run::MemoryLimit;
 pub use worker::{Batch, CountOptions};
 
 pub(crate) use ngrams::{NgramRange, Ngrams};
-pub(crate) use part::part_of;
 pub(crate) use piece_cache::TermLookup;
 pub(crate) use run::RunWriter;
+pub(crate) use sort::part_of;
 pub(crate) use spill::SortedTerms;
 
 /// Terms are spread over this many partitions, so that as many threads can merge without a lock.

@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::part::part_of;
 use super::run::{Run, RunWriter, SpillDir};
 use super::term_map::TermMap;
 use crate::arch::prefetch;
@@ -28,7 +27,7 @@ const AHEAD: usize = 16;
 pub(crate) enum Order {
     /// The lesser term, by its bytes.
     Bytes,
-    /// The lower of so many parts, then the lesser term: see [`super::part::Part`].
+    /// The lower of so many parts, then the lesser term: see [`part_of`].
     Part(u32),
     /// The higher score in a corpus, then the lesser term: see [`crate::tfidf::table_order`].
     Score(Idf),
@@ -63,6 +62,12 @@ impl Order {
         };
         SortKey { rank, prefix: prefix(term) }
     }
+}
+
+/// The number of the part that a term belongs to, of so many: the same in every process and on every machine, where
+/// [`super::partition`] is one process's own.
+pub(crate) fn part_of(term: &[u8], parts: u32) -> u32 {
+    crc32fast::hash(term) % parts
 }
 
 /// A term by its map and id, and its key.
