@@ -165,6 +165,20 @@ def test_tables_and_augmenters_can_be_pickled() -> None:
     assert again.augment(CORPUS) == augmenter.augment(CORPUS)
 
 
+def test_numbers_of_numpy_leave_no_trace() -> None:
+    options: dict[str, Any] = {
+        "radius": 0.5,
+        "replace_prob": 0.25,
+        "max_replaced": 2,
+        "min_score": 0.0,
+        "seed": 3,
+    }
+    of_numpy = {name: np.asarray(value)[()] for name, value in options.items()}
+    assert all(isinstance(value, np.generic) for value in of_numpy.values())
+    made = [una_fast.Augmenter(TABLE, **kwargs) for kwargs in (options, of_numpy)]
+    assert pickle.dumps(made[0]) == pickle.dumps(made[1])
+
+
 def test_the_gil_is_free_while_a_large_batch_is_augmented() -> None:
     big, done, turns = CORPUS * 2000, threading.Event(), []
 

@@ -299,6 +299,12 @@ def test_data_that_cannot_be_is_refused() -> None:
         una_fast.generate_hard_negatives(_pairs().select([]), _augmenter())
     with pytest.raises(InputError, match="column 'n' holds list"):
         una_fast.generate_hard_negatives(datasets.Dataset.from_dict({"n": [[1]], "a": ["b"]}), _augmenter())
+    for kind, values in {"int64": [1, 2], "double": [1.5, 2], "bool": [True, False]}.items():
+        numbered = datasets.Dataset.from_dict({"id": values, "text": TEXTS[:2], "other": TEXTS[2:4]})
+        with pytest.raises(InputError, match=f"column 'id' holds {kind}, not strings"):
+            una_fast.generate_hard_negatives(numbered, _augmenter())
+        with pytest.raises(InputError, match=f"column 'id' holds {kind}, not strings"):
+            list(una_fast.generate_hard_negatives(numbered.to_iterable_dataset(), _augmenter()))
     with pytest.raises(OptionError, match="num_proc"):
         una_fast.generate_hard_negatives(_pairs().to_iterable_dataset(), _augmenter(), num_proc=2)
     with pytest.raises(OptionError, match="call it 'anchor'"):

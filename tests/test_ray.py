@@ -104,6 +104,30 @@ def test_negatives_are_those_of_one_process(
     assert [row["negative"] for row in rows] == [*expected, None]
 
 
+def test_a_worker_uses_the_cores_that_ray_gives_to_it() -> None:
+    class Threads(on_ray.Negatives):  # here, or a worker would look for this file
+        """Tells the threads of its worker beside the negatives."""
+
+        def __call__(self, batch: pa.Table) -> pa.Table:
+            made = super().__call__(batch)
+            return made.append_column("threads", pa.array([self._augmenter.threads] * len(made)))
+
+    table = fit(CORPUS)
+    for options, threads in [({}, 1), ({"num_cpus": 2}, 2), ({"num_cpus": 0.5}, 1)]:
+        made = dataset_of(CORPUS, 4).map_batches(
+            Threads,
+            fn_constructor_kwargs={"table": table, "row_column": "id"},
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(size=1),
+            **options,
+        )
+        rows = sorted(made.take_all(), key=lambda row: row["id"])
+        assert {row["threads"] for row in rows} == {threads}
+        assert [row["negative"] for row in rows] == Augmenter(table).augment(CORPUS)
+    assert on_ray.fit(dataset_of(CORPUS, 3), ray_remote_args={"num_cpus": 2}) == table
+    assert on_ray.Negatives(table)._augmenter.threads == 1  # in no worker
+
+
 def kills_its_process_once(marker: str) -> Callable[[str], list[str]]:
     def cut(sentence: str) -> list[str]:
         if sentence.endswith("299 of new york"):  # in the middle of the work

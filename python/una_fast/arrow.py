@@ -33,6 +33,7 @@ __all__ = [
     "batches_of_file",
     "batches_of_object",
     "bytes_of_values",
+    "check_strings",
     "choose",
     "column_of",
     "is_column",
@@ -438,6 +439,18 @@ def _value_type(kind: pa.DataType) -> pa.DataType:
     return _value_type(kind.value_type) if wraps else kind
 
 
+def check_strings(kind: pa.DataType, where: str) -> None:
+    """Refuses columns of what is neither text, nor bytes that may be text, nor null throughout.
+
+    Raises:
+        InputError: `where` begins the message.
+    """
+    import pyarrow as pa
+
+    if not (_holds_strings(kind) or _holds_bytes(kind) or pa.types.is_null(kind)):
+        raise InputError(f"{where} holds {kind}, not strings")
+
+
 def batches_of_column(values: pa.Array, where: str) -> Iterator[Batch]:
     """The values of a string column of pyarrow, batch by batch.
 
@@ -446,8 +459,7 @@ def batches_of_column(values: pa.Array, where: str) -> Iterator[Batch]:
     """
     import pyarrow as pa
 
-    if not (_holds_strings(values.type) or _holds_bytes(values.type) or pa.types.is_null(values.type)):
-        raise InputError(f"{where} holds {values.type}, not strings")
+    check_strings(values.type, where)
     with refusals(where, pa):
         n_null = 0
         is_dictionary = pa.types.is_dictionary(values.type)

@@ -255,7 +255,7 @@ class Augmenter:
         protect = _terms(protect)
         max_tokens, max_share = _limits(max_replaced)
         self.table = table
-        self._options: dict[str, Any] = {
+        options: dict[str, Any] = {
             "radius": radius,
             "replace_prob": replace_prob,
             "select": select,
@@ -268,6 +268,10 @@ class Augmenter:
             "min_score": min_score,
             "seed": seed,
             "threads": threads,
+        }
+        # Numbers of numpy as Python's: what is pickled, and fingerprints of that, are of the values alone.
+        self._options = {
+            name: value.item() if isinstance(value, np.generic) else value for name, value in options.items()
         }
         self.threads = default_threads(threads)
         self.radius = ranks_of(radius, len(table))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 
-from una_fast.arrow import refusals
+from una_fast.arrow import check_strings, refusals
 from una_fast.checks import check_choice, whole
 from una_fast.datasets import NEGATIVE, Negatives, numbered
 from una_fast.errors import InputError, OptionError
@@ -182,6 +182,7 @@ def _text(column: Any, name: str) -> Any:
     """A column of text in one piece, as large strings."""
     import pyarrow as pa
 
+    check_strings(column.type, f"column {name!r}")  # Arrow would make text of numbers
     with refusals(f"column {name!r} holds {column.type}, no text", pa):
         return column.cast(pa.large_string()).combine_chunks()
 

@@ -75,7 +75,8 @@ def fit(
         parts: parts that counts are cut into, and so the most tasks that merge.
         min_df: see `una_fast.fit`.
         max_terms: see `una_fast.fit`.
-        ray_remote_args: what Ray gives to each task: `num_cpus`, `memory`, `max_retries` ...
+        ray_remote_args: what Ray gives to each task: `num_cpus`, which is also the number of its threads, `memory`,
+            `max_retries` ...
         fit_options: `tokenizer`, `lowercase`, `phrases` and the others of `una_fast.fit`. `memory_limit` and `temp_dir`
             are of each task, and of this process.
 
@@ -139,8 +140,15 @@ class _Count:
         list(count_batches([], **options))
 
     def __call__(self, block: pa.Table) -> pa.Table:
-        rows = count_batches(block.to_batches(), **self.options)
+        rows = count_batches(block.to_batches(), **{"threads": _cores(), **self.options})
         return pa.Table.from_batches(rows, schema=count_schema())
+
+
+def _cores() -> int:
+    """The cores that Ray gives to this worker; one where it says nothing, and where this is no worker of Ray's."""
+    context: Any = ray.get_runtime_context()
+    assigned = context.get_assigned_resources() if context.worker.mode == ray.WORKER_MODE else {}
+    return max(1, int(assigned.get("CPU", 1)))
 
 
 def _merged(group: pa.Table) -> pa.Table:
@@ -179,8 +187,11 @@ class Negatives:
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=4),
         )
 
-    A table is loaded once for each of Ray's workers. The key of a row is what stands in `row_column`, else a hash of
-    its sentence; so the text does not depend on blocks, batches, workers or the order of rows.
+    The key of a row is what stands in `row_column`, else a hash of its sentence; so the text does not depend on blocks,
+    batches, workers or the order of rows.
+
+    A worker loads the table and uses the cores that Ray gives to it: one, unless `num_cpus` says otherwise. With all
+    the cores of a node (`num_cpus=16`, as many workers as nodes) each node loads the table once.
     """
 
     def __init__(
@@ -192,7 +203,7 @@ class Negatives:
         epoch: int = 0,
         views: int = 1,
         output: str = NEGATIVE,
-        threads: int = 1,
+        threads: int | None = None,
         **augmenter_options: Any,
     ) -> None:
         """Loads the table.
@@ -204,7 +215,7 @@ class Negatives:
             epoch: see there.
             views: see there.
             output: see there.
-            threads: threads of each worker: one, since Ray runs as many workers as it has cores for.
+            threads: threads of each worker; by default one for each core that Ray gives to it.
             augmenter_options: those of `Augmenter`.
 
         Raises:
@@ -212,6 +223,7 @@ class Negatives:
             OptionError: for an option without meaning.
         """
         loaded = table if isinstance(table, TermTable) else _loaded(table)
+        threads = _cores() if threads is None else threads
         self._augmenter = Augmenter(loaded, threads=threads, **augmenter_options)
         self._options: dict[str, Any] = {
             "column": column,
