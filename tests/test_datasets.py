@@ -71,7 +71,7 @@ def test_a_stream_and_splits_are_counted_like_their_text() -> None:
 
 
 def test_columns_of_streams_and_splits_are_chosen_and_refused_as_elsewhere() -> None:
-    with pytest.raises(OptionError, match="column= must say which column"):
+    with pytest.raises(OptionError, match="the option column must say which one"):
         una_fast.fit(_pairs().to_iterable_dataset())
     with pytest.raises(OptionError, match="no column 'txt'"):
         una_fast.fit({"train": _pairs()}, column="txt")

@@ -264,6 +264,7 @@ def test_augment_lays_out_pairs(here: Path, augment: Callable[..., tuple[int, by
         (("x.txt", "--positive-column", "a"), "only with --format"),
         (("x.txt", "--format", "triplet", "--positive-column", "a"), "has no fields"),
         (("x.txt", "--format", "triplet", "-o", "o.txt"), "o.txt names neither"),
+        (("x.txt", "--format", "triplet", "--negative-field", "n"), "calls them 'negative'"),
         (("x.txt", "--format", "labeled-list", "-o", "o.csv"), "lists, which o.csv cannot hold"),
     ):
         code, _, err = augment(*arguments)
@@ -321,7 +322,7 @@ def test_tables_are_told_by_their_bytes_or_their_name(
         )
     assert augment("p.bin")[2].endswith("it needs a file to write (-o)\n")
     Path("two.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(OptionError, match="column= must say which"):
+    with pytest.raises(OptionError, match="the option column must say which one"):
         una_fast.fit("two.csv")
     Path("ragged.csv").write_text("a,b\n1,2\n3\n")
     with pytest.raises(InputError, match=r"ragged\.csv: .*Expected 2 columns, got 1"):

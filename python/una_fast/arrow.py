@@ -412,7 +412,7 @@ def choose(schema: pa.Schema, column: str | None, where: str) -> str:
     if names.count(TEXT_COLUMN) == 1:
         return TEXT_COLUMN
     if len(names) != 1:
-        raise OptionError(f"{where}: column= must say which column to read; its columns are {listed}")
+        raise OptionError(f"{where}: the option column must say which one to read; its columns are {listed}")
     return str(names[0])
 
 

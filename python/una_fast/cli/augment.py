@@ -99,6 +99,8 @@ class AugmentOptions(NegativeOptions, ReadOptions):
         super().__post_init__()
         if self.format is None and self.positive_column is not None:
             raise OptionError("--positive-column has a use only with --format")
+        if self.format is not None and self.negative_field != NEGATIVE:
+            raise OptionError(f"--negative-field has no use with --format, which calls them {NEGATIVE!r}")
         if self.view + self.views > 1 << 32:
             raise OptionError(f"--view {self.view} and --views {self.views} go beyond 2**32")
 
