@@ -191,7 +191,8 @@ class Negatives:
     batches, workers or the order of rows.
 
     A worker loads the table and uses the cores that Ray gives to it: one, unless `num_cpus` says otherwise. With all
-    the cores of a node (`num_cpus=16`, as many workers as nodes) each node loads the table once.
+    the cores of a node but one (`num_cpus=15` of 16, as many workers as nodes) each node loads the table once. Workers
+    that have all the cores there are leave none for Ray to list and read files, and it waits for ever.
     """
 
     def __init__(
