@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,57 @@ def test_a_worker_uses_the_cores_that_ray_gives_to_it() -> None:
         assert [row["negative"] for row in rows] == Augmenter(table).augment(CORPUS)
     assert on_ray.fit(dataset_of(CORPUS, 3), ray_remote_args={"num_cpus": 2}) == table
     assert on_ray.Negatives(table)._augmenter.threads == 1  # in no worker
+
+
+ON_TWO_NODES = """
+import sys
+
+import pyarrow as pa
+import ray
+from ray.cluster_utils import Cluster
+
+import una_fast
+import una_fast.ray
+
+text, path = [f"the cat number {i % 7} sat on mat {i % 11}" for i in range(300)], sys.argv[1]
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+cluster.add_node(num_cpus=2)
+ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
+ray.data.DataContext.get_current().enable_progress_bars = False
+blocks = [pa.table({"id": range(n, n + 50), "text": text[n : n + 50]}) for n in range(0, 300, 50)]
+dataset = ray.data.from_arrow(blocks)
+table = una_fast.ray.fit(dataset)
+assert table == una_fast.fit(text)
+table.save(path)
+
+
+class Negatives(una_fast.ray.Negatives):
+    def __call__(self, batch):
+        made = super().__call__(batch)
+        return made.append_column("node", pa.array([ray.get_runtime_context().get_node_id()] * len(made)))
+
+
+made = dataset.map_batches(
+    Negatives,
+    fn_constructor_kwargs={"table": path, "row_column": "id"},
+    batch_format="pyarrow",
+    batch_size=None,
+    num_cpus=1.5,  # so that a node has room for one of them
+    compute=ray.data.ActorPoolStrategy(size=2),
+)
+rows = sorted(made.take_all(), key=lambda row: row["id"])
+assert [row["negative"] for row in rows] == una_fast.Augmenter(table).augment(text)
+print("nodes:", len({row["node"] for row in rows}))
+ray.shutdown()
+cluster.shutdown()
+"""
+
+
+def test_two_nodes_are_as_one_process(tmp_path: Path) -> None:
+    path = tmp_path / "table.safetensors"
+    command = [sys.executable, "-c", ON_TWO_NODES, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.stdout.endswith("nodes: 2\n"), done.stderr
 
 
 def kills_its_process_once(marker: str) -> Callable[[str], list[str]]:

@@ -75,8 +75,8 @@ def fit(
         parts: parts that counts are cut into, and so the most tasks that merge.
         min_df: see `una_fast.fit`.
         max_terms: see `una_fast.fit`.
-        ray_remote_args: what Ray gives to each task: `num_cpus`, which is also the number of its threads, `memory`,
-            `max_retries` ...
+        ray_remote_args: what `Dataset.map_batches` takes for each task by name: `num_cpus`, which is also the number of
+            its threads, `memory`, `resources` ...
         fit_options: `tokenizer`, `lowercase`, `phrases` and the others of `una_fast.fit`. `memory_limit` and `temp_dir`
             are of each task, and of this process.
 
