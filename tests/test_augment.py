@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import una_fast
 from una_fast import _reference
+from una_fast.datasets import Negatives
 from una_fast.errors import OptionError
 
 DRAW = random.Random(0)
@@ -177,6 +178,8 @@ def test_numbers_of_numpy_leave_no_trace() -> None:
     assert all(isinstance(value, np.generic) for value in of_numpy.values())
     made = [una_fast.Augmenter(TABLE, **kwargs) for kwargs in (options, of_numpy)]
     assert pickle.dumps(made[0]) == pickle.dumps(made[1])
+    columns = [Negatives(made[0], epoch=number(3), views=number(2)) for number in (int, np.int64)]
+    assert pickle.dumps(columns[0]) == pickle.dumps(columns[1])
 
 
 def test_the_gil_is_free_while_a_large_batch_is_augmented() -> None:

@@ -58,14 +58,12 @@ class Negatives:
         Raises:
             OptionError: for a number out of range.
         """
-        whole("epoch", epoch)
-        whole("views", views, least=1, below=1 << 32)
         self._by_file = ByFile(augmenter)
         self.column = column
         self.output = output
         self.row_column = row_column
-        self.epoch = epoch
-        self.views = views
+        self.epoch = whole("epoch", epoch)
+        self.views = whole("views", views, least=1, below=1 << 32)
 
     @property
     def augmenter(self) -> Augmenter:
